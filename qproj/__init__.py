@@ -1,0 +1,12 @@
+"""Quantum circuits as fast torch layers.
+
+`QuantumLayer` is a circuit, `QuantumProjection` a circuit between two linear maps. Both run on a compiled JAX
+program that torch's autograd sees as one function.
+"""
+
+from qproj.circuits import Circuit, Gate
+from qproj.layers import QuantumLayer, QuantumProjection
+
+__version__ = "0.1.0"
+
+__all__ = ["Circuit", "Gate", "QuantumLayer", "QuantumProjection", "__version__"]

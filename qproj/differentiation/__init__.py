@@ -1,0 +1,1 @@
+"""Ways to differentiate a compiled circuit, one a file."""

@@ -1,0 +1,63 @@
+"""Names for things that can be chosen: encodings, ansaetze, observables, gates, differentiation methods."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+def unknown_name(argument: str, value: object, known: Iterable[str], hint: str = "") -> ValueError:
+    """Build the error for a name that nothing is registered under.
+
+    Args:
+        argument: Name of the argument the value came in.
+        value: What the caller passed.
+        known: The names that would have worked.
+        hint: A further sentence on the way out.
+
+    Returns:
+        The exception, to be raised by the caller so that the traceback ends there.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(str(value), names, n=1)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    listed = ", ".join(repr(name) for name in names)
+    return ValueError(f"{argument} must be one of {listed}, but was {value!r}.{guess}{hint}")
+
+
+class Registry(Generic[T]):
+    """A dictionary of named choices whose look-up error helps.
+
+    Args:
+        argument: What the choice is called in signatures and error messages, for example `"encoding"`.
+    """
+
+    def __init__(self, argument: str) -> None:
+        self.argument = argument
+        self._entries: dict[str, T] = {}
+
+    def add(self, name: str, entry: T) -> T:
+        """Register `entry`; a name is taken once, because compiled programs are cached by name."""
+        if name in self._entries:
+            raise ValueError(f"{self.argument} {name!r} is already registered; choose another name.")
+        self._entries[name] = entry
+        return entry
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Return a decorator that registers what it decorates under `name`."""
+        return lambda entry: self.add(name, entry)
+
+    def __getitem__(self, name: str) -> T:
+        try:
+            return self._entries[name]
+        except (KeyError, TypeError):
+            raise unknown_name(self.argument, name, self._entries) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)

@@ -1,0 +1,1 @@
+"""How a circuit is run fast: JAX only, without torch."""

@@ -1,0 +1,71 @@
+"""Compiled circuits, and the cache that holds them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax
+from jax import Array
+
+from qproj.circuits.circuit import Circuit
+from qproj.differentiation.adjoint import Adjoint, Residuals
+from qproj.registry import Registry
+
+
+class Differentiation(Protocol):
+    """What a differentiation method gives the engine; see `Adjoint` for shapes."""
+
+    def forward(self, inputs: Array, weights: Array) -> tuple[Array, Residuals]:
+        """Expectation values, and what `backward` needs."""
+
+    def backward(
+        self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
+    ) -> tuple[Array, Array]:
+        """Gradients for inputs and weights."""
+
+
+DIFF_METHODS: Registry[Callable[[Circuit], Differentiation]] = Registry("diff_method")
+DIFF_METHODS.add("adjoint", Adjoint)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Jitted functions of a circuit; JAX keeps a compiled version for each dtype and batch size.
+
+    Attributes:
+        run: `(inputs, weights) -> values`.
+        forward: `(inputs, weights) -> (values, residuals)`.
+        backward: `(residuals, inputs, weights, cotangents) -> (grad_inputs, grad_weights)`.
+    """
+
+    run: Callable[[Array, Array], Array]
+    forward: Callable[[Array, Array], tuple[Array, Residuals]]
+    backward: Callable[[Residuals, Array, Array, Array], tuple[Array, Array]]
+
+
+# Bounded, so that a search over many circuits does not keep every compiled program.
+@functools.lru_cache(maxsize=128)
+def program(circuit: Circuit, diff_method: str) -> Program:
+    """Return the compiled functions of a circuit, the same ones for equal circuits.
+
+    Args:
+        circuit: The circuit.
+        diff_method: A name in `DIFF_METHODS`.
+
+    Returns:
+        Functions that compile on their first call with a new dtype or batch size.
+    """
+    method = DIFF_METHODS[diff_method](circuit)
+
+    def run(inputs: Array, weights: Array) -> Array:
+        return method.forward(inputs, weights)[0]
+
+    return Program(run=jax.jit(run), forward=jax.jit(method.forward), backward=jax.jit(method.backward))
+
+
+def bucket(batch: int) -> int:
+    """The batch size that a batch is padded to: the next power of two, so that few sizes are compiled."""
+    return 1 << max(batch - 1, 0).bit_length()
