@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
 
+from qproj.autograd import first_order
 from qproj.circuits.circuit import Circuit
 from qproj.simulation import engine
 
@@ -60,7 +60,6 @@ class _Run(torch.autograd.Function):
             return _cut(_to_torch(values), len(inputs))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, weights, *residuals = ctx.saved_tensors
         # Autograd runs backward in a thread of its own, and JAX's settings are per thread: set them again.
@@ -71,10 +70,10 @@ class _Run(torch.autograd.Function):
                 _to_jax(weights),
                 _padded(cotangents),
             )
-            needs = ctx.needs_input_grad
+            needs, sources = ctx.needs_input_grad, (cotangents, inputs, weights)
             return (
-                _cut(_to_torch(grad_inputs), len(inputs)) if needs[0] else None,
-                _to_torch(grad_weights) if needs[1] else None,
+                first_order(_cut(_to_torch(grad_inputs), len(inputs)), *sources) if needs[0] else None,
+                first_order(_to_torch(grad_weights), *sources) if needs[1] else None,
                 None,
                 None,
             )

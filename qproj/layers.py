@@ -161,7 +161,7 @@ class QuantumProjection(nn.Module):
         generator: Source of all initial weights; torch's global one if `None`.
 
     Attributes:
-        reduce: `nn.Linear(in_features, n_inputs)` without bias: the circuit's own rotations can shift angles.
+        reduce: `nn.Linear(in_features, n_inputs)` without bias.
         circuit: The `QuantumLayer`.
         expand: `nn.Linear(n_outputs, out_features)`.
 
@@ -194,7 +194,6 @@ class QuantumProjection(nn.Module):
             observables=observables,
             diff_method=diff_method,
             backend=backend,
-            generator=generator,
         )
         self.reduce = nn.Linear(in_features, self.circuit.n_inputs, bias=False)
         self.expand = nn.Linear(self.circuit.n_outputs, out_features)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
 
+from qproj.autograd import first_order
 from qproj.backends import OWN
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate, InputSlot, WeightSlot
@@ -114,7 +114,6 @@ class _DeviceRun(torch.autograd.Function):
         return torch.tensor(values, dtype=torch.float64).reshape(len(inputs), -1).to(inputs)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, weights = ctx.saved_tensors
         rows = cotangents.tolist()
@@ -130,7 +129,9 @@ class _DeviceRun(torch.autograd.Function):
                 grad_inputs[:, parameter.index] += gradient
             else:
                 grad_weights[parameter.index] += gradient.sum()
-        return grad_inputs, grad_weights.reshape(weights.shape), None, None
+        sources = (cotangents, inputs, weights)
+        grad_weights = grad_weights.reshape(weights.shape)
+        return first_order(grad_inputs, *sources), first_order(grad_weights, *sources), None, None
 
 
 def _tapes(ctx: Any, inputs: torch.Tensor, weights: torch.Tensor) -> Any:

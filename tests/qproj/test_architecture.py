@@ -1,0 +1,115 @@
+"""What may import what, and what importing does: nothing."""
+
+import ast
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import qproj
+
+ROOT = Path(qproj.__file__).parent
+
+
+def imports(path, *, top_level=False):
+    """Absolute names of all modules a file imports (with `top_level`, when it is imported itself)."""
+    tree = ast.parse(path.read_text())
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_in(module, packages):
+    return any(module == package or module.startswith(package + ".") for package in packages)
+
+
+# Each part, and what none of its files may import.
+RULES = {
+    "": ["hybrid", "benchmarks", "tests"],
+    "registry.py": ["jax", "torch", "numpy", "pennylane", "qproj"],
+    "circuits": [
+        *("jax", "torch", "pennylane"),
+        *("qproj.simulation", "qproj.differentiation", "qproj.bridge", "qproj.backends", "qproj.layers"),
+    ],
+    "simulation/fusion.py": ["jax", "torch", "pennylane", "qproj.differentiation", "qproj.simulation"],
+    "simulation/statevector.py": ["torch", "pennylane", "qproj.differentiation", "qproj.backends"],
+    "simulation": ["torch", "pennylane", "qproj.bridge", "qproj.backends", "qproj.layers"],
+    "differentiation": ["torch", "pennylane", "qproj.simulation.engine", "qproj.bridge", "qproj.backends"],
+    "backends": ["jax", "qproj.layers"],
+    "layers.py": ["jax", "pennylane", "qproj.simulation", "qproj.differentiation", "qproj.bridge"],
+}
+
+
+@pytest.mark.parametrize("part", RULES)
+def test_imports_run_downwards(part):
+    target = ROOT / part
+    files = [target] if target.is_file() else sorted(target.rglob("*.py"))
+    assert files
+    for path in files:
+        # pennylane.py is the one file that may use PennyLane, and only once it is called
+        wrong = [module for module in imports(path) if is_in(module, RULES[part])]
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_torch_and_jax_meet_in_the_bridge_only():
+    meeting = []
+    for path in sorted(ROOT.rglob("*.py")):
+        modules = set(imports(path))
+        if any(is_in(m, ["torch"]) for m in modules) and any(is_in(m, ["jax"]) for m in modules):
+            meeting.append(path.name)
+    assert meeting == ["bridge.py"]
+
+
+def test_pennylane_is_imported_when_used():
+    for path in ROOT.rglob("*.py"):
+        assert not any(is_in(m, ["pennylane"]) for m in imports(path, top_level=True)), path
+
+
+def python(code):
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_importing_is_light_and_changes_nothing():
+    python("""
+import os, random, sys
+import numpy, torch
+environment = dict(os.environ)
+states = random.getstate(), torch.get_rng_state().tolist(), numpy.random.get_state()[1].tolist()
+threads = torch.get_num_threads()
+import qproj
+for module in ("jax", "pennylane"):
+    assert module not in sys.modules, module
+layer = qproj.QuantumLayer(2, 1, generator=torch.Generator().manual_seed(0))
+assert "jax" not in sys.modules
+assert dict(os.environ) == environment
+assert threads == torch.get_num_threads()
+assert states == (random.getstate(), torch.get_rng_state().tolist(), numpy.random.get_state()[1].tolist())
+""")
+
+
+def test_running_leaves_jax_config_alone():
+    python("""
+import jax, torch
+before = dict(jax.config.values)
+import qproj
+layer = qproj.QuantumLayer(2, 1).double()
+layer(torch.zeros(1, 2, dtype=torch.float64)).sum().backward()
+assert dict(jax.config.values) == before
+assert jax.numpy.zeros(1).dtype == "float32"
+assert torch.get_default_dtype() == torch.float32
+""")
+
+
+def test_version_and_surface():
+    assert set(qproj.__all__) == {"Circuit", "Gate", "QuantumLayer", "QuantumProjection", "__version__"}
+    try:
+        installed = metadata.version("qproj")
+    except metadata.PackageNotFoundError:
+        pytest.skip("qproj is not installed, only on the path")
+    assert qproj.__version__ == installed

@@ -1,0 +1,147 @@
+"""One conformance suite for every backend, and what only one of them has."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import qproj
+from qproj.backends import check_backend
+from qproj.circuits import PauliWord
+
+from . import reference
+
+BACKENDS = ["jax", "default.qubit", "lightning.qubit"]
+WORDS = (PauliWord("XY", (0, 1), 0.5), PauliWord("Z", (1,), -2.0))
+
+
+def run(layer, x, cotangents):
+    x = x.clone().requires_grad_()
+    layer.zero_grad()
+    values = layer(x)
+    (values * cotangents).sum().backward()
+    return values.detach(), x.grad, layer.weights.grad
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("n_qubits", "encoding", "ansatz", "observables"),
+    [
+        (3, "angle_y", "strongly_entangling", "z"),
+        (2, "angle_z", "basic_entangler", "xyz"),
+        (2, "angle_x", "strongly_entangling", WORDS),
+        (1, "angle_y", "basic_entangler", "z"),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_values_and_gradients(backend, n_qubits, encoding, ansatz, observables, batch):
+    generator = torch.Generator().manual_seed(7)
+    layer = qproj.QuantumLayer(
+        n_qubits,
+        2,
+        encoding=encoding,
+        ansatz=ansatz,
+        observables=observables,
+        backend=backend,
+        generator=generator,
+    ).double()
+    x = torch.randn(batch, n_qubits, generator=generator, dtype=torch.float64)
+    cotangents = torch.randn(batch, layer.n_outputs, generator=generator, dtype=torch.float64)
+    values, grad_x, grad_weights = run(layer, x, cotangents)
+    assert values.dtype == grad_x.dtype == grad_weights.dtype == torch.float64
+    weights = layer.weights.detach().numpy()
+    expected = reference.values(layer.circuit, x.numpy(), weights)
+    np.testing.assert_allclose(values, expected, atol=1e-10)
+    expected_x, expected_w = reference.gradients(layer.circuit, x.numpy(), weights, cotangents.numpy())
+    np.testing.assert_allclose(grad_x, expected_x, atol=1e-8)
+    np.testing.assert_allclose(grad_weights, expected_w, atol=1e-8)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_agrees_with_the_own_engine(backend):
+    """Tighter than finite differences can be."""
+    layer = qproj.QuantumLayer(4, 3, generator=torch.Generator().manual_seed(1)).double()
+    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    cotangents = torch.arange(12.0, dtype=torch.float64).reshape(3, 4)
+    expected = run(layer, x, cotangents)
+    for actual, wanted in zip(run(layer.to_backend(backend), x, cotangents), expected, strict=True):
+        torch.testing.assert_close(actual, wanted, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_dtype_comes_back(backend, dtype):
+    layer = qproj.QuantumLayer(2, 1, backend=backend, generator=torch.Generator().manual_seed(3))
+    x = torch.tensor([[0.5, -0.25]], dtype=dtype)
+    values, grad_x, grad_weights = run(layer, x, torch.ones(1, 2, dtype=dtype))
+    assert values.dtype == grad_x.dtype == dtype
+    assert grad_weights.dtype == torch.float32
+    exact = reference.values(layer.circuit, x.double().numpy(), layer.weights.detach().numpy())
+    tolerance = {torch.float32: 1e-6, torch.float16: 1e-3, torch.bfloat16: 8e-3}[dtype]
+    np.testing.assert_allclose(values.double(), exact, atol=tolerance)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", [(2,), (0, 2), (3, 0, 2), (2, 3, 2)])
+def test_shapes(backend, shape):
+    layer = qproj.QuantumLayer(2, 1, backend=backend, generator=torch.Generator().manual_seed(3))
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(4), requires_grad=True)
+    y = layer(x)
+    assert y.shape == shape
+    y.sum().backward()
+    assert x.grad.shape == shape
+    assert layer.weights.grad.shape == layer.weights.shape
+    if 0 in shape:
+        assert not layer.weights.grad.any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("frozen", ["x", "weights"])
+def test_only_what_needs_a_gradient_gets_one(backend, frozen):
+    layer = qproj.QuantumLayer(2, 1, backend=backend, generator=torch.Generator().manual_seed(3))
+    layer.weights.requires_grad_(frozen != "weights")
+    x = torch.rand(2, 2, generator=torch.Generator().manual_seed(4)).requires_grad_(frozen != "x")
+    layer(x).sum().backward()
+    assert (x.grad is None) == (frozen == "x")
+    assert (layer.weights.grad is None) == (frozen == "weights")
+
+
+def test_unknown_names():
+    with pytest.raises(ValueError, match=r"backend must be one of .*Did you mean 'lightning.qubit'\?"):
+        check_backend("lightning.qbit", "adjoint")
+    with pytest.raises(ValueError, match=r"'jax'.*but was 'torch'"):
+        qproj.QuantumLayer(backend="torch")
+    with pytest.raises(TypeError, match="backend must be a str"):
+        qproj.QuantumLayer(backend=None)
+    for backend in BACKENDS:
+        with pytest.raises(ValueError, match="diff_method must be one of 'adjoint', but was 'spsa'"):
+            qproj.QuantumLayer(backend=backend, diff_method="spsa")
+
+
+def test_own_methods_are_those_of_the_engine():
+    """`check_backend` lists them without loading JAX, so the list is written twice."""
+    from qproj.simulation.engine import DIFF_METHODS
+
+    for method in DIFF_METHODS:
+        check_backend("jax", method)
+
+
+def test_without_pennylane():
+    """The error names the package to install; the own backend works on."""
+    code = """
+import sys
+sys.modules["pennylane"] = None
+import torch, qproj
+layer = qproj.QuantumLayer(2, 1)
+layer(torch.zeros(1, 2))
+try:
+    layer.to_backend("lightning.qubit")
+except ImportError as error:
+    assert "pip install 'qproj[pennylane]'" in str(error), error
+else:
+    raise SystemExit("no error")
+assert layer.backend == "jax"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
