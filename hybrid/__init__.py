@@ -1,0 +1,49 @@
+"""Image captioning through a quantum projection: CLIP sees, a circuit passes it on, Llama says it.
+
+`load` gives a model and its processor, `caption` is the one call from pictures to words. Importing this
+package is cheap: torch, transformers and JAX are loaded when first needed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hybrid.captioning import caption
+    from hybrid.configuration import HybridConfig
+    from hybrid.images import ImageError, open_image
+    from hybrid.loading import compose, load
+    from hybrid.modeling import HybridForConditionalGeneration
+    from hybrid.processing import HybridProcessor
+
+__version__ = "0.1.0"
+__all__ = [
+    "HybridConfig",
+    "HybridForConditionalGeneration",
+    "HybridProcessor",
+    "ImageError",
+    "__version__",
+    "caption",
+    "compose",
+    "load",
+    "open_image",
+]
+_HOMES = {
+    "HybridConfig": "configuration",
+    "HybridForConditionalGeneration": "modeling",
+    "HybridProcessor": "processing",
+    "ImageError": "images",
+    "caption": "captioning",
+    "compose": "loading",
+    "load": "loading",
+    "open_image": "images",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hybrid' has no attribute {name!r}")
+    return getattr(import_module(f"hybrid.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,58 @@
+"""The configuration of the captioner, as Hugging Face stores it."""
+
+from typing import Any, ClassVar, Literal
+
+from transformers import CLIPVisionConfig, LlamaConfig
+from transformers.configuration_utils import PreTrainedConfig
+from transformers.models.auto import AutoConfig
+
+
+class HybridConfig(PreTrainedConfig):  # type: ignore[misc]
+    """A vision tower, a connector and a language model.
+
+    Args:
+        vision_config: The vision tower's configuration, or its dictionary. A CLIP vision tower by default.
+        text_config: The language model's configuration, or its dictionary. A Llama by default.
+        connector: ``{"type": name, **options}``: a name in `hybrid.connectors` and that connector's options.
+        vision_feature: What the connector reads: ``"cls"``, the first token of the last hidden state before
+            the final layer norm (as TinyLlama-VLM-LoRA does), or ``"pooled"``, the tower's pooler output.
+        image_token_id: The placeholder's id. It may lie outside the language model's vocabulary.
+        tie_word_embeddings: Follows the language model's own setting.
+    """
+
+    model_type = "hybrid"
+    sub_configs: ClassVar[dict[str, Any]] = {"vision_config": AutoConfig, "text_config": AutoConfig}
+
+    vision_config: dict[str, Any] | PreTrainedConfig | None = None
+    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    connector: dict[str, Any] | None = None
+    vision_feature: Literal["cls", "pooled"] = "cls"
+    image_token_id: int = 32000
+    tie_word_embeddings: bool = False
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        self.vision_config = _configuration(self.vision_config, CLIPVisionConfig)
+        self.text_config = _configuration(self.text_config, LlamaConfig)
+        self.connector = dict(self.connector or {"type": "quantum"})
+        # The language model ties its own embeddings; nothing is tied across the parts.
+        self.tie_word_embeddings = self.text_config.tie_word_embeddings
+        super().__post_init__(**kwargs)
+
+    @property
+    def vision_hidden_size(self) -> int:
+        """Width of what the connector reads."""
+        return int(self.vision_config.hidden_size)  # type: ignore[union-attr]
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the language model, and so of a vision token."""
+        return int(self.text_config.hidden_size)  # type: ignore[union-attr]
+
+
+def _configuration(given: dict[str, Any] | PreTrainedConfig | None, default: type) -> PreTrainedConfig:
+    if given is None:
+        return default()  # type: ignore[no-any-return]
+    if isinstance(given, dict):
+        given = dict(given)
+        return AutoConfig.for_model(given.pop("model_type", default.model_type), **given)  # type: ignore[attr-defined]
+    return given

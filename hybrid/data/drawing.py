@@ -1,0 +1,161 @@
+"""How a scene looks: Pillow draws it, with everything that may differ between two programs' pictures.
+
+Shade, outline, shadow, gradient, background, resolution, blur, noise and JPEG artefacts are all drawn at
+random, so that what stays the same across pictures is what the caption says.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from hybrid.data.scenes import Scene, SceneObject
+from hybrid.data.shapes import outline
+
+Rng = np.random.Generator
+Rgb = np.ndarray  # (3,), 0 to 255, float
+
+# What common palettes (CSS, Material, Tailwind, Tableau and such) call by each name. A shade is mixed from two.
+_SHADES: dict[str, tuple[str, ...]] = {
+    "red": ("#ff0000", "#dc143c", "#d62728", "#ef4444", "#e53935", "#c81414", "#e6194b", "#cc0000", "#f44336"),
+    "green": ("#008000", "#00ff00", "#2ca02c", "#22c55e", "#2e8b57", "#4caf50", "#006400", "#32cd32", "#15803d"),
+    "blue": ("#0000ff", "#1f77b4", "#3b82f6", "#00008b", "#1e90ff", "#4169e1", "#2196f3", "#4682b4", "#1d4ed8"),
+    "yellow": ("#ffff00", "#ffd700", "#facc15", "#ffeb3b", "#f0e632", "#ffe119", "#fdd835", "#eab308"),
+    "orange": ("#ffa500", "#ff7f0e", "#f97316", "#ff8c00", "#ff9800", "#f58231", "#fb8c00", "#ea6a10"),
+    "purple": ("#800080", "#9467bd", "#a855f7", "#4b0082", "#8a2be2", "#9c27b0", "#9370db", "#7c3aed", "#6a0dad"),
+    "pink": ("#ffc0cb", "#ff69b4", "#ec4899", "#e377c2", "#f48fb1", "#ff1493", "#f472b6", "#fbb6ce", "#ff8fc7"),
+    "brown": ("#a52a2a", "#8b4513", "#8c564b", "#795548", "#654321", "#a0522d", "#5c3317", "#964b00", "#7b3f00"),
+    "black": ("#000000", "#111111", "#1a1a1a", "#222222", "#0b0b12"),
+    "white": ("#ffffff", "#fafafa", "#f5f5f5", "#f8f8ff", "#fffafa"),
+}
+_PALETTE = {
+    name: np.array([[int(shade[i : i + 2], 16) for i in (1, 3, 5)] for shade in shades], float)
+    for name, shades in _SHADES.items()
+}
+
+
+def draw_scene(scene: Scene, rng: Rng) -> Image.Image:
+    """Draw a scene.
+
+    Args:
+        scene: What to draw.
+        rng: Decides how it looks.
+
+    Returns:
+        An RGB picture of 64 to 320 pixels on its short side.
+    """
+    side = int(np.exp(rng.uniform(np.log(64), np.log(320))))
+    width, height = (round(side * length) for length in scene.frame)
+    fills = [_shade(o.colour, rng) for o in scene.objects]
+    ground, edges = _ground_and_edges(fills, rng)
+    picture = _background(width, height, ground, rng)
+    shadow = rng.random() < 0.12
+    for thing, fill, edge in zip(scene.objects, fills, edges, strict=True):
+        _paint(picture, thing, fill, edge, side, shadow, rng)
+    return _photograph(picture, rng)
+
+
+def _shade(colour: str, rng: Rng) -> Rgb:
+    a, b = rng.choice(_PALETTE[colour], 2)
+    mix = a + (b - a) * rng.random() * (0 if rng.random() < 0.4 else 1)
+    return np.asarray(np.clip(mix + rng.normal(0, 5, 3), 0, 255))
+
+
+def _visible(a: Rgb, b: Rgb) -> bool:
+    """Whether two colours are told apart at a glance: weighted distance after Compuserve's "redmean"."""
+    mean = (a[0] + b[0]) / 2
+    d = a - b
+    weights = np.array([2 + mean / 256, 4, 2 + (255 - mean) / 256])
+    return float(np.sqrt((weights * d * d).sum())) > 160
+
+
+def _ground_and_edges(fills: list[Rgb], rng: Rng) -> tuple[Rgb, list[Rgb | None]]:
+    """Choose a neutral background and outlines with which every object can be seen."""
+    while True:
+        kind = rng.random()
+        low, high = (205, 255) if kind < 0.55 else (0, 70) if kind < 0.9 else (85, 190)
+        level = 255.0 if 0.15 < kind < 0.3 else 0.0 if 0.85 < kind < 0.9 else rng.uniform(low, high)
+        ground = np.clip(level + rng.normal(0, 3, 3), 0, 255)
+        outlined = rng.random() < 0.3
+        dark = rng.random() < 0.8
+        edge = np.full(3, rng.uniform(0, 60) if dark else rng.uniform(210, 255))
+        # A white shape on white paper is fine once it has an outline; a grey one on grey is not worth drawing.
+        edges = [edge if outlined and _visible(edge, fill) else None for fill in fills]
+        if all(
+            _visible(fill, ground) or (line is not None and _visible(line, ground) and rng.random() < 0.5)
+            for fill, line in zip(fills, edges, strict=True)
+        ):
+            return ground, edges
+
+
+def _background(width: int, height: int, ground: Rgb, rng: Rng) -> Image.Image:
+    if rng.random() < 0.75:
+        return Image.new("RGB", (width, height), tuple(int(c) for c in ground))
+    slope = rng.uniform(-22, 22, 2)
+    y, x = np.mgrid[-0.5 : 0.5 : height * 1j, -0.5 : 0.5 : width * 1j]
+    light = slope[0] * x + slope[1] * y
+    return Image.fromarray(np.clip(ground + light[..., None], 0, 255).astype(np.uint8))
+
+
+def _paint(
+    picture: Image.Image, thing: SceneObject, fill: Rgb, edge: Rgb | None, side: int, shadow: bool, rng: Rng
+) -> None:
+    """Put one object on the picture; its stencil is drawn larger and scaled down, for smooth edges."""
+    grain = 4 if side < 128 else 2
+    radius = thing.extent * side / 2
+    corners = outline(thing.shape, rng) * radius
+    half = int(radius) + 3
+    cx, cy = thing.centre[0] * side, thing.centre[1] * side
+    left, top = int(cx) - half, int(cy) - half
+    hole = rng.uniform(0.45, 0.82) if thing.shape == "ring" else 0.0
+    loops = [((corners * scale + [cx - left, cy - top]) * grain) for scale in ([1.0, hole] if hole else [1.0])]
+
+    body = Image.new("L", (2 * half * grain, 2 * half * grain))
+    pen = ImageDraw.Draw(body)
+    for loop, value in zip(loops, (255, 0), strict=False):
+        pen.polygon(loop.ravel().tolist(), fill=value)
+    body = body.reduce(grain)
+    if shadow:
+        offset = max(1, round(radius * rng.uniform(0.06, 0.15)))
+        soft = body.filter(ImageFilter.GaussianBlur(offset * 0.8)).point(lambda v: v * 0.35)
+        picture.paste((0, 0, 0), (left + offset, top + offset), soft)
+    picture.paste(_skin(body.size, fill, rng), (left, top), body)
+    if edge is not None:
+        stroke = Image.new("L", (2 * half * grain, 2 * half * grain))
+        pen = ImageDraw.Draw(stroke)
+        thickness = max(1, round(radius * rng.uniform(0.03, 0.12) * grain * (0.6 if hole else 1.0)))
+        for loop in loops:
+            pen.line([*loop.ravel().tolist(), *loop[:2].ravel().tolist()], fill=255, width=thickness, joint="curve")
+        picture.paste(tuple(int(c) for c in edge), (left, top), stroke.reduce(grain))
+
+
+def _skin(size: tuple[int, int], fill: Rgb, rng: Rng) -> Image.Image:
+    """One flat colour mostly; sometimes lit from a side."""
+    if rng.random() < 0.75:
+        return Image.new("RGB", size, tuple(int(c) for c in fill))
+    y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
+    angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(5, 28)
+    light = strength * (np.cos(angle) * x + np.sin(angle) * y)
+    return Image.fromarray(np.clip(fill + light[..., None], 0, 255).astype(np.uint8))
+
+
+def _photograph(picture: Image.Image, rng: Rng) -> Image.Image:
+    """What happens to a picture on its way: blur, a change of resolution, noise, contrast, JPEG."""
+    if rng.random() < 0.2:
+        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.012 * min(picture.size))))
+    if rng.random() < 0.2:
+        scale = rng.uniform(0.5, 1.5)
+        size = (max(48, round(picture.width * scale)), max(48, round(picture.height * scale)))
+        picture = picture.resize(size, Image.Resampling(int(rng.integers(0, 4))))
+    if rng.random() < 0.3:
+        pixels = np.asarray(picture, np.float32)
+        pixels = (pixels - 128) * rng.uniform(0.85, 1.05) + 128 + rng.uniform(-10, 10)
+        pixels += rng.normal(0, rng.uniform(0, 10), pixels.shape)
+        picture = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    if rng.random() < 0.35:
+        stream = io.BytesIO()
+        # Full colour resolution half the time: halving it drowns small dark things in dark backgrounds.
+        picture.save(stream, "JPEG", quality=int(rng.integers(35, 96)), subsampling=int(rng.choice([0, 0, 2])))
+        stream.seek(0)
+        picture = Image.open(stream).convert("RGB")
+    return picture

@@ -1,0 +1,96 @@
+"""How good captions of drawn scenes are, and whether the picture is used at all."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hybrid.data.scenes import parse_caption
+from hybrid.modeling import HybridForConditionalGeneration
+from hybrid.processing import HybridProcessor
+
+
+@torch.inference_mode()
+def captions_of_features(
+    model: HybridForConditionalGeneration,
+    processor: HybridProcessor,
+    features: np.ndarray,
+    token: str = "picture",
+    seed: int = 0,
+    batch_size: int = 250,
+) -> list[str]:
+    """Caption pictures from their cached embeddings, greedily.
+
+    Args:
+        model: The captioner.
+        processor: Its processor, for the default prompt and the tokenizer.
+        features: ``(n, vision_hidden_size)``.
+        token: ``"picture"`` gives every caption its own vision token, ``"shuffled"`` another picture's,
+            ``"zeroed"`` none (zeros). The last two say how much is guessed from language alone.
+        seed: Decides the shuffling.
+        batch_size: Captions at a time.
+
+    Returns:
+        ``n`` captions.
+    """
+    model.eval()
+    tokens = torch.cat([model.connector(torch.from_numpy(features[i : i + 250])) for i in range(0, len(features), 250)])
+    if token == "shuffled":  # noqa: S105 (a vision token, not a secret)
+        tokens = tokens[_derangement(len(tokens), seed)]
+    elif token == "zeroed":  # noqa: S105
+        tokens = torch.zeros_like(tokens)
+    ids = processor(text=processor.image_token * 0 + processor.prompt)["input_ids"]
+    ids = torch.cat([torch.full((1, processor.n_image_tokens), processor.image_token_id), ids], 1)
+    texts: list[str] = []
+    for part in tokens.split(batch_size):
+        texts += generate(model, processor, ids.expand(len(part), -1), vision_tokens=part)
+    return texts
+
+
+def generate(
+    model: HybridForConditionalGeneration, processor: HybridProcessor, input_ids: Tensor, **inputs: Any
+) -> list[str]:
+    """Continue prompts, and return only what was added, as text."""
+    options = {"max_new_tokens": 32, "do_sample": False} | inputs
+    out = model.generate(input_ids=input_ids, **options)
+    texts: list[str] = processor.tokenizer.batch_decode(out[:, input_ids.shape[1] :], skip_special_tokens=True)
+    return [text.strip() for text in texts]
+
+
+def _derangement(n: int, seed: int) -> Tensor:
+    """A permutation that leaves nothing in its place: a random cycle."""
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(n))
+    moved = torch.empty_like(order)
+    moved[order] = order.roll(1)
+    return moved
+
+
+def score(captions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """Compare captions of drawn scenes with the right ones.
+
+    Args:
+        captions: What a model said.
+        references: What `hybrid.data.scenes.Scene.caption` says.
+
+    Returns:
+        For one and for two objects: how many, the share of captions right to the letter (``exact``), and the
+        share in which colour and shape of every object are right, in any order (``colour_shape``).
+    """
+    report: dict[str, float] = {}
+    for name, wanted in (("one", 1), ("two", 2)):
+        rows = []
+        for said, right in zip(captions, references, strict=True):
+            truth = parse_caption(right)
+            if truth is not None and len(truth[0]) == wanted:
+                guess = parse_caption(said)
+                rows.append((said == right, guess is not None and _things(guess) == _things(truth)))
+        if rows:
+            exact, things = np.mean(rows, axis=0)
+            report |= {f"n_{name}": len(rows), f"exact_{name}": float(exact), f"colour_shape_{name}": float(things)}
+    return report
+
+
+def _things(parsed: tuple[list[tuple[str, str, str]], str | None]) -> list[tuple[str, str]]:
+    return sorted((colour, shape) for _, colour, shape in parsed[0])

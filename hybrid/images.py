@@ -1,0 +1,116 @@
+"""From a file to an upright RGB picture, or one sentence on why not."""
+
+import os
+import stat
+import warnings
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Parsers for these are fuzzed by many; the rest of Pillow's (EPS runs Ghostscript, say) are not worth the risk.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+MAX_BYTES = 256 * 2**20
+MAX_PIXELS = 100_000_000
+
+
+class ImageError(ValueError):
+    """A picture that cannot be read. The message is one line that names it, the reason and the way out."""
+
+
+def open_image(source: str | os.PathLike[str] | IO[bytes] | Image.Image) -> Image.Image:
+    """Read a picture safely.
+
+    Orientation from EXIF is applied, transparency is laid over white, 16-bit levels are scaled to 8 bits, and
+    of an animation the first frame is taken.
+
+    Args:
+        source: A path to a regular file, a binary stream, or a picture already read.
+
+    Returns:
+        An RGB picture.
+
+    Raises:
+        ImageError: If there is no such file, or it is not a whole picture in one of `FORMATS`, or larger than
+            `MAX_BYTES` or `MAX_PIXELS`.
+    """
+    if isinstance(source, Image.Image):
+        return _upright_rgb(source)
+    if isinstance(source, (str, os.PathLike)):
+        name = os.fspath(source)
+        with _open_file(name) as stream:
+            return _read(stream, name)
+    return _read(source, str(getattr(source, "name", "the stream")))
+
+
+def _open_file(name: str) -> IO[bytes]:
+    shown = printable(name)
+    if "://" in name:
+        raise ImageError(f"{shown}: addresses are not fetched; download the picture and give its path")
+    try:
+        # Looked at before it is opened: opening a pipe or a device may wait for ever.
+        status = Path(name).stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"{shown}: is a directory; give the pictures in it, such as {shown.rstrip('/')}/*.jpg")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{shown}: is not a regular file; copy the picture to one")
+        if status.st_size == 0:
+            raise ImageError(f"{shown}: is empty; the download or copy may have failed")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(
+                f"{shown}: has {status.st_size / 2**20:.0f} MiB, more than the {MAX_BYTES // 2**20} MiB allowed; scale it down"
+            )
+        return Path(name).open("rb")
+    except FileNotFoundError:
+        raise ImageError(f"{shown}: no such file; check the path") from None
+    except PermissionError:
+        raise ImageError(f"{shown}: may not be read; check its permissions") from None
+    except (OSError, ValueError) as error:  # a name too long, or with a null byte
+        raise ImageError(f"{shown}: cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+
+
+def _read(stream: IO[bytes], name: str) -> Image.Image:
+    shown = printable(name)
+    try:
+        with warnings.catch_warnings():
+            # Damaged metadata is not our business; a decompression bomb is caught by its size below.
+            warnings.simplefilter("ignore")
+            picture = Image.open(stream, formats=FORMATS)
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise ImageError(
+                    f"{shown}: has {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed; scale it down"
+                )
+            picture.load()
+            return _upright_rgb(picture)
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(f"{shown}: is not a picture in one of {', '.join(FORMATS)}; convert it to one") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"{shown}: has more than the {MAX_PIXELS:,} pixels allowed; scale it down") from None
+    # What Pillow documents and is seen to raise for broken files.
+    except (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, OverflowError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ImageError(f"{shown}: is damaged or cut short ({reason}); get a whole copy") from None
+    except MemoryError:
+        raise ImageError(f"{shown}: does not fit in memory; scale it down") from None
+
+
+def _upright_rgb(picture: Image.Image) -> Image.Image:
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel: convert("RGB") would clip, not scale
+        levels = np.asarray(picture, np.float64)
+        top = 65535.0 if levels.max(initial=0) > 255 else 255.0
+        return Image.fromarray(np.clip(levels * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def printable(name: str) -> str:
+    """A file's name as it can be shown on one line, whatever bytes it holds."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name)

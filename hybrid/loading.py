@@ -1,0 +1,169 @@
+"""A name or a folder becomes a model and its processor."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+from hybrid.configuration import HybridConfig
+from hybrid.modeling import HybridForConditionalGeneration
+from hybrid.processing import DEFAULT_PROMPT, IMAGE_TOKEN, HybridProcessor
+
+BUNDLED = Path(__file__).parent / "bundled"
+# Models that ship with the package, by preset name. Any other name is a folder or a repository on the hub.
+MODELS = {"scenes-mini": BUNDLED}
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded. The message is one line that names it, the reason and the way out."""
+
+
+def load(
+    name: str | Path | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    backend: str | None = None,
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    """Load a captioner.
+
+    Args:
+        name: A preset (``"scenes-mini"``, the bundled one and the default), a folder that `save_pretrained`
+            wrote, or ``owner/name`` on the Hugging Face hub.
+        device: Where to put the model.
+        dtype: Of its weights; by default as saved, and float32 for the bundled model.
+        backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
+
+    Returns:
+        The model, in evaluation mode, and its processor.
+
+    Raises:
+        ModelError: If there is no such model, or it does not fit its own configuration.
+        ValueError: If the backend is unknown.
+        ImportError: If the backend is not installed.
+    """
+    where = MODELS.get(str(name or "scenes-mini"), name)
+    path = Path(str(where))
+    if path.is_dir():
+        model, processor = _from_folder(path)
+    elif str(where).count("/") == 1 and not path.exists() and not str(where).startswith((".", "/", "~")):
+        model, processor = _from_hub(str(where))
+    else:
+        raise ModelError(_unknown(str(name)))
+    if backend is not None:
+        use_backend(model, backend)
+    return model.to(device=device, dtype=dtype).eval(), processor
+
+
+def use_backend(model: HybridForConditionalGeneration, backend: str) -> None:
+    """Let another backend run a model's circuit.
+
+    Args:
+        model: With a quantum connector.
+        backend: ``"jax"`` or the name of a PennyLane device.
+
+    Raises:
+        ValueError: If the connector has no circuit, or there is no such backend.
+        ImportError: If the backend is not installed.
+    """
+    projection = getattr(model.connector, "projection", None)
+    if projection is None:
+        kind = (model.config.connector or {}).get("type")
+        raise ValueError(f"backend {backend!r} was given, but a {kind} connector has no circuit; leave it out")
+    projection.to_backend(backend)
+
+
+def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    if not (path / "config.json").is_file():
+        raise ModelError(f"model {path}: holds no config.json; give a folder that save_pretrained wrote")
+    try:
+        kind = json.loads((path / "config.json").read_text())["model_type"]
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"model {path}: config.json is damaged; get a whole copy") from None
+    if kind != HybridConfig.model_type:
+        raise ModelError(
+            f"model {path}: is a {kind!r} model, not a captioner of this package; hybrid.compose joins a vision "
+            "tower and a language model into one"
+        )
+    return _pretrained(str(path))
+
+
+def _from_hub(name: str) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    return _pretrained(name)
+
+
+def _pretrained(where: str) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    try:
+        model, report = HybridForConditionalGeneration.from_pretrained(
+            where, output_loading_info=True, use_safetensors=True
+        )
+        processor = HybridProcessor.from_pretrained(where)
+    except (OSError, RuntimeError, ValueError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise ModelError(
+            f"model {where}: cannot be loaded ({lines[0] if lines else error!r}); known presets: {', '.join(MODELS)}"
+        ) from error
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if report.get(what):
+            keys = sorted(str(key) for key in report[what])
+            shown = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
+            raise ModelError(f"model {where}: its weights do not fit its config.json ({what}: {shown})")
+    return model, processor
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, MODELS, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return (
+        f"model {name}: no such preset or folder{hint} Presets: {', '.join(MODELS)}; or give a folder that "
+        "save_pretrained wrote, or owner/name on the hub"
+    )
+
+
+def compose(
+    vision: str | Path,
+    language: str | Path,
+    connector: dict[str, Any] | None = None,
+    *,
+    prompt: str = DEFAULT_PROMPT,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    """Join a vision tower and a language model by a fresh, untrained connector.
+
+    Args:
+        vision: A vision tower, or a CLIP model that holds one: a folder or a hub name, such as
+            ``openai/clip-vit-base-patch32``.
+        language: A causal language model with its tokenizer, such as ``TinyLlama/TinyLlama-1.1B-Chat-v1.0``.
+        connector: ``{"type": name, **options}``; a quantum one of 4 qubits by default. Widths are read from the
+            two configurations.
+        prompt: What the processor asks by default.
+        dtype: Of the weights.
+
+    Returns:
+        The model and its processor.
+    """
+    tower = AutoModel.from_pretrained(str(vision), dtype=dtype)
+    tower = getattr(tower, "vision_model", tower)
+    speaker = AutoModelForCausalLM.from_pretrained(str(language), dtype=dtype)
+    tokenizer = AutoTokenizer.from_pretrained(str(language))
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.add_tokens([IMAGE_TOKEN], special_tokens=True)
+    config = HybridConfig(
+        vision_config=tower.config,
+        text_config=speaker.config,
+        connector=connector,
+        image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+    )
+    model = HybridForConditionalGeneration(config)
+    model.vision_tower, model.language_model = tower, speaker
+    model.generation_config = speaker.generation_config
+    images = AutoImageProcessor.from_pretrained(str(vision), backend="pil")
+    processor = HybridProcessor(images, tokenizer, n_image_tokens=model.connector.n_tokens, prompt=prompt)
+    return model.to(dtype), processor
+
+
+__all__ = ["MODELS", "ModelError", "compose", "load", "use_backend"]

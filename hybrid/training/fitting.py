@@ -1,0 +1,94 @@
+"""One way to run transformers' Trainer, for every stage."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+
+class _LogFile(TrainerCallback):  # type: ignore[misc]
+    """Appends every log record to a JSONL file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
+        with self.path.open("a") as stream:
+            stream.write(json.dumps({"step": state.global_step, **(logs or {})}) + "\n")
+
+
+def fit(
+    model: nn.Module,
+    data: Dataset[Any],
+    folder: Path,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    weight_decay: float = 0.01,
+    warmup: float = 0.05,
+    bf16: bool = False,
+    groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
+) -> None:
+    """Train a model in place, going on from the last checkpoint in the folder if there is one.
+
+    AdamW, cosine schedule, gradients clipped at norm 1.
+
+    Args:
+        model: Returns ``{"loss": ...}`` (or a transformers output) from its batches.
+        data: Yields whole batches through ``__getitems__``.
+        folder: Checkpoints and ``log.jsonl`` go here.
+        steps: Optimiser steps in all.
+        batch_size: Samples a step.
+        learning_rate: The peak, for parameters without a group of their own.
+        seed: Decides the order of the data and the dropout.
+        weight_decay: AdamW's.
+        warmup: Share of the steps over which the rate rises.
+        bf16: Run matrix products in bfloat16.
+        groups: Gives the optimiser's parameter groups; by default one with every trainable parameter.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=batch_size,
+        learning_rate=learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=int(warmup * steps),
+        weight_decay=weight_decay,
+        max_grad_norm=1.0,
+        bf16=bf16,
+        use_cpu=not torch.cuda.is_available(),
+        seed=seed,
+        data_seed=seed,
+        logging_steps=50,
+        save_steps=max(1, steps // 4),
+        save_total_limit=1,
+        dataloader_drop_last=True,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        report_to=[],
+    )
+    parameters = groups(model) if groups else [{"params": [p for p in model.parameters() if p.requires_grad]}]
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.98))
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=data,
+        data_collator=_as_it_is,
+        optimizers=(optimizer, None),
+        callbacks=[_LogFile(folder / "log.jsonl")],
+    )
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
+
+
+def _as_it_is(batch: Any) -> Any:
+    """The data sets hand over finished batches."""
+    return batch

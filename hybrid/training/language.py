@@ -1,0 +1,148 @@
+"""Stage: a tokenizer and a tiny Llama that know how captions are written, from text alone."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from hybrid.data.scenes import sample_scene
+from hybrid.processing import IMAGE_TOKEN
+from hybrid.training.recipe import LanguageRecipe
+
+IGNORED = -100  # label of positions that do not count, as everywhere in transformers
+
+
+def captions(n: int, seed: int) -> list[str]:
+    """Captions of ``n`` scenes nobody drew."""
+    rng = np.random.default_rng(seed)
+    return [sample_scene(rng).caption for _ in range(n)]
+
+
+def train_tokenizer(texts: Sequence[str], prompts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Train a byte-level BPE tokenizer of the Llama kind: any text can be written with it.
+
+    Args:
+        texts: What to learn merges from.
+        prompts: Learnt too, so that they cost few tokens.
+        vocabulary: At most this many tokens, the 256 bytes and 5 special ones included.
+
+    Returns:
+        A fast tokenizer that puts ``<s>`` in front and pads on the left.
+    """
+
+    def lines() -> Iterator[str]:
+        for text in texts:
+            yield text
+            yield from prompts
+
+    special = ["<pad>", "<s>", "<unk>", "</s>", IMAGE_TOKEN]
+    backend = Tokenizer(models.BPE())
+    backend.normalizer = normalizers.NFC()
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.train_from_iterator(
+        lines(),
+        trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=special,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", special.index("<s>"))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token="<pad>",
+        bos_token="<s>",
+        unk_token="<unk>",
+        eos_token="</s>",
+        additional_special_tokens=[IMAGE_TOKEN],
+        padding_side="left",
+        model_max_length=256,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def build(recipe: LanguageRecipe, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
+    """A fresh Llama of the recipe's size, with random weights from torch's global generator."""
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.hidden_size,
+        intermediate_size=round(recipe.hidden_size * 8 / 3),
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads,
+        max_position_embeddings=tokenizer.model_max_length,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=False,
+    )
+    return LlamaForCausalLM(config)
+
+
+class CaptionDataset(torch.utils.data.Dataset[Any]):
+    """Prompt and caption as token ids, for text alone or behind vision tokens; fetched a batch at a time.
+
+    The caption is scored, its end included, so that a model learns to stop; the prompt is not.
+
+    Args:
+        texts: Captions.
+        prompts: One is chosen for every caption: the first seven times in ten, else any.
+        tokenizer: Encodes both, apart, as they are at generation.
+        seed: Decides which prompt goes where.
+        prefix: Ids that go in front of everything, such as the picture's placeholders.
+        vision_features: ``(n, width)``, the picture of every caption, or none.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        prompts: Sequence[str],
+        tokenizer: PreTrainedTokenizerBase,
+        seed: int,
+        prefix: Sequence[int] = (),
+        vision_features: np.ndarray | None = None,
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        asked = np.where(rng.random(len(texts)) < 0.7, 0, rng.integers(len(prompts), size=len(texts)))
+        heads = [[*prefix, *tokenizer(prompt)["input_ids"]] for prompt in prompts]
+        tails = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        rows = [(heads[a], [*tail, tokenizer.eos_token_id]) for a, tail in zip(asked, tails, strict=True)]
+        length = max(len(head) + len(tail) for head, tail in rows)
+        self.input_ids = np.full((len(rows), length), tokenizer.pad_token_id, np.int32)
+        self.labels = np.full((len(rows), length), IGNORED, np.int32)
+        self.lengths = np.empty(len(rows), np.int32)
+        for i, (head, tail) in enumerate(rows):
+            end = len(head) + len(tail)
+            self.input_ids[i, :end] = head + tail
+            self.labels[i, len(head) : end] = tail
+            self.lengths[i] = end
+        self.vision_features = vision_features
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return {name: rows[0] for name, rows in self.__getitems__([index]).items()}
+
+    def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """Fetch a whole batch, padded on the right to its longest."""
+        rows = np.asarray(indices)
+        length = int(self.lengths[rows].max())
+        batch = {
+            "input_ids": torch.from_numpy(self.input_ids[rows, :length].astype(np.int64)),
+            "labels": torch.from_numpy(self.labels[rows, :length].astype(np.int64)),
+            "attention_mask": torch.from_numpy(
+                (np.arange(length) < self.lengths[rows, None]).astype(np.int64)
+            ),
+        }
+        if self.vision_features is not None:
+            batch["vision_features"] = torch.from_numpy(self.vision_features[rows])
+        return batch

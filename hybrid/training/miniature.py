@@ -1,0 +1,250 @@
+"""From nothing to the bundled model: draw, see, speak, connect, measure.
+
+Each stage leaves its result in a folder of its own and is passed over when that is complete, so a run that
+was stopped goes on where it was.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoTokenizer,
+    CLIPImageProcessorPil,
+    CLIPVisionModel,
+    LlamaForCausalLM,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
+
+from hybrid.connectors import build_connector
+from hybrid.data.features import cached_features
+from hybrid.data.scene_arrays import SceneArrays, scene_arrays
+from hybrid.evaluation import captions_of_features, score
+from hybrid.loading import compose
+from hybrid.modeling import HybridForConditionalGeneration
+from hybrid.processing import HybridProcessor
+from hybrid.training import language, vision
+from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
+from hybrid.training.fitting import fit
+from hybrid.training.model_card import write_card
+from hybrid.training.recipe import Recipe
+
+# Independent streams of one seed.
+_TRAIN, _HELD_OUT, _TEXTS = range(3)
+
+
+class MiniatureRun:
+    """One run of a recipe in one folder.
+
+    Args:
+        recipe: What to train.
+        folder: Where stages keep their results. Give the same one to go on.
+        seed: Everything random follows from it.
+        workers: Processes that draw scenes.
+        say: Told what happens, a line at a time.
+
+    Raises:
+        ValueError: If the folder holds a run of another recipe or seed.
+    """
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, seed: int, workers: int = 2, say: Callable[[str], None] = print
+    ) -> None:
+        self.recipe, self.folder, self.seed, self.workers, self.say = recipe, folder, seed, workers, say
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp, path = f"{recipe!r} seed={seed}", folder / "recipe.txt"
+        if path.exists() and path.read_text() != stamp:
+            raise ValueError(f"{folder} holds a run of another recipe or seed; choose another folder or remove it")
+        path.write_text(stamp)
+
+    def run(self) -> Path:
+        """Run what is left to do.
+
+        Returns:
+            The folder of the finished model: a plain Hugging Face checkpoint with its model card.
+        """
+        self._stage("language", self._language)
+        self._stage("vision", self._vision)
+        self._stage("classical", self._classical)
+        self._stage("quantum", self._quantum)
+        self._stage("measure", self._measure)
+        return self.folder / "model"
+
+    def _stage(self, name: str, work: Callable[[Path], None]) -> None:
+        folder = self.folder / name
+        done = folder / "done.json"
+        if done.exists():
+            self.say(f"{name}: done already")
+            return
+        self.say(f"{name}: begins")
+        began = time.monotonic()
+        # A stage's weights and order depend on the seed alone, not on which stages ran before it in this process.
+        set_seed(self.seed)
+        work(folder)
+        seconds = round(time.monotonic() - began, 1)
+        done.write_text(json.dumps({"seconds": seconds}))
+        self.say(f"{name}: done in {seconds:.0f} s")
+
+    def scenes(self, stream: int) -> SceneArrays:
+        """The scenes of one stream, drawn at first use."""
+        sizes, names = {_TRAIN: self.recipe.scenes.train, _HELD_OUT: self.recipe.scenes.held_out}, ("train", "held-out")
+        return scene_arrays(
+            self.folder / "scenes" / names[stream],
+            sizes[stream],
+            self.recipe.scenes.image_size,
+            3 * self.seed + stream,
+            self.workers,
+        )
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer the language stage made."""
+        return AutoTokenizer.from_pretrained(self.folder / "language")
+
+    def _language(self, folder: Path) -> None:
+        recipe = self.recipe.language
+        texts = language.captions(recipe.captions, 3 * self.seed + _TEXTS)
+        tokenizer = language.train_tokenizer(texts, self.recipe.prompts, recipe.vocabulary)
+        model = language.build(recipe, tokenizer)
+        fit(
+            model,
+            language.CaptionDataset(texts, self.recipe.prompts, tokenizer, self.seed),
+            folder / "checkpoints",
+            steps=recipe.steps,
+            batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
+            seed=self.seed,
+        )
+        tokenizer.save_pretrained(folder)
+        model.save_pretrained(folder)
+
+    def _vision(self, folder: Path) -> None:
+        recipe, size = self.recipe.vision, self.recipe.scenes.image_size
+        tokenizer = self.tokenizer()
+        model = vision.build(recipe, size, tokenizer)
+        fit(
+            model,
+            vision.PictureDataset(self.scenes(_TRAIN), tokenizer, size // recipe.patch_size),
+            folder / "checkpoints",
+            steps=recipe.steps,
+            batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
+            seed=self.seed,
+            weight_decay=0.05,
+            bf16=True,
+        )
+        report = vision.evaluate(model, self.scenes(_HELD_OUT), tokenizer)
+        (folder / "attributes.json").write_text(json.dumps(report, indent=1))
+        self.say(f"vision: all attributes right in {report['all_of_one']:.3f} / {report['all_of_two']:.3f}")
+        tower = CLIPVisionModel(model.clip.config.vision_config)
+        tower.load_state_dict(model.clip.vision_model.state_dict())
+        tower.save_pretrained(folder)
+        # The whole picture is squeezed into a square: cropping would lose objects at the edge.
+        square = {"height": size, "width": size}
+        CLIPImageProcessorPil(size=square, crop_size=square, do_center_crop=False).save_pretrained(folder)
+
+    def _composed(self, connector: dict[str, Any]) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+        return compose(
+            self.folder / "vision", self.folder / "language", connector, prompt=self.recipe.prompts[0]
+        )
+
+    def _classical_spec(self) -> dict[str, Any]:
+        return {"type": "classical", "width": self.recipe.connector.classical_width}
+
+    def _quantum_spec(self) -> dict[str, Any]:
+        r = self.recipe.connector
+        names = ("n_qubits", "n_layers", "encoding", "ansatz")
+        return {"type": "quantum"} | {name: getattr(r, name) for name in names}
+
+    def _data(self, model: HybridForConditionalGeneration, processor: HybridProcessor) -> language.CaptionDataset:
+        scenes = self.scenes(_TRAIN)
+        return language.CaptionDataset(
+            scenes.captions(),
+            self.recipe.prompts,
+            processor.tokenizer,
+            self.seed,
+            prefix=[processor.image_token_id] * processor.n_image_tokens,
+            vision_features=cached_features(self.folder / "features" / "train.npy", model, scenes.pixels),
+        )
+
+    def _fit_connector(
+        self, model: HybridForConditionalGeneration, data: language.CaptionDataset, folder: Path, steps: int
+    ) -> None:
+        r = self.recipe.connector
+        train_connector(
+            model,
+            data,
+            folder,
+            steps=steps,
+            batch_size=r.batch_size,
+            learning_rate=r.learning_rate,
+            connector_learning_rate=r.connector_learning_rate,
+            seed=self.seed,
+        )
+
+    def _classical(self, folder: Path) -> None:
+        """The teacher, and from there as many steps again as the quantum connector gets: the fair comparison."""
+        r = self.recipe.connector
+        model, processor = self._composed(self._classical_spec())
+        data = self._data(model, processor)
+        assert data.vision_features is not None
+        model.connector.standardise_to(torch.from_numpy(data.vision_features))
+        add_lora(model, r.lora_rank)
+        self._fit_connector(model, data, folder / "teacher", r.teacher_steps)
+        torch.save(model.state_dict(), folder / "teacher.pt")
+        self._fit_connector(model, data, folder / "checkpoints", r.steps)
+        self._save(model, processor, folder / "model")
+
+    def _quantum(self, folder: Path) -> None:
+        r = self.recipe.connector
+        model, processor = self._composed(self._classical_spec())
+        data = self._data(model, processor)
+        assert data.vision_features is not None
+        add_lora(model, r.lora_rank)
+        model.load_state_dict(torch.load(self.folder / "classical" / "teacher.pt", weights_only=True))
+        spec = self._quantum_spec()
+        student = build_connector(spec, model.config.vision_hidden_size, model.config.hidden_size)
+        match_tokens(
+            student,
+            model.connector,
+            data.vision_features,
+            folder / "match",
+            steps=r.match_steps,
+            batch_size=r.match_batch_size,
+            learning_rate=r.match_learning_rate,
+            seed=self.seed,
+        )
+        model.connector, model.config.connector = student, spec
+        self._fit_connector(model, data, folder / "checkpoints", r.steps)
+        self._save(model, processor, self.folder / "model")
+
+    def _save(self, model: HybridForConditionalGeneration, processor: HybridProcessor, folder: Path) -> None:
+        merge_lora(model)
+        for config in (model.config.vision_config, model.config.text_config):
+            config.name_or_path = ""  # where the parts lay during the run means nothing to anybody else
+        model.config.use_cache = model.config.text_config.use_cache = True  # Trainer turns it off
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+
+    def _measure(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        scenes = self.scenes(_HELD_OUT)
+        report: dict[str, Any] = {"seed": self.seed}
+        for name, where in (("quantum", self.folder / "model"), ("classical", self.folder / "classical" / "model")):
+            model = HybridForConditionalGeneration.from_pretrained(where)
+            processor = HybridProcessor.from_pretrained(where)
+            features = cached_features(self.folder / "features" / "held-out.npy", model, scenes.pixels)
+            report[name] = {
+                token: score(captions_of_features(model, processor, features, token, self.seed), scenes.captions())
+                for token in ("picture", "shuffled", "zeroed")
+            }
+            report[name]["connector_parameters"] = sum(p.numel() for p in model.connector.parameters())
+            self.say(f"{name}: {report[name]['picture']}")
+        report["seconds"] = {
+            path.parent.name: json.loads(path.read_text())["seconds"] for path in sorted(self.folder.glob("*/done.json"))
+        }
+        (self.folder / "model" / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
+        write_card(self.folder / "model", self.recipe, report)

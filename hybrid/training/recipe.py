@@ -1,0 +1,137 @@
+"""A training recipe: what a preset's TOML file says, checked."""
+
+import tomllib
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ScenesRecipe:
+    """How many scenes to draw. The held-out ones come from another seed and are never trained on."""
+
+    train: int
+    held_out: int
+    image_size: int
+
+
+@dataclass(frozen=True)
+class VisionRecipe:
+    """The tiny CLIP and its training; ``contrast`` weighs the contrastive loss beside the attributes'."""
+
+    hidden_size: int
+    layers: int
+    heads: int
+    patch_size: int
+    contrast: float
+    steps: int
+    batch_size: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class LanguageRecipe:
+    """The tokenizer, the tiny Llama and its training on so many captions."""
+
+    hidden_size: int
+    layers: int
+    heads: int
+    vocabulary: int
+    captions: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class ConnectorRecipe:
+    """The quantum connector, the classical one it is warmed up on, and LoRA."""
+
+    n_qubits: int
+    n_layers: int
+    encoding: str
+    ansatz: str
+    classical_width: int
+    lora_rank: int
+    teacher_steps: int
+    match_steps: int
+    match_batch_size: int
+    match_learning_rate: float
+    steps: int
+    batch_size: int
+    learning_rate: float
+    connector_learning_rate: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a run needs but its seed and its folder."""
+
+    name: str
+    description: str
+    prompts: tuple[str, ...]
+    scenes: ScenesRecipe
+    vision: VisionRecipe
+    language: LanguageRecipe
+    connector: ConnectorRecipe
+
+
+_SECTIONS: dict[str, type] = {
+    "scenes": ScenesRecipe,
+    "vision": VisionRecipe,
+    "language": LanguageRecipe,
+    "connector": ConnectorRecipe,
+}
+
+
+def presets() -> list[str]:
+    """Names of the presets that can be trained."""
+    return sorted(p.name.removesuffix(".toml") for p in files("hybrid.presets").iterdir() if p.name.endswith(".toml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a preset.
+
+    Args:
+        name: One of `presets`.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ValueError: If there is no such preset, or its file does not say what it must.
+    """
+    if name not in presets():
+        raise ValueError(f"preset must be one of {', '.join(presets())}, but was {name!r}")
+    table = tomllib.loads((files("hybrid.presets") / f"{name}.toml").read_text())
+    return parse_recipe(name, table)
+
+
+def parse_recipe(name: str, table: dict[str, Any]) -> Recipe:
+    """Check a preset's table and make a recipe of it.
+
+    Args:
+        name: What to call it.
+        table: As read from TOML.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ValueError: Naming every missing, unknown and ill-typed key at once.
+    """
+    faults: list[str] = []
+    parts: dict[str, Any] = {}
+    for section, kind in _SECTIONS.items():
+        given = table.get(section, {})
+        known = {f.name: f.type for f in fields(kind)}
+        faults += [f"{section}.{key} is unknown" for key in given if key not in known]
+        faults += [f"{section}.{key} is missing" for key in known if key not in given]
+        for key, value in given.items():
+            if key in known and not isinstance(value, (int, float) if known[key] is float else known[key]):
+                faults.append(f"{section}.{key} must be {known[key].__name__}, but was {value!r}")
+        if not faults:
+            parts[section] = kind(**given)
+    if faults:
+        raise ValueError(f"preset {name}: {'; '.join(faults)}")
+    return Recipe(name=name, description=table["description"], prompts=tuple(table["prompts"]), **parts)
