@@ -39,23 +39,24 @@ def run(circuit: Circuit, diff_method: str, inputs: torch.Tensor, weights: torch
     Raises:
         RuntimeError: If JAX has no device like that of the inputs, or on a second derivative.
     """
-    if torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad):
-        values: torch.Tensor = _Run.apply(inputs, weights, circuit, diff_method)  # type: ignore[no-untyped-call]
-        return values
-    batch = len(inputs)
-    with _setting(inputs):
-        program = engine.program(circuit, diff_method)
-        return _cut(_to_torch(program.run(_padded(inputs), _to_jax(weights))), batch)
+    program = engine.program(circuit, diff_method)
+    # Inside the function torch always has gradients switched off, so whether to keep a state is asked here.
+    keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
+    values: torch.Tensor = _Run.apply(inputs, weights, program, keep)  # type: ignore[no-untyped-call]
+    return values
 
 
 class _Run(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, inputs: torch.Tensor, weights: torch.Tensor, circuit: Circuit, diff_method: str
+        ctx: Any, inputs: torch.Tensor, weights: torch.Tensor, program: engine.Program, keep: bool
     ) -> torch.Tensor:
-        ctx.program = engine.program(circuit, diff_method)
         with _setting(inputs):
-            values, residuals = ctx.program.forward(_padded(inputs), _to_jax(weights))
+            if not keep:
+                values = program.run(_padded(inputs), _to_jax(weights))
+                return _cut(_to_torch(values), len(inputs))
+            values, residuals = program.forward(_padded(inputs), _to_jax(weights))
+            ctx.program = program
             ctx.save_for_backward(inputs, weights, *map(_to_torch, residuals))
             return _cut(_to_torch(values), len(inputs))
 
@@ -99,7 +100,7 @@ def _padded(tensor: torch.Tensor) -> Any:
     rows = engine.bucket(batch)
     if tensor.device.type == "cpu":
         array = np.zeros((rows, width), _numpy_dtype(tensor))
-        array[:batch] = tensor.detach().numpy()
+        array[:batch] = tensor.detach().resolve_neg().numpy()
         return array
     padded = tensor.new_zeros((rows, width))
     padded[:batch] = tensor.detach()
@@ -108,7 +109,7 @@ def _padded(tensor: torch.Tensor) -> Any:
 
 def _to_jax(tensor: torch.Tensor, *, share: bool = False) -> Any:
     """A tensor for JAX: a copy, unless it is `share`d because nobody else will write to it."""
-    tensor = tensor.detach()
+    tensor = tensor.detach().resolve_neg()
     if tensor.device.type == "cpu" and not (share and tensor.numel() > _LARGE):
         return tensor.numpy().copy()
     try:

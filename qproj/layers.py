@@ -129,8 +129,10 @@ class QuantumLayer(nn.Module):
         if empty:
             # A row to run keeps the result in the graph, and every backend free of this case.
             flat = torch.cat([flat, flat.new_zeros(1, self.n_inputs)])
-        backend = get_backend(self.backend)
-        values = backend.run(self.circuit, self.diff_method, flat, self.weights.to(dtype))
+        # torch.compile must not look inside: it would trace into JAX. Asked for only when it is at work,
+        # since torch.compiler.disable takes seconds to load.
+        run = torch.compiler.disable(_run) if torch.compiler.is_dynamo_compiling() else _run  # type: ignore[no-untyped-call]
+        values = run(self.backend, self.circuit, self.diff_method, flat, self.weights.to(dtype))
         if empty:
             values = values[:0]
         return values.to(x.dtype).reshape(*x.shape[:-1], self.n_outputs)
@@ -251,6 +253,10 @@ class QuantumProjection(nn.Module):
         """
         projected: Tensor = self.expand(self.circuit(self.reduce(x)))
         return projected
+
+
+def _run(backend: str, circuit: Circuit, diff_method: str, inputs: Tensor, weights: Tensor) -> Tensor:
+    return get_backend(backend).run(circuit, diff_method, inputs, weights)
 
 
 _DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)

@@ -60,10 +60,23 @@ def program(circuit: Circuit, diff_method: str) -> Program:
     """
     method = DIFF_METHODS[diff_method](circuit)
 
+    # The settings count while a function is traced, not when it runs: an application may be strict about
+    # promotion in its own JAX code, and this code keeps to the dtypes it is given without that.
     def run(inputs: Array, weights: Array) -> Array:
-        return method.forward(inputs, weights)[0]
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return method.forward(inputs, weights)[0]
 
-    return Program(run=jax.jit(run), forward=jax.jit(method.forward), backward=jax.jit(method.backward))
+    def forward(inputs: Array, weights: Array) -> tuple[Array, Residuals]:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return method.forward(inputs, weights)
+
+    def backward(
+        residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
+    ) -> tuple[Array, Array]:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return method.backward(residuals, inputs, weights, cotangents)
+
+    return Program(run=jax.jit(run), forward=jax.jit(forward), backward=jax.jit(backward))
 
 
 def bucket(batch: int) -> int:

@@ -143,7 +143,7 @@ def split(psi: Array, wire: int) -> tuple[Array, Array]:
 
 def permute(state: Array, source: object) -> Array:
     """Gather amplitudes: `after[:, i] = state[:, source[i]]`."""
-    return state.at[:, source].get(mode="promise_in_bounds", unique_indices=True)
+    return jnp.asarray(state).at[:, source].get(mode="promise_in_bounds", unique_indices=True)
 
 
 class Measurement:

@@ -113,3 +113,17 @@ def test_version_and_surface():
     except metadata.PackageNotFoundError:
         pytest.skip("qproj is not installed, only on the path")
     assert qproj.__version__ == installed
+
+
+def test_an_application_may_be_strict_in_its_own_jax_code():
+    python("""
+import jax, torch
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+import qproj
+layer = qproj.QuantumLayer(2, 1, observables="xyz")
+x = torch.zeros(3, 2, requires_grad=True)
+layer(x).sum().backward()
+assert layer(x).dtype == x.grad.dtype == torch.float32
+""")
