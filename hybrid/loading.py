@@ -98,7 +98,7 @@ def _from_hub(name: str) -> tuple[HybridForConditionalGeneration, HybridProcesso
 def _pretrained(where: str) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     try:
         model, report = HybridForConditionalGeneration.from_pretrained(
-            where, output_loading_info=True, use_safetensors=True
+            where, output_loading_info=True, use_safetensors=True, ignore_mismatched_sizes=True
         )
         processor = HybridProcessor.from_pretrained(where)
     except (OSError, RuntimeError, ValueError) as error:
@@ -106,11 +106,14 @@ def _pretrained(where: str) -> tuple[HybridForConditionalGeneration, HybridProce
         raise ModelError(
             f"model {where}: cannot be loaded ({lines[0] if lines else error!r}); known presets: {', '.join(MODELS)}"
         ) from error
-    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if report.get(what):
-            keys = sorted(str(key) for key in report[what])
-            shown = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
-            raise ModelError(f"model {where}: its weights do not fit its config.json ({what}: {shown})")
+    faults = [f"{key} is missing" for key in sorted(report["missing_keys"])]
+    faults += [f"{key} is not part of it" for key in sorted(report["unexpected_keys"])]
+    faults += [
+        f"{key} is {tuple(stored)}, not {tuple(wanted)}" for key, stored, wanted in sorted(report["mismatched_keys"])
+    ]
+    if faults:
+        shown = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
+        raise ModelError(f"model {where}: its weights do not fit its config.json ({shown}); get a whole copy")
     return model, processor
 
 

@@ -1,15 +1,16 @@
-"""Many drawn scenes as two arrays on disk: what the miniature's vision tower is trained on."""
+"""Many drawn scenes as arrays on disk: what the miniature's vision tower is trained on."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from hybrid.data.drawing import draw_scene
-from hybrid.data.scenes import COLOURS, RELATIONS, SIZES, Scene, sample_scene
+from hybrid.data.scenes import COLOURS, RELATIONS, SIZES, Scene, sample_crowd, sample_scene
 from hybrid.data.shapes import SHAPES
 
 # One column an attribute; the second object's and the relation's last class means "there is none".
@@ -22,23 +23,24 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "shape_2": (*SHAPES, ""),
     "relation": (*RELATIONS, ""),
 }
+NOTHING = -1
 _CHUNK = 500  # scenes a task; the seed goes with the chunk, so the number of workers changes nothing
 
 
 @dataclass(frozen=True)
 class SceneArrays:
-    """Drawn scenes, in memory order.
+    """Drawn scenes, one a row.
 
     Attributes:
         pixels: ``(n, size, size, 3)`` uint8.
-        labels: ``(n, 7)`` int8, indices into the values of `ATTRIBUTES`.
-        boxes: ``(n, 2, 4)`` float32, left, top, right and bottom of each object as shares of the picture's
-            width and height; zeros where there is no second.
+        labels: ``(n, 7)`` int8, indices into the values of `ATTRIBUTES`; `NOTHING` in crowds.
+        cells: ``(n, grid * grid, 2)`` int8, shape and colour of the object in whose box the middle of each cell
+            lies, as indices into `SHAPES` and `COLOURS`; `NOTHING` where there is none.
     """
 
     pixels: np.ndarray
     labels: np.ndarray
-    boxes: np.ndarray
+    cells: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,54 +50,81 @@ class SceneArrays:
         return [_caption(row) for row in self.labels]
 
 
-def scene_arrays(folder: Path, n: int, image_size: int, seed: int, workers: int) -> SceneArrays:
+_NAMES = tuple(field.name for field in fields(SceneArrays))
+
+
+def scene_arrays(
+    folder: Path,
+    n: int,
+    image_size: int,
+    grid: int,
+    seed: int,
+    workers: int,
+    kind: Literal["scenes", "crowds"] = "scenes",
+) -> SceneArrays:
     """Draw scenes, or read them back where they lie already.
 
     Args:
-        folder: Where ``pixels.npy``, ``boxes.npy`` and ``labels.npy`` are kept.
+        folder: Where the arrays are kept, a ``.npy`` file each.
         n: How many scenes.
         image_size: Side of the pictures after resizing, in pixels.
+        grid: Cells along a side.
         seed: Equal seeds give equal arrays, whatever the number of workers.
         workers: Processes to draw with.
+        kind: Scenes of one or two objects, or crowds of many.
 
     Returns:
         The arrays, the pixels mapped from disk.
     """
-    paths = [folder / f"{name}.npy" for name in ("pixels", "boxes", "labels")]
-    if not all(path.exists() for path in paths):
+    done = folder / "done"
+    if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        tasks = [(seed, chunk, min(_CHUNK, n - chunk * _CHUNK), image_size) for chunk in range(-(-n // _CHUNK))]
-        pixels = np.lib.format.open_memmap(paths[0], "w+", np.uint8, (n, image_size, image_size, 3))
-        labels, boxes = np.empty((n, len(ATTRIBUTES)), np.int8), np.empty((n, 2, 4), np.float32)
+        shapes = ((n, image_size, image_size, 3), np.uint8), ((n, len(ATTRIBUTES)), np.int8), ((n, grid * grid, 2), np.int8)
+        whole = [
+            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
+            for name, (shape, dtype) in zip(_NAMES, shapes, strict=True)
+        ]
+        tasks = [
+            (kind, seed, chunk, min(_CHUNK, n - chunk * _CHUNK), image_size, grid) for chunk in range(-(-n // _CHUNK))
+        ]
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            for chunk, part in enumerate(pool.map(_draw_chunk, tasks)):
-                at = slice(chunk * _CHUNK, chunk * _CHUNK + len(part))
-                pixels[at], labels[at], boxes[at] = part.pixels, part.labels, part.boxes
-        pixels.flush()
-        np.save(paths[1], boxes)
-        np.save(paths[2], labels)  # last: its presence says that the others are complete
-    return SceneArrays(np.load(paths[0], mmap_mode="r"), labels=np.load(paths[2]), boxes=np.load(paths[1]))
+            for chunk, parts in enumerate(pool.map(_draw_chunk, tasks)):
+                for array, part in zip(whole, parts, strict=True):
+                    array[chunk * _CHUNK : chunk * _CHUNK + len(part)] = part
+        for array in whole:
+            array.flush()
+        done.touch()
+    return SceneArrays(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _NAMES))
 
 
-def _draw_chunk(task: tuple[int, int, int, int]) -> SceneArrays:
-    seed, chunk, n, image_size = task
+def _draw_chunk(task: tuple[str, int, int, int, int, int]) -> tuple[np.ndarray, ...]:
+    kind, seed, chunk, n, image_size, grid = task
     rng = np.random.default_rng([seed, chunk])
     pixels = np.empty((n, image_size, image_size, 3), np.uint8)
-    labels, boxes = np.empty((n, len(ATTRIBUTES)), np.int8), np.zeros((n, 2, 4), np.float32)
+    labels = np.full((n, len(ATTRIBUTES)), NOTHING, np.int8)
+    cells = np.empty((n, grid * grid, 2), np.int8)
     for i in range(n):
-        scene = sample_scene(rng)
+        scene = sample_crowd(rng) if kind == "crowds" else sample_scene(rng)
         picture = draw_scene(scene, rng).resize((image_size, image_size), Image.Resampling.BICUBIC)
-        pixels[i], labels[i] = np.asarray(picture), _label(scene)
-        for j, thing in enumerate(scene.objects):
-            centre, frame = np.array(thing.centre), np.array(scene.frame)
-            boxes[i, j] = np.concatenate([(centre - thing.extent / 2) / frame, (centre + thing.extent / 2) / frame])
-    return SceneArrays(pixels, labels, boxes)
+        pixels[i], cells[i] = np.asarray(picture), _cells(scene, grid)
+        if kind == "scenes":
+            labels[i] = _label(scene)
+    return pixels, labels, cells
 
 
 def _label(scene: Scene) -> list[int]:
     words = [word for o in scene.objects for word in (o.size, o.colour, o.shape)]
     words += [""] * (6 - len(words)) + [scene.relation or ""]
     return [values.index(word) for word, values in zip(words, ATTRIBUTES.values(), strict=True)]
+
+
+def _cells(scene: Scene, grid: int) -> np.ndarray:
+    cells = np.full((grid, grid, 2), NOTHING, np.int8)
+    x, y = ((np.arange(grid) + 0.5) / grid * side for side in scene.frame)
+    for o in scene.objects:
+        inside = (np.abs(y - o.centre[1]) < o.extent / 2)[:, None] & (np.abs(x - o.centre[0]) < o.extent / 2)
+        cells[inside] = SHAPES.index(o.shape), COLOURS.index(o.colour)
+    return cells.reshape(-1, 2)
 
 
 def _caption(row: np.ndarray) -> str:

@@ -99,6 +99,34 @@ def sample_scene(rng: np.random.Generator, n_objects: int | None = None) -> Scen
     return Scene((first, second), relation, aspect)
 
 
+def sample_crowd(rng: np.random.Generator, most: int = 9) -> Scene:
+    """Draw a scene of many objects, too many for a caption: to learn shapes and colours from.
+
+    Args:
+        rng: The only source of randomness.
+        most: At most so many objects; as many as a number of tries finds room for.
+
+    Returns:
+        A scene without a relation, whose objects lie inside the frame and do not touch.
+    """
+    aspect = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(np.log(0.62), np.log(1.6))))
+    frame = Scene((), None, aspect).frame
+    objects: list[SceneObject] = []
+    for _ in range(6 * most):
+        size = str(rng.choice(SIZES))
+        extent = rng.uniform(*_EXTENT_OF_TWO[size])
+        centre = [rng.uniform(extent / 2 + 0.01, side - extent / 2 - 0.01) for side in frame]
+        apart = (
+            max(abs(a - b) for a, b in zip(centre, other.centre, strict=True)) - (extent + other.extent) / 2
+            for other in objects
+        )
+        if all(gap > 0.02 for gap in apart):
+            objects.append(_object(rng, size, centre, extent))
+        if len(objects) == most:
+            break
+    return Scene(tuple(objects), None, aspect)
+
+
 def _object(rng: np.random.Generator, size: str, centre: list[float], extent: float) -> SceneObject:
     shape, colour = str(rng.choice(SHAPES)), str(rng.choice(COLOURS))
     return SceneObject(shape, colour, size, (float(centre[0]), float(centre[1])), float(extent))

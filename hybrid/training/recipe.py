@@ -8,22 +8,25 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ScenesRecipe:
-    """How many scenes to draw. The held-out ones come from another seed and are never trained on."""
+    """How many to draw. The held-out scenes come from another seed and are never trained on."""
 
     train: int
+    crowds: int
     held_out: int
     image_size: int
 
 
 @dataclass(frozen=True)
 class VisionRecipe:
-    """The tiny CLIP and its training; ``contrast`` weighs the contrastive loss beside the attributes'."""
+    """The tiny CLIP and its training, on crowds first; ``contrast`` weighs the contrastive loss beside the others."""
 
     hidden_size: int
     layers: int
     heads: int
     patch_size: int
     contrast: float
+    crowd_steps: int
+    crowd_batch_size: int
     steps: int
     batch_size: int
     learning_rate: float

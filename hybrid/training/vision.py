@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig, PreTrainedTokenizerBase
 
-from hybrid.data.scene_arrays import ATTRIBUTES, SceneArrays
+from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING, SceneArrays
 from hybrid.data.scenes import COLOURS
 from hybrid.data.shapes import SHAPES
 from hybrid.data.features import normalise
@@ -41,20 +41,29 @@ class ContrastiveScenes(nn.Module):
         self.patch_head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(SHAPES) + len(COLOURS)))
 
     def forward(
-        self, pixel_values: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, cells: Tensor
+        self,
+        pixel_values: Tensor,
+        cells: Tensor,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
     ) -> Any:
-        """Compute the joint loss.
+        """Compute the joint loss, or that of the patches alone where there is no caption.
 
         Args:
             pixel_values: ``(batch, 3, size, size)``.
+            cells: ``(batch, n_patches, 2)``, shape and colour in each patch, `NOTHING` where there is no object.
             input_ids: ``(batch, length)`` token ids of the captions.
             attention_mask: ``(batch, length)``.
             labels: ``(batch, n_attributes)`` classes.
-            cells: ``(batch, n_patches)``, 1 or 2 where a patch lies in that object's box, else 0.
 
         Returns:
-            ``{"loss": scalar, "logits": (batch, n_attributes) predicted classes}``.
+            ``{"loss": scalar}``, and with captions ``"logits"``, ``(batch, n_attributes)`` predicted classes.
         """
+        if input_ids is None:
+            seen = self.clip.vision_model(pixel_values=pixel_values, output_hidden_states=True)
+            return {"loss": self._patch_loss(seen.hidden_states, cells)}
+        assert labels is not None
         out = self.clip(
             pixel_values=pixel_values,
             input_ids=input_ids,
@@ -62,37 +71,32 @@ class ContrastiveScenes(nn.Module):
             return_loss=True,
             output_hidden_states=True,
         )
-        pooled = out.vision_model_output.pooler_output
-        loss, guesses = self.contrast * out.loss, []
+        loss = self.contrast * out.loss + self._patch_loss(out.vision_model_output.hidden_states, cells)
+        guesses = []
         for i, (name, head) in enumerate(self.heads.items()):
-            scores = head(pooled)
+            scores = head(out.image_embeds)
             weight = _WEIGHTS.get(name, 1.0)
             loss = loss + weight * nn.functional.cross_entropy(scores.float(), labels[:, i])
             guesses.append(scores.argmax(-1))
-        # Before the last layer, so that it is there for the class token to collect.
-        patches = out.vision_model_output.hidden_states[-2][:, 1:]
-        loss = loss + self._patch_loss(patches, labels, cells)
         return {"loss": loss, "logits": torch.stack(guesses, 1)}
 
-
-    def _patch_loss(self, patches: Tensor, labels: Tensor, cells: Tensor) -> Tensor:
-        row, column = cells.nonzero(as_tuple=True)
-        scores = self.patch_head(patches[row, column]).float()
-        second = cells[row, column] == 2
-        names = list(ATTRIBUTES)
-        loss = scores.new_zeros(())
-        for part, what in zip(scores.split([len(SHAPES), len(COLOURS)], 1), ("shape", "colour"), strict=True):
-            first, other = (labels[row, names.index(f"{what}_{i}")] for i in (1, 2))
-            loss = loss + nn.functional.cross_entropy(part, torch.where(second, other, first))
-        return loss
+    def _patch_loss(self, hidden_states: Sequence[Tensor], cells: Tensor) -> Tensor:
+        # Before the last layer, so that what patches know is there for the class token to collect.
+        full = cells[..., 0] != NOTHING
+        scores = self.patch_head(hidden_states[-2][:, 1:][full]).float()
+        shape, colour = scores.split([len(SHAPES), len(COLOURS)], -1)
+        loss: Tensor = nn.functional.cross_entropy(shape, cells[full][:, 0])
+        return loss + nn.functional.cross_entropy(colour, cells[full][:, 1])
 
 
 class PictureDataset(torch.utils.data.Dataset[Any]):
-    """Pixels, caption tokens and labels of drawn scenes, fetched a batch at a time."""
+    """Drawn scenes, fetched a batch at a time; with a tokenizer also their captions and labels."""
 
-    def __init__(self, scenes: SceneArrays, tokenizer: PreTrainedTokenizerBase, grid: int) -> None:
+    def __init__(self, scenes: SceneArrays, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
         self.scenes = scenes
-        self.cells = _cells(scenes.boxes, grid)
+        self.captioned = tokenizer is not None
+        if tokenizer is None:
+            return
         tokens = tokenizer(
             [caption + tokenizer.eos_token for caption in scenes.captions()], padding=True, return_tensors="np"
         )
@@ -108,24 +112,17 @@ class PictureDataset(torch.utils.data.Dataset[Any]):
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Fetch a whole batch: torch's loader calls this where it exists."""
         rows = np.asarray(indices)
-        return {
+        batch = {
             "pixel_values": normalise(self.scenes.pixels[rows]),
-            "input_ids": torch.from_numpy(self.input_ids[rows].astype(np.int64)),
-            "attention_mask": torch.from_numpy(self.attention_mask[rows].astype(np.int64)),
-            "labels": torch.from_numpy(self.scenes.labels[rows].astype(np.int64)),
-            "cells": torch.from_numpy(self.cells[rows].astype(np.int64)),
+            "cells": torch.from_numpy(self.scenes.cells[rows].astype(np.int64)),
         }
-
-
-def _cells(boxes: np.ndarray, grid: int) -> np.ndarray:
-    """Which object's box each patch's centre lies in, ``(n, grid * grid)``: 0 for none."""
-    at = (np.arange(grid) + 0.5) / grid
-    cells = np.zeros((len(boxes), grid, grid), np.int8)
-    for i in range(2):
-        left, top, right, bottom = boxes[:, i].T[..., None]
-        inside = ((at > left) & (at < right))[:, None, :] & ((at > top) & (at < bottom))[:, :, None]
-        cells[inside] = i + 1
-    return cells.reshape(len(boxes), -1)
+        if self.captioned:
+            batch |= {
+                "input_ids": torch.from_numpy(self.input_ids[rows].astype(np.int64)),
+                "attention_mask": torch.from_numpy(self.attention_mask[rows].astype(np.int64)),
+                "labels": torch.from_numpy(self.scenes.labels[rows].astype(np.int64)),
+            }
+        return batch
 
 
 def build(recipe: VisionRecipe, image_size: int, tokenizer: PreTrainedTokenizerBase) -> ContrastiveScenes:
@@ -158,7 +155,32 @@ def build(recipe: VisionRecipe, image_size: int, tokenizer: PreTrainedTokenizerB
     )
     # Plain attention trains 1.7 times as fast as the fused kernel at 65 tokens on a CPU.
     config._attn_implementation = "eager"
-    return ContrastiveScenes(config, recipe.contrast)
+    model = ContrastiveScenes(config, recipe.contrast)
+    _start_local(model.clip.vision_model)
+    return model
+
+
+@torch.no_grad()
+def _start_local(tower: nn.Module) -> None:
+    """Let a fresh vision transformer begin as one in which patches attend to what is near them.
+
+    From CLIP's own start it takes most of a short training to find out which patches are neighbours. Sines and
+    cosines as position embeddings (Beyer et al., arXiv:2205.01580) say so at once, and equal query and key maps
+    (Trockman and Kolter, arXiv:2305.09828) make attention begin with them.
+    """
+    config = tower.config
+    grid, width = config.image_size // config.patch_size, config.hidden_size
+    frequency = 1 / 100 ** (torch.arange(width // 4) / (width // 4 - 1))
+    angle = torch.arange(grid)[:, None] * frequency
+    wave = torch.cat([angle.sin(), angle.cos()], 1)  # (grid, width / 2)
+    at = torch.cat([wave[:, None].expand(-1, grid, -1), wave[None].expand(grid, -1, -1)], 2)
+    table = tower.embeddings.position_embedding.weight
+    table[1:] = 0.5 * at.reshape(grid * grid, width)
+    for layer in tower.encoder.layers:
+        attention = layer.self_attn
+        eye = 0.7 * torch.eye(width)
+        for part in (attention.q_proj, attention.k_proj):
+            part.weight.mul_(0.5).add_(eye)
 
 
 def attribute_accuracy(guesses: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -173,8 +195,7 @@ def attribute_accuracy(guesses: np.ndarray, labels: np.ndarray) -> dict[str, flo
 def evaluate(model: ContrastiveScenes, scenes: SceneArrays, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
     """`attribute_accuracy` of a model on scenes it was not trained on."""
     model.eval()
-    vision = model.clip.config.vision_config
-    data = PictureDataset(scenes, tokenizer, vision.image_size // vision.patch_size)
+    data = PictureDataset(scenes, tokenizer)
     chunks = [range(i, min(i + 250, len(data))) for i in range(0, len(data), 250)]
     guesses = torch.cat([model(**data.__getitems__(list(rows)))["logits"] for rows in chunks])
     return attribute_accuracy(guesses.cpu().numpy(), scenes.labels)

@@ -1,0 +1,39 @@
+# `make caption IMAGE=...` and `make test` are all a newcomer needs; each sets the environment up first.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help install caption test lint types check train clean
+
+help: ## List these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+install: $(READY) ## Make .venv with everything in it
+
+caption: $(READY) ## Caption a picture: make caption IMAGE=img.jpg
+	@test -n "$(IMAGE)" || { echo "make caption: name a picture, as in: make caption IMAGE=docs/example.png" >&2; exit 2; }
+	@$(BIN)/hybrid caption "$(IMAGE)"
+
+test: $(READY) ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## Check types
+	$(BIN)/mypy
+
+check: lint types test ## All that CI runs
+
+train: $(READY) ## Train the bundled model anew, into runs/scenes-mini
+	$(BIN)/hybrid train --preset scenes-mini
+
+clean: ## Remove the environment and what tools left
+	rm -rf $(VENV) dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

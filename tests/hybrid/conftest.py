@@ -1,0 +1,74 @@
+"""A tiny captioner in the hub's formats, made here: what real checkpoints look like, at a size for tests."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
+
+from hybrid.data.scenes import sample_scene
+from hybrid.loading import compose
+from hybrid.training.language import captions, train_tokenizer
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory):
+    """A folder with a whole CLIP and one with a Llama and its tokenizer, as they lie on the hub."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("parts")
+    tokenizer = train_tokenizer(captions(500, 0), ["Describe the image: "], 400)
+    text = CLIPTextConfig(
+        vocab_size=60, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, projection_dim=16
+    )
+    vision = CLIPVisionConfig(
+        hidden_size=24, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8,
+        projection_dim=16,
+    )
+    clip = CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=16))
+    clip.save_pretrained(folder / "clip")
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder / "clip")
+    llama = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=20, intermediate_size=40, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=1, max_position_embeddings=128, bos_token_id=1, eos_token_id=3, pad_token_id=0,
+            initializer_range=0.3,
+        )
+    )  # fmt: skip
+    llama.save_pretrained(folder / "llama")
+    tokenizer.save_pretrained(folder / "llama")
+    return folder
+
+
+@pytest.fixture
+def tiny(parts):
+    """A fresh model with a quantum connector of three qubits, and its processor."""
+    torch.manual_seed(1)
+    model, processor = compose(parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 3, "n_layers": 2})
+    return model.eval(), processor
+
+
+@pytest.fixture
+def tiny_folder(tiny, tmp_path) -> Path:
+    model, processor = tiny
+    model.save_pretrained(tmp_path / "tiny")
+    processor.save_pretrained(tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
+@pytest.fixture
+def pictures():
+    """Five different pictures."""
+    import numpy as np
+
+    from hybrid.data.drawing import draw_scene
+
+    rng = np.random.default_rng(7)
+    return [draw_scene(sample_scene(rng), rng) for _ in range(5)]

@@ -1,0 +1,208 @@
+"""The command as a user meets it. Most calls run in this process; a few run the installed command."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hybrid import cli
+from hybrid.data.drawing import draw_scene
+from hybrid.data.scenes import sample_scene
+
+HYBRID = Path(sys.executable).parent / "hybrid"
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Call the command in this process: (exit code, stdout, stderr)."""
+
+    def call(*args):
+        monkeypatch.setattr(sys, "argv", ["hybrid", *map(str, args)])
+        with pytest.raises(SystemExit) as leaving:
+            cli.main()
+        out, err = capsys.readouterr()
+        return leaving.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Three pictures on disk and their right captions."""
+    rng = np.random.default_rng(11)
+    pairs = []
+    for i in range(3):
+        scene = sample_scene(rng, 1)
+        path = tmp_path / f"{i}.png"
+        draw_scene(scene, rng).save(path)
+        pairs.append((path, scene.caption))
+    return pairs
+
+
+def _one_line(err, *words):
+    assert "Traceback" not in err
+    line = err.strip().splitlines()[-1]
+    for word in words:
+        assert word in line
+    return line
+
+
+def test_installed_command_captions_a_picture_drawn_here(tmp_path):
+    picture = Image.new("RGB", (200, 200), "white")
+    picture.paste((220, 20, 30), (50, 60, 140, 150))
+    picture.save(tmp_path / "mine.png")
+    out = subprocess.run([HYBRID, "caption", "mine.png"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert out.stdout == "a large red square\n"
+    assert out.stderr == ""
+
+
+def test_installed_command_goes_on_after_a_bad_file(tmp_path, scenes):
+    good = [path for path, _ in scenes]
+    out = subprocess.run(
+        [HYBRID, "caption", good[0], tmp_path / "none.png", good[1]], capture_output=True, text=True, check=False
+    )
+    assert out.returncode == 1
+    assert [line.split(": ")[0] for line in out.stdout.splitlines()] == [str(good[0]), str(good[1])]
+    assert out.stderr.splitlines() == [f"hybrid: {tmp_path / 'none.png'}: no such file; check the path"]
+
+
+def test_help_is_instant_and_loads_nothing_heavy():
+    code = "import sys; sys.argv = ['hybrid', '--help']\nfrom hybrid.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code += "assert not {'torch', 'transformers', 'jax', 'numpy'} & set(sys.modules), 'heavy'"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for command in cli.COMMANDS:
+        assert command in out.stdout
+
+
+def test_one_picture_gives_the_bare_caption_and_several_their_names(run, scenes):
+    code, out, err = run("caption", scenes[0][0])
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 1
+    assert str(scenes[0][0]) not in out
+    code, several, _ = run("caption", *(path for path, _ in scenes))
+    assert code == 0
+    assert [line.split(": ")[0] for line in several.splitlines()] == [str(path) for path, _ in scenes]
+    assert several.splitlines()[0].endswith(out.strip())
+
+
+def test_jsonl(run, scenes):
+    code, out, _ = run("caption", "--format", "jsonl", *(path for path, _ in scenes))
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [set(row) for row in rows] == [{"image", "caption"}] * 3
+    assert [row["image"] for row in rows] == [str(path) for path, _ in scenes]
+    _, text, _ = run("caption", *(path for path, _ in scenes))
+    assert [f"{row['image']}: {row['caption']}" for row in rows] == text.splitlines()
+
+
+@pytest.mark.parametrize("backend", ["default.qubit", "lightning.qubit"])
+def test_backends_say_the_same(run, scenes, backend):
+    paths = [path for path, _ in scenes]
+    assert run("caption", "--backend", backend, *paths)[1] == run("caption", *paths)[1]
+
+
+def test_a_model_in_a_folder_and_options(run, scenes, tiny_folder):
+    path = scenes[0][0]
+    code, out, _ = run("caption", "--model", tiny_folder, "--max-new-tokens", 3, "--device", "cpu", path)
+    assert code == 0
+    longer = run("caption", "--model", tiny_folder, "--max-new-tokens", 12, path)[1]
+    assert longer.strip().startswith(out.strip()[:3])
+    assert len(longer) > len(out)
+    assert run("caption", "--model", tiny_folder, "--prompt", "a large", path)[0] == 0
+
+
+def test_files_that_are_no_pictures(run, tmp_path, scenes):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.jpg").write_text("hello")
+    (tmp_path / "cut.png").write_bytes(scenes[0][0].read_bytes()[:200])
+    bad = [tmp_path / "none.png", tmp_path / "empty.png", tmp_path / "text.jpg", tmp_path / "cut.png", tmp_path]
+    code, out, err = run("caption", *bad)
+    assert (code, out) == (1, "")
+    assert len(err.splitlines()) == len(bad)
+    for path, line in zip(bad, err.splitlines(), strict=True):
+        assert line.startswith(f"hybrid: {path}: ")
+        assert ";" in line  # and the way out
+    code, out, err = run("caption", *bad, scenes[0][0])
+    assert code == 1
+    assert len(out.splitlines()) == 1
+
+
+def test_unknown_model(run, scenes):
+    code, out, err = run("caption", "--model", "scene-mini", scenes[0][0])
+    assert (code, out) == (1, "")
+    _one_line(err, "scene-mini", "did you mean scenes-mini?")
+
+
+def test_hub_out_of_reach(run, scenes, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    code, _, err = run("caption", "--model", "nobody/nothing", scenes[0][0])
+    assert code == 1
+    _one_line(err, "nobody/nothing")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], ["IMAGE"]),
+        (["--backend", "lightning.qubits", "PICTURE"], ["lightning.qubits", "lightning.qubit"]),
+        (["--device", "gpu", "PICTURE"], ["gpu", "--device cpu"]),
+        (["--format", "xml", "PICTURE"], ["xml", "jsonl"]),
+        (["--max-new-tokens", "0", "PICTURE"], ["0", "1"]),
+        (["--max-new-tokens", "9999", "PICTURE"], ["9999", "256"]),
+        (["--modle", "x", "PICTURE"], ["--modle", "--model"]),
+    ],
+)
+def test_wrong_usage(run, scenes, args, words):
+    code, out, err = run("caption", *(scenes[0][0] if a == "PICTURE" else a for a in args))
+    assert (code, out) == (2, "")
+    _one_line(err, *words)
+
+
+def test_wrong_commands_and_presets(run, tmp_path):
+    code, _, err = run("captoin", "x.png")
+    assert code == 2
+    _one_line(err, "captoin", "Did you mean 'caption'?")
+    code, _, err = run("train", "--preset", "scenes")
+    assert code == 2
+    _one_line(err, "scenes-mini")
+    (tmp_path / "recipe.txt").write_text("another")
+    code, _, err = run("train", "--preset", "scenes-mini", "--output", tmp_path)
+    assert code == 2
+    _one_line(err, "another recipe or seed")
+
+
+def test_an_unforeseen_failure_is_one_line_unless_asked(run, scenes, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("out of luck\nand more")
+
+    monkeypatch.setattr("hybrid.captioning.caption_pictures", broken)
+    code, _, err = run("caption", scenes[0][0])
+    assert code == 1
+    _one_line(err, "out of luck", "HYBRID_DEBUG")
+    monkeypatch.setenv("HYBRID_DEBUG", "1")
+    monkeypatch.setattr(sys, "argv", ["hybrid", "caption", str(scenes[0][0])])
+    with pytest.raises(RuntimeError, match="luck"):
+        cli.main()
+
+
+def test_version(run):
+    code, out, _ = run("--version")
+    assert code == 0
+    assert out.splitlines()[0] == "hybrid 0.1.0"
+    assert {"torch", "transformers", "jax", "pennylane"} <= {line.split()[0] for line in out.splitlines()}
+
+
+def test_a_closed_pipe_is_no_drama(scenes):
+    command = f"{HYBRID} caption {' '.join(str(p) for p, _ in scenes)} | head -n 0"
+    out = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in out.stderr
+    assert "Exception" not in out.stderr
+
+
+def test_the_command_is_installed():
+    assert shutil.which(HYBRID)

@@ -1,0 +1,208 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText, AutoProcessor, pipeline
+
+import hybrid
+from hybrid import HybridForConditionalGeneration
+from hybrid.loading import ModelError, compose
+
+
+def _inputs(tiny, pictures, **kwargs):
+    _, processor = tiny
+    return processor(images=pictures, **kwargs)
+
+
+@pytest.mark.parametrize("connector", [{"type": "quantum", "n_qubits": 3}, {"type": "classical", "width": 7}])
+def test_widths_are_read_from_the_configs(parts, pictures, connector):
+    model, processor = compose(parts / "clip", parts / "llama", connector)
+    out = model(**processor(images=pictures[:2]))
+    assert out.vision_tokens.shape == (2, 1, 20)
+    assert out.logits.shape[-1] == model.config.text_config.vocab_size
+
+
+def test_loaded_parts_are_the_ones_in_the_folders(tiny, parts):
+    model, _ = tiny
+    clip = load_file(parts / "clip" / "model.safetensors")
+    llama = load_file(parts / "llama" / "model.safetensors")
+    for name, value in model.vision_tower.state_dict().items():
+        stored = clip.get(f"vision_model.{name}", clip.get(name))
+        assert stored is None or torch.equal(value, stored), name
+    for name, value in model.language_model.state_dict().items():
+        assert torch.equal(value, llama[name]), name
+    stored = [name for name in clip if name.startswith("vision_model.")]
+    assert len(stored) >= len(list(model.vision_tower.parameters()))
+
+
+def test_the_picture_changes_what_is_said(tiny, pictures):
+    model, _ = tiny
+    inputs = _inputs(tiny, pictures)
+    logits = model(**inputs).logits[:, -1]
+    assert (logits[0] - logits[1]).abs().max() > 1e-3
+    swapped = inputs | {"pixel_values": inputs["pixel_values"].flip(0)}
+    torch.testing.assert_close(model(**swapped).logits[:, -1], logits.flip(0), atol=1e-4, rtol=1e-4)
+
+
+def test_the_three_ways_to_give_a_picture_agree(tiny, pictures):
+    model, _ = tiny
+    inputs = dict(_inputs(tiny, pictures))
+    pixels = inputs.pop("pixel_values")
+    by_pixels = model(pixel_values=pixels, **inputs)
+    features = model.vision_features(pixels)
+    by_features = model(vision_features=features, **inputs)
+    by_tokens = model(vision_tokens=model.connector(features), **inputs)
+    torch.testing.assert_close(by_features.logits, by_pixels.logits)
+    torch.testing.assert_close(by_tokens.logits, by_pixels.logits)
+
+
+def test_cls_is_taken_before_the_last_layer_norm(tiny, pictures):
+    model, _ = tiny
+    seen = model.vision_tower(_inputs(tiny, pictures)["pixel_values"])
+    features = model.vision_features(_inputs(tiny, pictures)["pixel_values"])
+    assert torch.equal(features, seen.last_hidden_state[:, 0])
+    assert not torch.allclose(features, seen.pooler_output)
+
+
+def test_cached_generation_equals_uncached(tiny, pictures):
+    model, _ = tiny
+    inputs = _inputs(tiny, pictures)
+    options = {"max_new_tokens": 12, "do_sample": False}
+    cached = model.generate(**inputs, use_cache=True, **options)
+    assert torch.equal(cached, model.generate(**inputs, use_cache=False, **options))
+    assert len({tuple(row) for row in cached[:, inputs["input_ids"].shape[1] :].tolist()}) > 1
+
+
+def test_generation_is_what_a_plain_loop_gives(tiny, pictures):
+    model, _ = tiny
+    inputs = dict(_inputs(tiny, pictures[:1]))
+    generated = model.generate(**inputs, max_new_tokens=6, do_sample=False, eos_token_id=-1)
+    ids = inputs.pop("input_ids")
+    for _ in range(6):
+        mask = torch.ones_like(ids)
+        logits = model(input_ids=ids, pixel_values=inputs["pixel_values"], attention_mask=mask).logits
+        ids = torch.cat([ids, logits[:, -1:].argmax(-1)], 1)
+    assert torch.equal(generated, ids)
+
+
+def test_batch_equals_single_with_prompts_of_different_lengths(tiny, pictures):
+    model, processor = tiny
+    prompts = ["Describe the image: ", "a", "What in the world is that supposed to be? ", "", "a large"]
+    batch = processor(images=pictures, text=prompts)
+    out = model.generate(**batch, max_new_tokens=8, do_sample=False)[:, batch["input_ids"].shape[1] :]
+    for i, (picture, prompt) in enumerate(zip(pictures, prompts, strict=True)):
+        one = processor(images=picture, text=prompt)
+        alone = model.generate(**one, max_new_tokens=8, do_sample=False)[0, one["input_ids"].shape[1] :]
+        said = out[i].tolist()
+        assert said[: len(alone)] == alone.tolist()
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_the_vision_tower_and_the_circuit_run_once_a_generation(tiny, pictures, beams):
+    model, _ = tiny
+    calls = {"tower": 0, "connector": 0}
+    model.vision_tower.register_forward_hook(lambda *_: calls.update(tower=calls["tower"] + 1))
+    model.connector.register_forward_hook(lambda *_: calls.update(connector=calls["connector"] + 1))
+    model.generate(**_inputs(tiny, pictures), max_new_tokens=5, num_beams=beams, do_sample=False)
+    assert calls == {"tower": 1, "connector": 1}
+
+
+def test_gradients_reach_quantum_weights_and_both_linear_maps(tiny, pictures):
+    model, _ = tiny
+    inputs = _inputs(tiny, pictures)
+    model(**inputs, labels=inputs["input_ids"].masked_fill(inputs["input_ids"] >= 4, 5)).loss.backward()
+    for name, parameter in model.connector.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_saved_and_loaded_it_says_the_same(tiny, tiny_folder, pictures):
+    model, _ = tiny
+    inputs = _inputs(tiny, pictures)
+    wanted = model(**inputs).logits
+    loaded, processor = hybrid.load(tiny_folder)
+    again = processor(images=pictures)
+    assert torch.equal(again["pixel_values"], inputs["pixel_values"])
+    assert torch.equal(again["input_ids"], inputs["input_ids"])
+    assert torch.equal(loaded(**again).logits, wanted)
+    by_auto = AutoModelForImageTextToText.from_pretrained(tiny_folder).eval()
+    assert torch.equal(by_auto(**AutoProcessor.from_pretrained(tiny_folder)(images=pictures)).logits, wanted)
+
+
+def test_folder_is_a_plain_checkpoint(tiny_folder):
+    names = {path.name for path in tiny_folder.iterdir()}
+    assert {"config.json", "model.safetensors", "processor_config.json", "tokenizer.json"} <= names
+    assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl"))]
+
+
+def test_pipeline(tiny, tiny_folder, pictures):
+    model, processor = hybrid.load(tiny_folder)
+    pipe = pipeline("image-text-to-text", model=model, processor=processor)
+    out = pipe(images=pictures[0], text="<image>Describe the image: ", max_new_tokens=6, return_full_text=False)
+    assert out[0]["generated_text"].split() == hybrid.caption(
+        pictures[0], model=(model, processor), max_new_tokens=6
+    ).split()  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["connector.projection.circuit.weights", "connector.mean", "vision_tower.pre_layrnorm.weight"])
+def test_a_missing_key_is_named(tiny_folder, key):
+    weights = load_file(tiny_folder / "model.safetensors")
+    del weights[key]
+    save_file(weights, tiny_folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=key):
+        hybrid.load(tiny_folder)
+
+
+def test_what_is_missing_starts_as_a_fresh_connector_does(tiny_folder):
+    weights = load_file(tiny_folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if not name.startswith("connector.")}
+    save_file(kept, tiny_folder / "model.safetensors", {"format": "pt"})
+    model = HybridForConditionalGeneration.from_pretrained(tiny_folder)
+    angles = model.connector.projection.circuit.weights
+    assert ((angles >= 0) & (angles <= 2 * np.pi)).all()
+    assert angles.std() > 0.5
+    assert torch.equal(model.connector.scale, torch.ones_like(model.connector.scale))
+    assert 0.1 < model.connector.projection.reduce.weight.std() < 0.4  # 24 ** -0.5 = 0.2
+
+
+def test_an_extra_key_and_a_wrong_width_are_named(tiny_folder):
+    weights = load_file(tiny_folder / "model.safetensors")
+    save_file(weights | {"gate.weight": torch.zeros(2)}, tiny_folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"gate\.weight"):
+        hybrid.load(tiny_folder)
+    save_file(weights, tiny_folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((tiny_folder / "config.json").read_text())
+    config["connector"]["n_qubits"] = 4
+    (tiny_folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=r"expand\.weight is \(20, 3\), not \(20, 4\)"):
+        hybrid.load(tiny_folder)
+
+
+def test_placeholders_must_match_the_pictures(tiny, pictures):
+    model, _ = tiny
+    inputs = _inputs(tiny, pictures)
+    inputs["input_ids"][:, 0] = 5
+    with pytest.raises(ValueError, match="placeholder"):
+        model(**inputs)
+
+
+def test_placeholder_outside_the_vocabulary(tiny, pictures):
+    """TinyLlama's embedding ends before the id of ``<image>``."""
+    model, _ = tiny
+    inputs = _inputs(tiny, pictures)
+    wanted = model(**inputs).logits
+    outside = model.config.text_config.vocab_size + 7
+    moved = inputs["input_ids"].masked_fill(inputs["input_ids"] == model.config.image_token_id, outside)
+    model.config.image_token_id = outside
+    assert torch.equal(model(**(inputs | {"input_ids": moved})).logits, wanted)
+
+
+def test_half_precision_model(tiny, pictures):
+    model, _ = tiny
+    inputs = _inputs(tiny, pictures)
+    wanted = model(**inputs).logits
+    out = model.to(torch.bfloat16)(**inputs).logits
+    assert out.dtype == torch.bfloat16
+    assert (out.float() - wanted).norm() < 0.05 * wanted.norm()

@@ -1,0 +1,201 @@
+"""The whole recipe at a toy size: what it makes, that it goes on where it stopped, and what it leaves alone."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import hybrid
+from hybrid.loading import compose
+from hybrid.training import fitting, vision
+from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
+from hybrid.training.language import IGNORED, CaptionDataset, captions, train_tokenizer
+from hybrid.training.miniature import MiniatureRun
+from hybrid.training.recipe import load_recipe, parse_recipe, presets
+
+
+def _toy():
+    recipe = load_recipe("scenes-mini")
+    return dataclasses.replace(
+        recipe,
+        scenes=dataclasses.replace(recipe.scenes, train=96, held_out=24, crowds=40, image_size=32),
+        vision=dataclasses.replace(
+            recipe.vision, hidden_size=32, layers=2, heads=2, crowd_steps=2, crowd_batch_size=16, steps=3, batch_size=16
+        ),
+        language=dataclasses.replace(
+            recipe.language, hidden_size=32, layers=1, heads=2, captions=300, steps=3, batch_size=16
+        ),
+        connector=dataclasses.replace(
+            recipe.connector, n_qubits=3, n_layers=1, lora_rank=4, teacher_steps=2, match_steps=2,
+            match_batch_size=16, steps=2, batch_size=8,
+        ),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    said = []
+    model = MiniatureRun(_toy(), folder, seed=0, workers=1, say=said.append).run()
+    return folder, model, said
+
+
+@pytest.fixture
+def data(tiny):
+    model, processor = tiny
+    rng = np.random.default_rng(0)
+    texts = captions(64, 1)
+    features = rng.normal(size=(64, model.config.vision_hidden_size)).astype(np.float32) * 3 + 1
+    prefix = [processor.image_token_id]
+    return CaptionDataset(texts, [processor.prompt], processor.tokenizer, 0, prefix, features)
+
+
+def test_a_run_ends_in_a_model_that_captions(finished, pictures):
+    _, folder, _ = finished
+    model, processor = hybrid.load(folder)
+    assert model.config.connector["type"] == "quantum"
+    assert isinstance(hybrid.caption(pictures[0], model=(model, processor)), str)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for connector in ("quantum", "classical"):
+        for token in ("picture", "shuffled", "zeroed"):
+            assert metrics[connector][token]["n_one"] + metrics[connector][token]["n_two"] == 24
+    card = (folder / "README.md").read_text()
+    assert "hybrid train --preset scenes-mini" in card
+    assert "shuffled" in card
+
+
+def test_finished_stages_are_passed_over_and_a_lost_one_is_made_again(finished):
+    folder, model, _ = finished
+    weights = (model / "model.safetensors").read_bytes()
+    said = []
+    MiniatureRun(_toy(), folder, seed=0, workers=1, say=said.append).run()
+    assert all(line.endswith("done already") for line in said)
+    (folder / "quantum" / "done.json").unlink()
+    (folder / "measure" / "done.json").unlink()
+    for path in sorted((folder / "quantum").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    MiniatureRun(_toy(), folder, seed=0, workers=1, say=said.append).run()
+    assert (model / "model.safetensors").read_bytes() == weights  # the same stage, to the bit
+
+
+def test_another_recipe_or_seed_in_the_same_folder_is_refused(finished):
+    folder, _, _ = finished
+    with pytest.raises(ValueError, match="another recipe or seed"):
+        MiniatureRun(_toy(), folder, seed=1)
+
+
+def test_only_connector_and_lora_change(tiny, data, tmp_path):
+    model, _ = tiny
+    add_lora(model, rank=2)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    train_connector(
+        model, data, tmp_path, steps=3, batch_size=8, learning_rate=1e-2, connector_learning_rate=1e-2, seed=0
+    )
+    changed = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    lora = {name for name in before if "lora_" in name}
+    assert changed == lora | {name for name in before if name.startswith("connector.")}
+    assert "connector.projection.circuit.weights" in changed
+
+
+def test_training_lowers_the_loss(tiny, data, tmp_path):
+    model, _ = tiny
+    add_lora(model, rank=4)
+    batch = data.__getitems__(range(64))
+    with torch.no_grad():
+        before = model(**batch).loss
+    train_connector(
+        model, data, tmp_path, steps=30, batch_size=16, learning_rate=1e-2, connector_learning_rate=1e-2, seed=0
+    )
+    with torch.no_grad():
+        assert model.eval()(**batch).loss < 0.8 * before
+    steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert steps[-1] == 30
+
+
+def test_stopped_and_resumed_equals_uninterrupted(parts, data, tmp_path, monkeypatch):
+    """To the bit: weights after 8 steps, and after 4 steps, a fresh model and 4 more."""
+
+    def run(folder):
+        torch.manual_seed(3)
+        model, _ = compose(parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 3, "n_layers": 2})
+        add_lora(model, rank=2)
+        train_connector(
+            model, data, folder, steps=8, batch_size=8, learning_rate=1e-2, connector_learning_rate=1e-2, seed=0
+        )
+        return model.state_dict()
+
+    def stop_at_four(self, args, state, control, **kwargs):
+        if state.global_step == 4:
+            control.should_save = control.should_training_stop = True
+
+    whole = run(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting._LogFile, "on_step_end", stop_at_four)
+        halfway = run(tmp_path / "parts")
+    assert any(not torch.equal(whole[name], value) for name, value in halfway.items())
+    resumed = run(tmp_path / "parts")
+    for name, value in resumed.items():
+        assert torch.equal(whole[name], value), name
+
+
+def test_merging_lora_leaves_a_plain_model_that_says_the_same(tiny, data, tmp_path):
+    model, _ = tiny
+    names = set(model.state_dict())
+    add_lora(model, rank=2)
+    train_connector(
+        model, data, tmp_path, steps=3, batch_size=8, learning_rate=1e-2, connector_learning_rate=1e-2, seed=0
+    )
+    batch = data.__getitems__([0, 1, 2])
+    with torch.no_grad():
+        wanted = model.eval()(**batch).logits
+        merge_lora(model)
+        torch.testing.assert_close(model(**batch).logits, wanted, atol=1e-4, rtol=1e-4)
+    assert set(model.state_dict()) == names
+
+
+def test_matching_brings_tokens_near_the_teachers(parts, data, tmp_path):
+    torch.manual_seed(0)
+    teacher, _ = compose(parts / "clip", parts / "llama", {"type": "classical", "width": 8})
+    student, _ = compose(parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 4, "n_layers": 2})
+    features = torch.from_numpy(data.vision_features)
+    teacher.connector.standardise_to(features)
+    with torch.no_grad():
+        wanted = teacher.connector(features)
+    match_tokens(
+        student.connector, teacher.connector, data.vision_features, tmp_path,
+        steps=60, batch_size=32, learning_rate=3e-2, seed=0,
+    )  # fmt: skip
+    with torch.no_grad():
+        off = (student.connector(features) - wanted).pow(2).mean() / wanted.var(0).mean()
+    assert off < 0.85  # four values cannot carry 24 independent features; without training this is above 1
+    assert torch.equal(student.connector.mean, teacher.connector.mean)
+
+
+def test_labels_score_the_caption_and_its_end_only():
+    tokenizer = train_tokenizer(captions(200, 0), ["Describe: ", ""], 400)
+    data = CaptionDataset(["a small red circle", "a large blue ring above a small red heart"], ["Describe: "], tokenizer, 0)
+    batch = data.__getitems__([0, 1])
+    for row in range(2):
+        scored = batch["labels"][row] != IGNORED
+        assert torch.equal(batch["labels"][row][scored], batch["input_ids"][row][scored])
+        text = tokenizer.decode(batch["input_ids"][row][scored])
+        assert text in ("a small red circle</s>", "a large blue ring above a small red heart</s>")
+        assert batch["attention_mask"][row].sum() >= scored.sum()
+    assert batch["attention_mask"][0].sum() < batch["attention_mask"][1].sum()
+
+
+def test_every_preset_is_a_recipe():
+    assert "scenes-mini" in presets()
+    for name in presets():
+        assert load_recipe(name).name == name
+
+
+def test_all_faults_of_a_recipe_are_told_at_once():
+    with pytest.raises(ValueError, match="unknown") as error:
+        parse_recipe("mine", {"scenes": {"train": "many", "held_out": 3, "colour": 1}})
+    for fault in ("scenes.colour is unknown", "scenes.image_size is missing", "scenes.train must be int", "vision.steps"):
+        assert fault in str(error.value)
+    with pytest.raises(ValueError, match="scenes-mini"):
+        load_recipe("senes-mini")
