@@ -30,8 +30,8 @@ def caption(
 
     Args:
         images: A path, a binary stream or a PIL picture; or a sequence of them.
-        model: What `hybrid.load` takes, or what it returned (then ``device`` and ``backend`` are not used). The
-            bundled miniature by default; load once and pass the pair when calling often.
+        model: What `hybrid.load` takes, or what it returned (then ``device`` and ``backend`` are not used).
+            The bundled miniature by default; load once and pass the pair when calling often.
         prompt: What to ask; the model's own default prompt if left out.
         max_new_tokens: Longest caption, in tokens.
         batch_size: Pictures at a time.
@@ -53,7 +53,7 @@ def caption(
         'a small red circle to the left of a large blue square'
     """
     single = isinstance(images, (str, os.PathLike, Image.Image)) or hasattr(images, "read")
-    sources: Sequence[Any] = [images] if single else list(images)  # type: ignore[arg-type, list-item]
+    sources: Sequence[Any] = [images] if single else list(images)  # type: ignore[arg-type]
     pair = model if isinstance(model, tuple) else load(model, device=device, backend=backend)  # type: ignore[arg-type]
     pictures = (open_image(source) for source in sources)
     texts = list(
@@ -99,11 +99,11 @@ def caption_pictures(
     for batch in _batches(pictures, batch_size):
         inputs = processor(images=batch, text=prompt).to(model.device)
         length = inputs["input_ids"].shape[1]
-        context = model.config.text_config.max_position_embeddings  # type: ignore[union-attr]
+        context = model.config.text_config.max_position_embeddings
         if length + max_new_tokens > context:
             raise ValueError(
-                f"prompt and caption must fit the model's {context} tokens, but the prompt takes {length} and "
-                f"max_new_tokens is {max_new_tokens}; shorten one"
+                f"prompt and caption must fit the model's {context} tokens, but the prompt takes {length} "
+                f"and max_new_tokens is {max_new_tokens}; shorten one"
             )
         out = model.generate(**inputs, **options)
         for text in processor.tokenizer.batch_decode(out[:, length:], skip_special_tokens=True):

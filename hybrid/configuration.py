@@ -23,8 +23,9 @@ class HybridConfig(PreTrainedConfig):  # type: ignore[misc]
     model_type = "hybrid"
     sub_configs: ClassVar[dict[str, Any]] = {"vision_config": AutoConfig, "text_config": AutoConfig}
 
-    vision_config: dict[str, Any] | PreTrainedConfig | None = None
-    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    # Configurations once built: dictionaries, as in a config.json, are converted.
+    vision_config: Any = None
+    text_config: Any = None
     connector: dict[str, Any] | None = None
     vision_feature: Literal["cls", "pooled"] = "cls"
     image_token_id: int = 32000
@@ -35,24 +36,24 @@ class HybridConfig(PreTrainedConfig):  # type: ignore[misc]
         self.text_config = _configuration(self.text_config, LlamaConfig)
         self.connector = dict(self.connector or {"type": "quantum"})
         # The language model ties its own embeddings; nothing is tied across the parts.
-        self.tie_word_embeddings = self.text_config.tie_word_embeddings
+        self.tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
         super().__post_init__(**kwargs)
 
     @property
     def vision_hidden_size(self) -> int:
         """Width of what the connector reads."""
-        return int(self.vision_config.hidden_size)  # type: ignore[union-attr]
+        return int(self.vision_config.hidden_size)
 
     @property
     def hidden_size(self) -> int:
         """Width of the language model, and so of a vision token."""
-        return int(self.text_config.hidden_size)  # type: ignore[union-attr]
+        return int(self.text_config.hidden_size)
 
 
-def _configuration(given: dict[str, Any] | PreTrainedConfig | None, default: type) -> PreTrainedConfig:
+def _configuration(given: Any, default: Any) -> Any:
     if given is None:
-        return default()  # type: ignore[no-any-return]
+        return default()
     if isinstance(given, dict):
         given = dict(given)
-        return AutoConfig.for_model(given.pop("model_type", default.model_type), **given)  # type: ignore[attr-defined]
+        return AutoConfig.for_model(given.pop("model_type", default.model_type), **given)
     return given

@@ -1,7 +1,6 @@
 """How good captions of drawn scenes are, and whether the picture is used at all."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,26 +35,22 @@ def captions_of_features(
         ``n`` captions.
     """
     model.eval()
-    tokens = torch.cat([model.connector(torch.from_numpy(features[i : i + 250])) for i in range(0, len(features), 250)])
-    if token == "shuffled":  # noqa: S105 (a vision token, not a secret)
+    tokens = torch.cat(
+        [model.connector(torch.from_numpy(features[i : i + 250])) for i in range(0, len(features), 250)]
+    )
+    if token == "shuffled":
         tokens = tokens[_derangement(len(tokens), seed)]
-    elif token == "zeroed":  # noqa: S105
+    elif token == "zeroed":
         tokens = torch.zeros_like(tokens)
-    ids = processor(text=processor.image_token * 0 + processor.prompt)["input_ids"]
+    ids = processor(text=processor.prompt)["input_ids"]
     ids = torch.cat([torch.full((1, processor.n_image_tokens), processor.image_token_id), ids], 1)
     texts: list[str] = []
-    for part in tokens.split(batch_size):
-        texts += generate(model, processor, ids.expand(len(part), -1), vision_tokens=part)
-    return texts
-
-
-def generate(
-    model: HybridForConditionalGeneration, processor: HybridProcessor, input_ids: Tensor, **inputs: Any
-) -> list[str]:
-    """Continue prompts, and return only what was added, as text."""
-    options = {"max_new_tokens": 32, "do_sample": False} | inputs
-    out = model.generate(input_ids=input_ids, **options)
-    texts: list[str] = processor.tokenizer.batch_decode(out[:, input_ids.shape[1] :], skip_special_tokens=True)
+    for i in range(0, len(tokens), batch_size):
+        part = tokens[i : i + batch_size]
+        out = model.generate(
+            input_ids=ids.expand(len(part), -1), vision_tokens=part, max_new_tokens=32, do_sample=False
+        )
+        texts += processor.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
     return [text.strip() for text in texts]
 
 
@@ -88,7 +83,11 @@ def score(captions: Sequence[str], references: Sequence[str]) -> dict[str, float
                 rows.append((said == right, guess is not None and _things(guess) == _things(truth)))
         if rows:
             exact, things = np.mean(rows, axis=0)
-            report |= {f"n_{name}": len(rows), f"exact_{name}": float(exact), f"colour_shape_{name}": float(things)}
+            report |= {
+                f"n_{name}": len(rows),
+                f"exact_{name}": float(exact),
+                f"colour_shape_{name}": float(things),
+            }
     return report
 
 

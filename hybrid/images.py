@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Parsers for these are fuzzed by many; the rest of Pillow's (EPS runs Ghostscript, say) are not worth the risk.
+# Parsers for these are fuzzed by many; Pillow's others (EPS runs Ghostscript, say) are not worth the risk.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 256 * 2**20
 MAX_PIXELS = 100_000_000
@@ -52,14 +52,17 @@ def _open_file(name: str) -> IO[bytes]:
         # Looked at before it is opened: opening a pipe or a device may wait for ever.
         status = Path(name).stat()
         if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{shown}: is a directory; give the pictures in it, such as {shown.rstrip('/')}/*.jpg")
+            raise ImageError(
+                f"{shown}: is a directory; give the pictures in it, such as {shown.rstrip('/')}/*.jpg"
+            )
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{shown}: is not a regular file; copy the picture to one")
         if status.st_size == 0:
             raise ImageError(f"{shown}: is empty; the download or copy may have failed")
         if status.st_size > MAX_BYTES:
             raise ImageError(
-                f"{shown}: has {status.st_size / 2**20:.0f} MiB, more than the {MAX_BYTES // 2**20} MiB allowed; scale it down"
+                f"{shown}: has {status.st_size / 2**20:.0f} MiB, more than the {MAX_BYTES // 2**20} MiB "
+                "allowed; scale it down"
             )
         return Path(name).open("rb")
     except FileNotFoundError:
@@ -80,18 +83,30 @@ def _read(stream: IO[bytes], name: str) -> Image.Image:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise ImageError(
-                    f"{shown}: has {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed; scale it down"
+                    f"{shown}: has {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed; "
+                    "scale it down"
                 )
             picture.load()
             return _upright_rgb(picture)
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"{shown}: is not a picture in one of {', '.join(FORMATS)}; convert it to one") from None
+        raise ImageError(
+            f"{shown}: is not a picture in one of {', '.join(FORMATS)}; convert it to one"
+        ) from None
     except Image.DecompressionBombError:
         raise ImageError(f"{shown}: has more than the {MAX_PIXELS:,} pixels allowed; scale it down") from None
     # What Pillow documents and is seen to raise for broken files.
-    except (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, OverflowError, EOFError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        IndexError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        EOFError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(f"{shown}: is damaged or cut short ({reason}); get a whole copy") from None
     except MemoryError:
@@ -113,4 +128,6 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
 
 def printable(name: str) -> str:
     """A file's name as it can be shown on one line, whatever bytes it holds."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name
+    )

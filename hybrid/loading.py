@@ -72,7 +72,9 @@ def use_backend(model: HybridForConditionalGeneration, backend: str) -> None:
     projection = getattr(model.connector, "projection", None)
     if projection is None:
         kind = (model.config.connector or {}).get("type")
-        raise ValueError(f"backend {backend!r} was given, but a {kind} connector has no circuit; leave it out")
+        raise ValueError(
+            f"backend {backend!r} was given, but a {kind} connector has no circuit; leave it out"
+        )
     projection.to_backend(backend)
 
 
@@ -85,8 +87,8 @@ def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProc
         raise ModelError(f"model {path}: config.json is damaged; get a whole copy") from None
     if kind != HybridConfig.model_type:
         raise ModelError(
-            f"model {path}: is a {kind!r} model, not a captioner of this package; hybrid.compose joins a vision "
-            "tower and a language model into one"
+            f"model {path}: is a {kind!r} model, not a captioner of this package; hybrid.compose joins a "
+            "vision tower and a language model into one"
         )
     return _pretrained(str(path))
 
@@ -102,14 +104,15 @@ def _pretrained(where: str) -> tuple[HybridForConditionalGeneration, HybridProce
         )
         processor = HybridProcessor.from_pretrained(where)
     except (OSError, RuntimeError, ValueError) as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
+        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise ModelError(
-            f"model {where}: cannot be loaded ({lines[0] if lines else error!r}); known presets: {', '.join(MODELS)}"
+            f"model {where}: cannot be loaded ({reason}); known presets: {', '.join(MODELS)}"
         ) from error
     faults = [f"{key} is missing" for key in sorted(report["missing_keys"])]
     faults += [f"{key} is not part of it" for key in sorted(report["unexpected_keys"])]
     faults += [
-        f"{key} is {tuple(stored)}, not {tuple(wanted)}" for key, stored, wanted in sorted(report["mismatched_keys"])
+        f"{key} is {tuple(stored)}, not {tuple(wanted)}"
+        for key, stored, wanted in sorted(report["mismatched_keys"])
     ]
     if faults:
         shown = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
@@ -119,9 +122,9 @@ def _pretrained(where: str) -> tuple[HybridForConditionalGeneration, HybridProce
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, MODELS, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {near[0]}?" if near else f"; presets: {', '.join(MODELS)}"
     return (
-        f"model {name}: no such preset or folder{hint} Presets: {', '.join(MODELS)}; or give a folder that "
+        f"model {name}: no such preset or folder{hint}; or give a folder that "
         "save_pretrained wrote, or owner/name on the hub"
     )
 
@@ -140,8 +143,8 @@ def compose(
         vision: A vision tower, or a CLIP model that holds one: a folder or a hub name, such as
             ``openai/clip-vit-base-patch32``.
         language: A causal language model with its tokenizer, such as ``TinyLlama/TinyLlama-1.1B-Chat-v1.0``.
-        connector: ``{"type": name, **options}``; a quantum one of 4 qubits by default. Widths are read from the
-            two configurations.
+        connector: ``{"type": name, **options}``; a quantum one of 4 qubits by default. Widths are read from
+            the two configurations.
         prompt: What the processor asks by default.
         dtype: Of the weights.
 

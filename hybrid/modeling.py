@@ -1,11 +1,16 @@
-"""The captioner as a transformers model: stock ``from_pretrained``, ``generate`` and ``pipeline`` work on it."""
+"""The captioner as a transformers model: ``from_pretrained``, ``generate`` and ``pipeline`` work on it."""
 
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForImageTextToText, GenerationMixin
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    GenerationMixin,
+)
 from transformers.modeling_outputs import ModelOutput
 from transformers.modeling_utils import PreTrainedModel
 
@@ -122,7 +127,8 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
             attention_mask: ``(batch, length)``; pad on the left to generate.
             position_ids: ``(batch, length)``.
             past_key_values: The cache of an earlier call.
-            inputs_embeds: ``(batch, length, hidden_size)`` in place of ``input_ids``; then no picture is placed.
+            inputs_embeds: ``(batch, length, hidden_size)`` in place of ``input_ids``; then no
+                picture is placed.
             labels: ``(batch, length)``; -100 where no loss is wanted.
             logits_to_keep: As in transformers: only the last so many positions' logits.
             vision_features: ``(batch, vision_hidden_size)``, what `vision_features` returned.
@@ -174,8 +180,8 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         wanted = vision_tokens.shape[0] * vision_tokens.shape[1]
         if int(places.sum()) != wanted:
             raise ValueError(
-                f"input_ids must hold one placeholder (id {self.config.image_token_id}) for every vision token: "
-                f"{wanted} in all, but held {int(places.sum())}. HybridProcessor places them."
+                f"input_ids must hold one placeholder (id {self.config.image_token_id}) for every vision "
+                f"token: {wanted} in all, but held {int(places.sum())}. HybridProcessor places them."
             )
         return embeds.masked_scatter(places.unsqueeze(-1), vision_tokens.to(embeds))
 

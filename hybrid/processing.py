@@ -38,7 +38,11 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
         super().__init__(image_processor, tokenizer, chat_template=chat_template, **kwargs)
 
     def __call__(
-        self, images: Any = None, text: str | list[str] | None = None, return_tensors: str = "pt", **kwargs: Any
+        self,
+        images: Any = None,
+        text: str | list[str] | None = None,
+        return_tensors: str = "pt",
+        **kwargs: Any,
     ) -> BatchFeature:
         """Prepare a batch.
 
@@ -66,13 +70,19 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
             kwargs = {k: v for k, v in kwargs.items() if k not in ("padding", "truncation", "max_length")}
             data |= self.image_processor(images, return_tensors=return_tensors, **kwargs)
             n = len(data["pixel_values"])
-        prompts = [self.prompt if text is None else text] if text is None or isinstance(text, str) else list(text)
+        prompts = (
+            [self.prompt if text is None else text] if text is None or isinstance(text, str) else list(text)
+        )
         if n is not None and len(prompts) == 1:
             prompts = prompts * n
         if n is not None and len(prompts) != n:
-            raise ValueError(f"text must be one prompt or one an image, but there are {len(prompts)} for {n} images")
+            raise ValueError(
+                f"text must be one prompt or one an image, but there are {len(prompts)} for {n} images"
+            )
         ids = [self._encode(prompt, with_image=n is not None) for prompt in prompts]
-        data |= self.tokenizer.pad({"input_ids": ids}, padding=True, padding_side="left", return_tensors=return_tensors)
+        data |= self.tokenizer.pad(
+            {"input_ids": ids}, padding=True, padding_side="left", return_tensors=return_tensors
+        )
         return BatchFeature(data)
 
     def _encode(self, prompt: str, *, with_image: bool) -> list[int]:

@@ -19,11 +19,19 @@ _BATCH = 16
 
 @click.command(name="caption")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--model", metavar="NAME", help="A preset, a folder, or owner/name on the hub. [default: scenes-mini]")
+@click.option(
+    "--model", metavar="NAME", help="A preset, a folder, or owner/name on the hub. [default: scenes-mini]"
+)
 @click.option("--prompt", metavar="TEXT", help="What to ask. [default: the model's own prompt]")
-@click.option("--max-new-tokens", type=click.IntRange(1), default=50, show_default=True, help="Longest caption.")
-@click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, ...")
-@click.option("--backend", metavar="NAME", help="Who runs the circuit: jax, lightning.qubit, default.qubit, ...")
+@click.option(
+    "--max-new-tokens", type=click.IntRange(1), default=50, show_default=True, help="Longest caption."
+)
+@click.option(
+    "--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, ..."
+)
+@click.option(
+    "--backend", metavar="NAME", help="Who runs the circuit: jax, lightning.qubit, default.qubit, ..."
+)
 @click.option(
     "--format",
     "style",

@@ -15,8 +15,12 @@ from hybrid.cli import fail
     metavar="DIR",
     help="Where to keep the run; the same folder goes on with it. [default: runs/PRESET]",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Everything random follows from it.")
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes that draw scenes.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Everything random follows from it."
+)
+@click.option(
+    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes that draw scenes."
+)
 def command(preset: str, output: Path | None, seed: int, workers: int) -> int:
     """Train a model by a preset's recipe.
 

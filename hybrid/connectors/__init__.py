@@ -41,7 +41,9 @@ def build_connector(spec: dict[str, Any], vision_hidden_size: int, hidden_size: 
         raise ValueError(f"connector type must be one of {', '.join(CONNECTORS)}, but was {name!r}.{hint}")
     module, _, kind = CONNECTORS[name].partition(":")
     try:
-        connector: Connector = getattr(import_module(module), kind)(vision_hidden_size, hidden_size, **options)
+        connector: Connector = getattr(import_module(module), kind)(
+            vision_hidden_size, hidden_size, **options
+        )
     except TypeError as error:  # an option this connector does not have
         raise ValueError(f"connector {name!r} cannot be built with {options}: {error}") from error
     return connector

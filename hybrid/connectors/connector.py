@@ -58,7 +58,7 @@ class Connector(nn.Module):
             ``(batch, n_tokens, hidden_size)`` in the connector's dtype.
         """
         x = (features.to(self.mean.dtype) - self.mean) * self.scale
-        return self.tokens(x).unflatten(-1, (self.n_tokens, self.hidden_size))
+        return self.tokens(x).reshape(*x.shape[:-1], self.n_tokens, self.hidden_size)
 
     @abstractmethod
     def tokens(self, x: Tensor) -> Tensor:

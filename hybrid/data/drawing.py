@@ -15,16 +15,76 @@ from hybrid.data.shapes import outline
 Rng = np.random.Generator
 Rgb = np.ndarray  # (3,), 0 to 255, float
 
-# What common palettes (CSS, Material, Tailwind, Tableau and such) call by each name. A shade is mixed from two.
+# What common palettes (CSS, Material, Tailwind, Tableau) call by each name. A shade is mixed from two.
 _SHADES: dict[str, tuple[str, ...]] = {
-    "red": ("#ff0000", "#dc143c", "#d62728", "#ef4444", "#e53935", "#c81414", "#e6194b", "#cc0000", "#f44336"),
-    "green": ("#008000", "#00ff00", "#2ca02c", "#22c55e", "#2e8b57", "#4caf50", "#006400", "#32cd32", "#15803d"),
-    "blue": ("#0000ff", "#1f77b4", "#3b82f6", "#00008b", "#1e90ff", "#4169e1", "#2196f3", "#4682b4", "#1d4ed8"),
+    "red": (
+        "#ff0000",
+        "#dc143c",
+        "#d62728",
+        "#ef4444",
+        "#e53935",
+        "#c81414",
+        "#e6194b",
+        "#cc0000",
+        "#f44336",
+    ),
+    "green": (
+        "#008000",
+        "#00ff00",
+        "#2ca02c",
+        "#22c55e",
+        "#2e8b57",
+        "#4caf50",
+        "#006400",
+        "#32cd32",
+        "#15803d",
+    ),
+    "blue": (
+        "#0000ff",
+        "#1f77b4",
+        "#3b82f6",
+        "#00008b",
+        "#1e90ff",
+        "#4169e1",
+        "#2196f3",
+        "#4682b4",
+        "#1d4ed8",
+    ),
     "yellow": ("#ffff00", "#ffd700", "#facc15", "#ffeb3b", "#f0e632", "#ffe119", "#fdd835", "#eab308"),
     "orange": ("#ffa500", "#ff7f0e", "#f97316", "#ff8c00", "#ff9800", "#f58231", "#fb8c00", "#ea6a10"),
-    "purple": ("#800080", "#9467bd", "#a855f7", "#4b0082", "#8a2be2", "#9c27b0", "#9370db", "#7c3aed", "#6a0dad"),
-    "pink": ("#ffc0cb", "#ff69b4", "#ec4899", "#e377c2", "#f48fb1", "#ff1493", "#f472b6", "#fbb6ce", "#ff8fc7"),
-    "brown": ("#a52a2a", "#8b4513", "#8c564b", "#795548", "#654321", "#a0522d", "#5c3317", "#964b00", "#7b3f00"),
+    "purple": (
+        "#800080",
+        "#9467bd",
+        "#a855f7",
+        "#4b0082",
+        "#8a2be2",
+        "#9c27b0",
+        "#9370db",
+        "#7c3aed",
+        "#6a0dad",
+    ),
+    "pink": (
+        "#ffc0cb",
+        "#ff69b4",
+        "#ec4899",
+        "#e377c2",
+        "#f48fb1",
+        "#ff1493",
+        "#f472b6",
+        "#fbb6ce",
+        "#ff8fc7",
+    ),
+    "brown": (
+        "#a52a2a",
+        "#8b4513",
+        "#8c564b",
+        "#795548",
+        "#654321",
+        "#a0522d",
+        "#5c3317",
+        "#964b00",
+        "#7b3f00",
+    ),
     "black": ("#000000", "#111111", "#1a1a1a", "#222222", "#0b0b12"),
     "white": ("#ffffff", "#fafafa", "#f5f5f5", "#f8f8ff", "#fffafa"),
 }
@@ -79,7 +139,7 @@ def _ground_and_edges(fills: list[Rgb], rng: Rng) -> tuple[Rgb, list[Rgb | None]
         outlined = rng.random() < 0.3
         dark = rng.random() < 0.8
         edge = np.full(3, rng.uniform(0, 60) if dark else rng.uniform(210, 255))
-        # A white shape on white paper is fine once it has an outline; a grey one on grey is not worth drawing.
+        # A white shape on white paper is fine once it has an outline.
         edges = [edge if outlined and _visible(edge, fill) else None for fill in fills]
         if all(
             _visible(fill, ground) or (line is not None and _visible(line, ground) and rng.random() < 0.5)
@@ -108,7 +168,9 @@ def _paint(
     cx, cy = thing.centre[0] * side, thing.centre[1] * side
     left, top = int(cx) - half, int(cy) - half
     hole = rng.uniform(0.45, 0.82) if thing.shape == "ring" else 0.0
-    loops = [((corners * scale + [cx - left, cy - top]) * grain) for scale in ([1.0, hole] if hole else [1.0])]
+    loops = [
+        ((corners * scale + [cx - left, cy - top]) * grain) for scale in ([1.0, hole] if hole else [1.0])
+    ]
 
     body = Image.new("L", (2 * half * grain, 2 * half * grain))
     pen = ImageDraw.Draw(body)
@@ -125,7 +187,9 @@ def _paint(
         pen = ImageDraw.Draw(stroke)
         thickness = max(1, round(radius * rng.uniform(0.03, 0.12) * grain * (0.6 if hole else 1.0)))
         for loop in loops:
-            pen.line([*loop.ravel().tolist(), *loop[:2].ravel().tolist()], fill=255, width=thickness, joint="curve")
+            pen.line(
+                [*loop.ravel().tolist(), *loop[:2].ravel().tolist()], fill=255, width=thickness, joint="curve"
+            )
         picture.paste(tuple(int(c) for c in edge), (left, top), stroke.reduce(grain))
 
 
@@ -155,7 +219,9 @@ def _photograph(picture: Image.Image, rng: Rng) -> Image.Image:
     if rng.random() < 0.35:
         stream = io.BytesIO()
         # Full colour resolution half the time: halving it drowns small dark things in dark backgrounds.
-        picture.save(stream, "JPEG", quality=int(rng.integers(35, 96)), subsampling=int(rng.choice([0, 0, 2])))
+        picture.save(
+            stream, "JPEG", quality=int(rng.integers(35, 96)), subsampling=int(rng.choice([0, 0, 2]))
+        )
         stream.seek(0)
         picture = Image.open(stream).convert("RGB")
     return picture

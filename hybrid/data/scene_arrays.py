@@ -34,8 +34,8 @@ class SceneArrays:
     Attributes:
         pixels: ``(n, size, size, 3)`` uint8.
         labels: ``(n, 7)`` int8, indices into the values of `ATTRIBUTES`; `NOTHING` in crowds.
-        cells: ``(n, grid * grid, 2)`` int8, shape and colour of the object in whose box the middle of each cell
-            lies, as indices into `SHAPES` and `COLOURS`; `NOTHING` where there is none.
+        cells: ``(n, grid * grid, 2)`` int8, shape and colour of the object in whose box the middle of each
+            cell lies, as indices into `SHAPES` and `COLOURS`; `NOTHING` where there is none.
     """
 
     pixels: np.ndarray
@@ -79,13 +79,18 @@ def scene_arrays(
     done = folder / "done"
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        shapes = ((n, image_size, image_size, 3), np.uint8), ((n, len(ATTRIBUTES)), np.int8), ((n, grid * grid, 2), np.int8)
+        shapes = (
+            ((n, image_size, image_size, 3), np.uint8),
+            ((n, len(ATTRIBUTES)), np.int8),
+            ((n, grid * grid, 2), np.int8),
+        )
         whole = [
             np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
             for name, (shape, dtype) in zip(_NAMES, shapes, strict=True)
         ]
         tasks = [
-            (kind, seed, chunk, min(_CHUNK, n - chunk * _CHUNK), image_size, grid) for chunk in range(-(-n // _CHUNK))
+            (kind, seed, chunk, min(_CHUNK, n - chunk * _CHUNK), image_size, grid)
+            for chunk in range(-(-n // _CHUNK))
         ]
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
             for chunk, parts in enumerate(pool.map(_draw_chunk, tasks)):

@@ -132,9 +132,7 @@ def _object(rng: np.random.Generator, size: str, centre: list[float], extent: fl
     return SceneObject(shape, colour, size, (float(centre[0]), float(centre[1])), float(extent))
 
 
-def _place_two(
-    rng: np.random.Generator, frame: tuple[float, float]
-) -> tuple[SceneObject, SceneObject, str]:
+def _place_two(rng: np.random.Generator, frame: tuple[float, float]) -> tuple[SceneObject, SceneObject, str]:
     """Place two objects along one axis by trying until they fit, clearly apart along it."""
     axis = int(rng.random() < 0.5)  # 0: side by side, 1: one above the other
     sizes = [str(rng.choice(SIZES)) for _ in range(2)]

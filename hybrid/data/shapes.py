@@ -78,7 +78,7 @@ def _heart(rng: Rng) -> Corners:
 
         def curve(*p: tuple[float, float]) -> Corners:
             a, b, c, d = (np.array(q) for q in p)
-            return (1 - u) ** 3 * a + 3 * u * (1 - u) ** 2 * b + 3 * u**2 * (1 - u) * c + u**3 * d
+            return np.asarray((1 - u) ** 3 * a + 3 * u * (1 - u) ** 2 * b + 3 * u**2 * (1 - u) * c + u**3 * d)
 
         right = curve((0, -cleft), (0.2 * w, -top - 0.25), (w, -top - 0.2), (w, -0.25))
         down = curve((w, -0.25), (w, 0.3), (0.35 * w, 0.6), (0, 1))

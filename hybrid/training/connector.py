@@ -56,7 +56,7 @@ def train_connector(
     """
 
     def groups(model: nn.Module) -> list[dict[str, Any]]:
-        connector = list(model.connector.parameters())  # type: ignore[union-attr, operator]
+        connector = list(model.connector.parameters())  # type: ignore[union-attr]
         known = {id(p) for p in connector}
         lora = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
         return [{"params": lora}, {"params": connector, "lr": connector_learning_rate, "weight_decay": 0.0}]

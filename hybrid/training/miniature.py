@@ -15,7 +15,6 @@ from transformers import (
     AutoTokenizer,
     CLIPImageProcessorPil,
     CLIPVisionModel,
-    LlamaForCausalLM,
     PreTrainedTokenizerBase,
     set_seed,
 )
@@ -58,7 +57,9 @@ class MiniatureRun:
         folder.mkdir(parents=True, exist_ok=True)
         stamp, path = f"{recipe!r} seed={seed}", folder / "recipe.txt"
         if path.exists() and path.read_text() != stamp:
-            raise ValueError(f"{folder} holds a run of another recipe or seed; choose another folder or remove it")
+            raise ValueError(
+                f"{folder} holds a run of another recipe or seed; choose another folder or remove it"
+            )
         path.write_text(stamp)
 
     def run(self) -> Path:
@@ -82,7 +83,7 @@ class MiniatureRun:
             return
         self.say(f"{name}: begins")
         began = time.monotonic()
-        # A stage's weights and order depend on the seed alone, not on which stages ran before it in this process.
+        # A stage depends on the seed alone, not on which stages ran before it in this process.
         set_seed(self.seed)
         work(folder)
         seconds = round(time.monotonic() - began, 1)
@@ -92,7 +93,11 @@ class MiniatureRun:
     def scenes(self, stream: int) -> SceneArrays:
         """The pictures of one stream, drawn at first use."""
         r = self.recipe.scenes
-        name, n = {_TRAIN: ("train", r.train), _HELD_OUT: ("held-out", r.held_out), _CROWDS: ("crowds", r.crowds)}[stream]
+        name, n = {
+            _TRAIN: ("train", r.train),
+            _HELD_OUT: ("held-out", r.held_out),
+            _CROWDS: ("crowds", r.crowds),
+        }[stream]
         return scene_arrays(
             self.folder / "scenes" / name,
             n,
@@ -130,8 +135,18 @@ class MiniatureRun:
         model = vision.build(recipe, size, tokenizer)
         # Crowds first: eight objects a picture teach shapes eight times as fast as one or two do.
         phases = (
-            ("crowds", vision.PictureDataset(self.scenes(_CROWDS)), recipe.crowd_steps, recipe.crowd_batch_size),
-            ("scenes", vision.PictureDataset(self.scenes(_TRAIN), tokenizer), recipe.steps, recipe.batch_size),
+            (
+                "crowds",
+                vision.PictureDataset(self.scenes(_CROWDS)),
+                recipe.crowd_steps,
+                recipe.crowd_batch_size,
+            ),
+            (
+                "scenes",
+                vision.PictureDataset(self.scenes(_TRAIN), tokenizer),
+                recipe.steps,
+                recipe.batch_size,
+            ),
         )
         for name, data, steps, batch_size in phases:
             fit(
@@ -168,7 +183,9 @@ class MiniatureRun:
         names = ("n_qubits", "n_layers", "encoding", "ansatz")
         return {"type": "quantum"} | {name: getattr(r, name) for name in names}
 
-    def _data(self, model: HybridForConditionalGeneration, processor: HybridProcessor) -> language.CaptionDataset:
+    def _data(
+        self, model: HybridForConditionalGeneration, processor: HybridProcessor
+    ) -> language.CaptionDataset:
         scenes = self.scenes(_TRAIN)
         return language.CaptionDataset(
             scenes.captions(),
@@ -195,7 +212,7 @@ class MiniatureRun:
         )
 
     def _classical(self, folder: Path) -> None:
-        """The teacher, and from there as many steps again as the quantum connector gets: the fair comparison."""
+        """The teacher; and from there as many steps again as the quantum connector gets, to compare."""
         r = self.recipe.connector
         model, processor = self._composed(self._classical_spec())
         data = self._data(model, processor)
@@ -232,9 +249,10 @@ class MiniatureRun:
 
     def _save(self, model: HybridForConditionalGeneration, processor: HybridProcessor, folder: Path) -> None:
         merge_lora(model)
-        for config in (model.config.vision_config, model.config.text_config):
+        parts: list[Any] = [model.config.vision_config, model.config.text_config]
+        for config in (model.config, *parts):
             config.name_or_path = ""  # where the parts lay during the run means nothing to anybody else
-        model.config.use_cache = model.config.text_config.use_cache = True  # Trainer turns it off
+            config.use_cache = True  # Trainer turns it off
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
 
@@ -242,18 +260,24 @@ class MiniatureRun:
         folder.mkdir(exist_ok=True)
         scenes = self.scenes(_HELD_OUT)
         report: dict[str, Any] = {"seed": self.seed}
-        for name, where in (("quantum", self.folder / "model"), ("classical", self.folder / "classical" / "model")):
+        for name, where in (
+            ("quantum", self.folder / "model"),
+            ("classical", self.folder / "classical" / "model"),
+        ):
             model = HybridForConditionalGeneration.from_pretrained(where)
             processor = HybridProcessor.from_pretrained(where)
             features = cached_features(self.folder / "features" / "held-out.npy", model, scenes.pixels)
             report[name] = {
-                token: score(captions_of_features(model, processor, features, token, self.seed), scenes.captions())
+                token: score(
+                    captions_of_features(model, processor, features, token, self.seed), scenes.captions()
+                )
                 for token in ("picture", "shuffled", "zeroed")
             }
             report[name]["connector_parameters"] = sum(p.numel() for p in model.connector.parameters())
             self.say(f"{name}: {report[name]['picture']}")
         report["seconds"] = {
-            path.parent.name: json.loads(path.read_text())["seconds"] for path in sorted(self.folder.glob("*/done.json"))
+            path.parent.name: json.loads(path.read_text())["seconds"]
+            for path in sorted(self.folder.glob("*/done.json"))
         }
         (self.folder / "model" / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
         write_card(self.folder / "model", self.recipe, report)

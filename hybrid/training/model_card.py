@@ -73,7 +73,11 @@ def write_card(folder: Path, recipe: Recipe, metrics: dict[str, Any]) -> None:
     for kind in ("quantum", "classical"):
         for token in ("picture", "shuffled", "zeroed"):
             m = metrics[kind][token]
-            figures = [m.get(f"{what}_{n}", float("nan")) for what in ("exact", "colour_shape") for n in ("one", "two")]
+            figures = [
+                m.get(f"{what}_{n}", float("nan"))
+                for what in ("exact", "colour_shape")
+                for n in ("one", "two")
+            ]
             cells = " | ".join(f"{figure:.3f}" for figure in figures)
             rows.append(f"| {kind} | {metrics[kind]['connector_parameters']:,} | {token} | {cells} |")
     counts = metrics["quantum"]["picture"]

@@ -18,7 +18,7 @@ class ScenesRecipe:
 
 @dataclass(frozen=True)
 class VisionRecipe:
-    """The tiny CLIP and its training, on crowds first; ``contrast`` weighs the contrastive loss beside the others."""
+    """The tiny CLIP and its training, on crowds first; ``contrast`` weighs that loss beside the others."""
 
     hidden_size: int
     layers: int
@@ -89,7 +89,9 @@ _SECTIONS: dict[str, type] = {
 
 def presets() -> list[str]:
     """Names of the presets that can be trained."""
-    return sorted(p.name.removesuffix(".toml") for p in files("hybrid.presets").iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml") for p in files("hybrid.presets").iterdir() if p.name.endswith(".toml")
+    )
 
 
 def load_recipe(name: str) -> Recipe:
@@ -127,7 +129,7 @@ def parse_recipe(name: str, table: dict[str, Any]) -> Recipe:
     parts: dict[str, Any] = {}
     for section, kind in _SECTIONS.items():
         given = table.get(section, {})
-        known = {f.name: f.type for f in fields(kind)}
+        known: dict[str, Any] = {f.name: f.type for f in fields(kind)}
         faults += [f"{section}.{key} is unknown" for key in given if key not in known]
         faults += [f"{section}.{key} is missing" for key in known if key not in given]
         for key, value in given.items():

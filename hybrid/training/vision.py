@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig, PreTrainedTokenizerBase
 
+from hybrid.data.features import normalise
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING, SceneArrays
 from hybrid.data.scenes import COLOURS
 from hybrid.data.shapes import SHAPES
-from hybrid.data.features import normalise
 from hybrid.training.recipe import VisionRecipe
 
 # Shapes are the hardest to tell apart at this resolution, colours and sizes the easiest.
@@ -52,7 +52,8 @@ class ContrastiveScenes(nn.Module):
 
         Args:
             pixel_values: ``(batch, 3, size, size)``.
-            cells: ``(batch, n_patches, 2)``, shape and colour in each patch, `NOTHING` where there is no object.
+            cells: ``(batch, n_patches, 2)``, shape and colour in each patch, `NOTHING` where there is
+                no object.
             input_ids: ``(batch, length)`` token ids of the captions.
             attention_mask: ``(batch, length)``.
             labels: ``(batch, n_attributes)`` classes.
@@ -98,7 +99,9 @@ class PictureDataset(torch.utils.data.Dataset[Any]):
         if tokenizer is None:
             return
         tokens = tokenizer(
-            [caption + tokenizer.eos_token for caption in scenes.captions()], padding=True, return_tensors="np"
+            [caption + tokenizer.eos_token for caption in scenes.captions()],
+            padding=True,
+            return_tensors="np",
         )
         self.input_ids = tokens["input_ids"].astype(np.int16)
         self.attention_mask = tokens["attention_mask"].astype(bool)
@@ -161,12 +164,12 @@ def build(recipe: VisionRecipe, image_size: int, tokenizer: PreTrainedTokenizerB
 
 
 @torch.no_grad()
-def _start_local(tower: nn.Module) -> None:
+def _start_local(tower: Any) -> None:
     """Let a fresh vision transformer begin as one in which patches attend to what is near them.
 
-    From CLIP's own start it takes most of a short training to find out which patches are neighbours. Sines and
-    cosines as position embeddings (Beyer et al., arXiv:2205.01580) say so at once, and equal query and key maps
-    (Trockman and Kolter, arXiv:2305.09828) make attention begin with them.
+    From CLIP's own start it takes most of a short training to find out which patches are neighbours. Sines
+    and cosines as position embeddings (Beyer et al., arXiv:2205.01580) say so at once, and equal query and
+    key maps (Trockman and Kolter, arXiv:2305.09828) make attention begin with them.
     """
     config = tower.config
     grid, width = config.image_size // config.patch_size, config.hidden_size
@@ -188,11 +191,16 @@ def attribute_accuracy(guesses: np.ndarray, labels: np.ndarray) -> dict[str, flo
     right = guesses == labels
     two = labels[:, -1] < len(ATTRIBUTES["relation"]) - 1
     report = {name: float(right[:, i].mean()) for i, name in enumerate(ATTRIBUTES)}
-    return report | {"all_of_one": float(right[~two].all(1).mean()), "all_of_two": float(right[two].all(1).mean())}
+    return report | {
+        "all_of_one": float(right[~two].all(1).mean()),
+        "all_of_two": float(right[two].all(1).mean()),
+    }
 
 
 @torch.no_grad()
-def evaluate(model: ContrastiveScenes, scenes: SceneArrays, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
+def evaluate(
+    model: ContrastiveScenes, scenes: SceneArrays, tokenizer: PreTrainedTokenizerBase
+) -> dict[str, float]:
     """`attribute_accuracy` of a model on scenes it was not trained on."""
     model.eval()
     data = PictureDataset(scenes, tokenizer)

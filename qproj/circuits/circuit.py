@@ -73,7 +73,7 @@ class Circuit:
     @property
     def words(self) -> tuple[PauliWord, ...]:
         """`observables`, typed as the Pauli words they are once the circuit is built."""
-        assert not isinstance(self.observables, str)  # noqa: S101 (for the type checker)
+        assert not isinstance(self.observables, str)
         return self.observables
 
     def __str__(self) -> str:

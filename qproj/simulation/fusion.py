@@ -144,7 +144,7 @@ def permutation(n_qubits: int, gates: Sequence[Gate]) -> npt.NDArray[np.int32]:
     """Compose permutation gates into one gather: `after[i] = before[source[i]]`."""
     source = np.arange(2**n_qubits)
     for gate in gates:
-        assert gate.kind.permutation is not None  # noqa: S101 (for the type checker)
+        assert gate.kind.permutation is not None
         # Wire 0 is the most significant bit, of the state's index and of the gate's own.
         shifts = [n_qubits - 1 - wire for wire in gate.wires]
         index = np.arange(2**n_qubits)

@@ -26,19 +26,35 @@ def parts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts")
     tokenizer = train_tokenizer(captions(500, 0), ["Describe the image: "], 400)
     text = CLIPTextConfig(
-        vocab_size=60, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, projection_dim=16
-    )
-    vision = CLIPVisionConfig(
-        hidden_size=24, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8,
+        vocab_size=60,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
         projection_dim=16,
     )
-    clip = CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=16))
+    vision = CLIPVisionConfig(
+        hidden_size=24,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+        projection_dim=16,
+    )
+    clip = CLIPModel(
+        CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=16)
+    )
     clip.save_pretrained(folder / "clip")
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder / "clip")
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(
+        folder / "clip"
+    )
     llama = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=20, intermediate_size=40, num_hidden_layers=2, num_attention_heads=2,
-            num_key_value_heads=1, max_position_embeddings=128, bos_token_id=1, eos_token_id=3, pad_token_id=0,
+            vocab_size=len(tokenizer), hidden_size=20, intermediate_size=40, num_hidden_layers=2,
+            num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=128, bos_token_id=1,
+            eos_token_id=3,
+            pad_token_id=0,
             initializer_range=0.3,
         )
     )  # fmt: skip
@@ -51,7 +67,9 @@ def parts(tmp_path_factory):
 def tiny(parts):
     """A fresh model with a quantum connector of three qubits, and its processor."""
     torch.manual_seed(1)
-    model, processor = compose(parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 3, "n_layers": 2})
+    model, processor = compose(
+        parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 3, "n_layers": 2}
+    )
     return model.eval(), processor
 
 

@@ -56,7 +56,9 @@ def test_installed_command_captions_a_picture_drawn_here(tmp_path):
     picture = Image.new("RGB", (200, 200), "white")
     picture.paste((220, 20, 30), (50, 60, 140, 150))
     picture.save(tmp_path / "mine.png")
-    out = subprocess.run([HYBRID, "caption", "mine.png"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [HYBRID, "caption", "mine.png"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert out.stdout == "a large red square\n"
     assert out.stderr == ""
 
@@ -64,7 +66,10 @@ def test_installed_command_captions_a_picture_drawn_here(tmp_path):
 def test_installed_command_goes_on_after_a_bad_file(tmp_path, scenes):
     good = [path for path, _ in scenes]
     out = subprocess.run(
-        [HYBRID, "caption", good[0], tmp_path / "none.png", good[1]], capture_output=True, text=True, check=False
+        [HYBRID, "caption", good[0], tmp_path / "none.png", good[1]],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert out.returncode == 1
     assert [line.split(": ")[0] for line in out.stdout.splitlines()] == [str(good[0]), str(good[1])]
@@ -72,7 +77,8 @@ def test_installed_command_goes_on_after_a_bad_file(tmp_path, scenes):
 
 
 def test_help_is_instant_and_loads_nothing_heavy():
-    code = "import sys; sys.argv = ['hybrid', '--help']\nfrom hybrid.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code = "import sys; sys.argv = ['hybrid', '--help']\nfrom hybrid.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
     code += "assert not {'torch', 'transformers', 'jax', 'numpy'} & set(sys.modules), 'heavy'"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for command in cli.COMMANDS:
@@ -120,7 +126,13 @@ def test_files_that_are_no_pictures(run, tmp_path, scenes):
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.jpg").write_text("hello")
     (tmp_path / "cut.png").write_bytes(scenes[0][0].read_bytes()[:200])
-    bad = [tmp_path / "none.png", tmp_path / "empty.png", tmp_path / "text.jpg", tmp_path / "cut.png", tmp_path]
+    bad = [
+        tmp_path / "none.png",
+        tmp_path / "empty.png",
+        tmp_path / "text.jpg",
+        tmp_path / "cut.png",
+        tmp_path,
+    ]
     code, out, err = run("caption", *bad)
     assert (code, out) == (1, "")
     assert len(err.splitlines()) == len(bad)

@@ -140,13 +140,17 @@ def test_folder_is_a_plain_checkpoint(tiny_folder):
 def test_pipeline(tiny, tiny_folder, pictures):
     model, processor = hybrid.load(tiny_folder)
     pipe = pipeline("image-text-to-text", model=model, processor=processor)
-    out = pipe(images=pictures[0], text="<image>Describe the image: ", max_new_tokens=6, return_full_text=False)
+    out = pipe(
+        images=pictures[0], text="<image>Describe the image: ", max_new_tokens=6, return_full_text=False
+    )
     assert out[0]["generated_text"].split() == hybrid.caption(
         pictures[0], model=(model, processor), max_new_tokens=6
     ).split()  # fmt: skip
 
 
-@pytest.mark.parametrize("key", ["connector.projection.circuit.weights", "connector.mean", "vision_tower.pre_layrnorm.weight"])
+@pytest.mark.parametrize(
+    "key", ["connector.projection.circuit.weights", "connector.mean", "vision_tower.pre_layrnorm.weight"]
+)
 def test_a_missing_key_is_named(tiny_folder, key):
     weights = load_file(tiny_folder / "model.safetensors")
     del weights[key]

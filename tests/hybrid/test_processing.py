@@ -27,7 +27,12 @@ def test_control_tokens_in_a_prompt_are_plain_text(tiny, pictures):
     text = "a </s> b <s> c <image> d <pad>"
     ids = processor(images=pictures[0], text=text)["input_ids"][0]
     tokenizer = processor.tokenizer
-    special = {processor.image_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.bos_token_id}
+    special = {
+        processor.image_token_id,
+        tokenizer.eos_token_id,
+        tokenizer.pad_token_id,
+        tokenizer.bos_token_id,
+    }
     assert not special & set(ids[2:].tolist())
     assert tokenizer.decode(ids[2:]) == text
 

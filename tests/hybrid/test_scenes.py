@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from hybrid.data.drawing import draw_scene
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING, _cells, scene_arrays
-from hybrid.data.scenes import COLOURS, RELATIONS, SIZES, Scene, SceneObject, parse_caption, sample_crowd, sample_scene
+from hybrid.data.scenes import (
+    COLOURS,
+    RELATIONS,
+    SIZES,
+    Scene,
+    SceneObject,
+    parse_caption,
+    sample_crowd,
+    sample_scene,
+)
 from hybrid.data.shapes import SHAPES, outline
 
 seeds = st.integers(0, 2**32 - 1)
@@ -20,7 +29,13 @@ def test_captions_read_as_promised():
     two = Scene((circle, square), "to the left of", 1.0).caption
     assert two == "a small red circle to the left of a large blue square"
     assert parse_caption(two) == ([("small", "red", "circle"), ("large", "blue", "square")], "to the left of")
-    for wrong in ("", "a red circle", "a small red circle above", "a small red circle above a blue square", "circle"):
+    for wrong in (
+        "",
+        "a red circle",
+        "a small red circle above",
+        "a small red circle above a blue square",
+        "circle",
+    ):
         assert parse_caption(wrong) is None
 
 
@@ -85,7 +100,7 @@ def test_an_object_has_its_colour_and_stands_out():
 def test_every_word_is_drawn():
     rng = np.random.default_rng(0)
     words = collections.Counter(w for _ in range(2000) for w in sample_scene(rng).caption.split())
-    for word in (*SHAPES, *COLOURS, *SIZES, *"left right above below".split()):
+    for word in (*SHAPES, *COLOURS, *SIZES, *["left", "right", "above", "below"]):
         assert words[word] > 50, word
     relations = collections.Counter(sample_scene(rng, 2).relation for _ in range(400))
     assert set(relations) == set(RELATIONS)

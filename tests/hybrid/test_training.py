@@ -1,4 +1,4 @@
-"""The whole recipe at a toy size: what it makes, that it goes on where it stopped, and what it leaves alone."""
+"""The whole recipe at a toy size: what it makes, that it goes on where it stopped, what it leaves alone."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ import torch
 
 import hybrid
 from hybrid.loading import compose
-from hybrid.training import fitting, vision
+from hybrid.training import fitting
 from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
 from hybrid.training.language import IGNORED, CaptionDataset, captions, train_tokenizer
 from hybrid.training.miniature import MiniatureRun
@@ -22,7 +22,8 @@ def _toy():
         recipe,
         scenes=dataclasses.replace(recipe.scenes, train=96, held_out=24, crowds=40, image_size=32),
         vision=dataclasses.replace(
-            recipe.vision, hidden_size=32, layers=2, heads=2, crowd_steps=2, crowd_batch_size=16, steps=3, batch_size=16
+            recipe.vision, hidden_size=32, layers=2, heads=2, crowd_steps=2, crowd_batch_size=16,
+            steps=3, batch_size=16,
         ),
         language=dataclasses.replace(
             recipe.language, hidden_size=32, layers=1, heads=2, captions=300, steps=3, batch_size=16
@@ -106,7 +107,14 @@ def test_training_lowers_the_loss(tiny, data, tmp_path):
     with torch.no_grad():
         before = model(**batch).loss
     train_connector(
-        model, data, tmp_path, steps=30, batch_size=16, learning_rate=1e-2, connector_learning_rate=1e-2, seed=0
+        model,
+        data,
+        tmp_path,
+        steps=30,
+        batch_size=16,
+        learning_rate=1e-2,
+        connector_learning_rate=1e-2,
+        seed=0,
     )
     with torch.no_grad():
         assert model.eval()(**batch).loss < 0.8 * before
@@ -122,7 +130,14 @@ def test_stopped_and_resumed_equals_uninterrupted(parts, data, tmp_path, monkeyp
         model, _ = compose(parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 3, "n_layers": 2})
         add_lora(model, rank=2)
         train_connector(
-            model, data, folder, steps=8, batch_size=8, learning_rate=1e-2, connector_learning_rate=1e-2, seed=0
+            model,
+            data,
+            folder,
+            steps=8,
+            batch_size=8,
+            learning_rate=1e-2,
+            connector_learning_rate=1e-2,
+            seed=0,
         )
         return model.state_dict()
 
@@ -175,7 +190,9 @@ def test_matching_brings_tokens_near_the_teachers(parts, data, tmp_path):
 
 def test_labels_score_the_caption_and_its_end_only():
     tokenizer = train_tokenizer(captions(200, 0), ["Describe: ", ""], 400)
-    data = CaptionDataset(["a small red circle", "a large blue ring above a small red heart"], ["Describe: "], tokenizer, 0)
+    data = CaptionDataset(
+        ["a small red circle", "a large blue ring above a small red heart"], ["Describe: "], tokenizer, 0
+    )
     batch = data.__getitems__([0, 1])
     for row in range(2):
         scored = batch["labels"][row] != IGNORED
@@ -195,7 +212,12 @@ def test_every_preset_is_a_recipe():
 def test_all_faults_of_a_recipe_are_told_at_once():
     with pytest.raises(ValueError, match="unknown") as error:
         parse_recipe("mine", {"scenes": {"train": "many", "held_out": 3, "colour": 1}})
-    for fault in ("scenes.colour is unknown", "scenes.image_size is missing", "scenes.train must be int", "vision.steps"):
+    for fault in (
+        "scenes.colour is unknown",
+        "scenes.image_size is missing",
+        "scenes.train must be int",
+        "vision.steps",
+    ):
         assert fault in str(error.value)
     with pytest.raises(ValueError, match="scenes-mini"):
         load_recipe("senes-mini")

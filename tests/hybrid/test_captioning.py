@@ -1,0 +1,98 @@
+import io
+
+import pytest
+
+import hybrid
+from hybrid.captioning import caption_pictures
+from hybrid.loading import ModelError, use_backend
+
+
+def test_one_gives_text_and_many_give_a_list(tiny, pictures, tmp_path):
+    path = tmp_path / "a.png"
+    pictures[0].save(path)
+    one = hybrid.caption(pictures[0], model=tiny)
+    assert isinstance(one, str)
+    stream = io.BytesIO(path.read_bytes())
+    assert hybrid.caption([pictures[0], path, str(path), stream], model=tiny) == [one] * 4
+    assert hybrid.caption([], model=tiny) == []
+
+
+def test_captions_come_batch_by_batch(tiny, pictures):
+    """A batch is captioned before the next picture is read: memory does not grow with a folder."""
+    read = []
+
+    def source():
+        for i, picture in enumerate(pictures):
+            read.append(i)
+            yield picture
+
+    captions = caption_pictures(*tiny, source(), batch_size=2, max_new_tokens=3)
+    next(captions)
+    assert read == [0, 1]
+    assert len(list(captions)) == 4
+
+
+def test_too_long_for_the_context(tiny, pictures):
+    with pytest.raises(ValueError, match=r"128 tokens.*takes \d+.*is 500"):
+        hybrid.caption(pictures[0], model=tiny, max_new_tokens=500)
+    with pytest.raises(ValueError, match="takes 3"):
+        hybrid.caption(pictures[0], model=tiny, prompt="word " * 100)
+
+
+@pytest.mark.parametrize("name", ["max_new_tokens", "batch_size"])
+def test_numbers_below_one(tiny, pictures, name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, but was 0"):
+        hybrid.caption(pictures[0], model=tiny, **{name: 0})
+
+
+def test_generation_options_reach_generate(tiny, pictures):
+    sampled = {
+        hybrid.caption(pictures[0], model=tiny, do_sample=True, temperature=5.0, max_new_tokens=8)
+        for _ in range(4)
+    }
+    assert len(sampled) > 1
+
+
+@pytest.mark.parametrize("backend", ["default.qubit", "lightning.qubit"])
+def test_another_backend_gives_the_same_tokens(tiny, pictures, backend):
+    import torch
+
+    model, processor = tiny
+    inputs = processor(images=pictures)
+    wanted = model(**inputs).vision_tokens
+    use_backend(model, backend)
+    torch.testing.assert_close(model(**inputs).vision_tokens, wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_a_backend_needs_a_circuit(parts):
+    model, _ = hybrid.compose(parts / "clip", parts / "llama", {"type": "classical"})
+    with pytest.raises(ValueError, match="classical connector has no circuit"):
+        use_backend(model, "jax")
+
+
+def test_what_is_no_model(tmp_path, parts):
+    with pytest.raises(ModelError, match="did you mean scenes-mini"):
+        hybrid.load("scenes-mimi")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match=r"no config\.json"):
+        hybrid.load(tmp_path / "empty")
+    with pytest.raises(ModelError, match="'llama' model"):
+        hybrid.load(parts / "llama")
+    (tmp_path / "empty" / "config.json").write_text("{")
+    with pytest.raises(ModelError, match="damaged"):
+        hybrid.load(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("spec", "word"),
+    [
+        ({"type": "quantm"}, "'quantum'"),
+        ({"type": "classical", "n_qubits": 3}, "n_qubits"),
+        ({}, "quantum, classical"),
+    ],
+)
+def test_what_is_no_connector(parts, spec, word):
+    from hybrid.connectors import build_connector
+
+    with pytest.raises(ValueError, match=word):
+        build_connector(spec, 8, 8)
