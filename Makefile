@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install caption test lint types check train clean
+.PHONY: help install caption test bench lint types check train bundle clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,10 @@ caption: $(READY) ## Caption a picture: make caption IMAGE=img.jpg
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest
 
+bench: $(READY) ## Run the benchmarks, on a machine that does nothing else
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pytest benchmarks --benchmark-only
+
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,6 +38,9 @@ check: lint types test ## All that CI runs
 
 train: $(READY) ## Train the bundled model anew, into runs/scenes-mini
 	$(BIN)/hybrid train --preset scenes-mini
+
+bundle: $(READY) ## Ship the model of the last training run
+	$(BIN)/python -m hybrid.training.bundle runs/scenes-mini
 
 clean: ## Remove the environment and what tools left
 	rm -rf $(VENV) dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

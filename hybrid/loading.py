@@ -2,10 +2,14 @@
 
 import difflib
 import json
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
+from huggingface_hub import constants, try_to_load_from_cache
 from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from hybrid.configuration import HybridConfig
@@ -94,15 +98,40 @@ def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProc
 
 
 def _from_hub(name: str) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
-    return _pretrained(name)
+    # Asked here, because the hub's own client tries for a minute before it gives up without a network.
+    offline = constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT)
+    if offline and try_to_load_from_cache(name, "config.json") is None:
+        raise ModelError(
+            f"model {name}: is neither a folder here nor in the local cache, and the hub cannot be reached; "
+            f"connect once to download it, or give a folder, or one of the presets: {', '.join(MODELS)}"
+        )
+    return _pretrained(name, local_files_only=offline)
 
 
-def _pretrained(where: str) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+def _reachable(address: str, seconds: float = 3.0) -> bool:
+    if getproxies():  # then it is the proxy's business
+        return True
+    parts = urlsplit(address)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
+    except OSError:
+        return False
+    return True
+
+
+def _pretrained(
+    where: str, *, local_files_only: bool = True
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     try:
         model, report = HybridForConditionalGeneration.from_pretrained(
-            where, output_loading_info=True, use_safetensors=True, ignore_mismatched_sizes=True
+            where,
+            output_loading_info=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # so that all of them can be named below
+            local_files_only=local_files_only,
         )
-        processor = HybridProcessor.from_pretrained(where)
+        processor = HybridProcessor.from_pretrained(where, local_files_only=local_files_only)
     except (OSError, RuntimeError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise ModelError(

@@ -73,13 +73,14 @@ def group() -> None:
 def main() -> None:
     """Run the command line: exit code 0 done, 1 something failed, 2 wrong usage, 130 interrupted."""
     try:
-        code = group.main(prog_name="hybrid", standalone_mode=False)
+        code = group.main(sys.argv[1:] or ["--help"], prog_name="hybrid", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.UsageError as error:
-        error.show()
+        path = error.ctx.command_path if error.ctx else "hybrid"
+        fail(f"{error.format_message().rstrip('.')} (see '{path} --help')")
         sys.exit(2)
     except click.ClickException as error:
-        error.show()
+        fail(error.format_message())
         sys.exit(1)
     except (KeyboardInterrupt, click.exceptions.Abort):
         fail("interrupted")

@@ -46,7 +46,8 @@ def scenes(tmp_path):
 
 def _one_line(err, *words):
     assert "Traceback" not in err
-    line = err.strip().splitlines()[-1]
+    (line,) = err.splitlines()
+    assert line.startswith("hybrid: ")
     for word in words:
         assert word in line
     return line
@@ -151,10 +152,10 @@ def test_unknown_model(run, scenes):
 
 
 def test_hub_out_of_reach(run, scenes, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("hybrid.loading._reachable", lambda *_: False)
     code, _, err = run("caption", "--model", "nobody/nothing", scenes[0][0])
     assert code == 1
-    _one_line(err, "nobody/nothing")
+    _one_line(err, "nobody/nothing", "the hub cannot be reached", "scenes-mini")
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,12 @@ def test_an_unforeseen_failure_is_one_line_unless_asked(run, scenes, monkeypatch
     monkeypatch.setattr(sys, "argv", ["hybrid", "caption", str(scenes[0][0])])
     with pytest.raises(RuntimeError, match="luck"):
         cli.main()
+
+
+def test_without_a_command_help_is_shown(run):
+    code, out, _ = run()
+    assert code == 0
+    assert out == run("--help")[1]
 
 
 def test_version(run):

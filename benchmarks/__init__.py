@@ -1,0 +1,1 @@
+"""Latency, measured side by side in one run: ``pytest benchmarks --benchmark-only``."""
