@@ -1,5 +1,7 @@
 """``hybrid train``: from nothing to a model."""
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -40,7 +42,9 @@ def command(preset: str, output: Path | None, seed: int, workers: int) -> int:
     except ValueError as error:
         raise click.UsageError(f"--output: {error}") from None
     try:
-        click.echo(run.run())
+        with redirect_stdout(sys.stderr):  # stdout is for the result
+            model = run.run()
+        click.echo(model)
     except KeyboardInterrupt:
         fail(f"interrupted; the same command goes on in {folder}")
         return 130

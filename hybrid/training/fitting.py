@@ -1,6 +1,7 @@
 """One way to run transformers' Trainer, for every stage."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 
@@ -21,6 +22,14 @@ class _LogFile(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
         with self.path.open("a") as stream:
             stream.write(json.dumps({"step": state.global_step, **(logs or {})}) + "\n")
+
+
+class _Progress(ProgressCallback):  # type: ignore[misc]
+    """A progress bar that shows the loss in place, where transformers' own prints a dictionary a time."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
+        if self.training_bar is not None and logs and "loss" in logs:
+            self.training_bar.set_postfix(loss=f"{float(logs['loss']):.3f}")
 
 
 def fit(
@@ -39,7 +48,7 @@ def fit(
 ) -> None:
     """Train a model in place, going on from the last checkpoint in the folder if there is one.
 
-    AdamW, cosine schedule, gradients clipped at norm 1.
+    AdamW, cosine schedule, gradients clipped at norm 1. A progress bar is shown where stderr is a terminal.
 
     Args:
         model: Returns ``{"loss": ...}`` (or a transformers output) from its batches.
@@ -86,6 +95,10 @@ def fit(
         optimizers=(optimizer, None),
         callbacks=[_LogFile(folder / "log.jsonl")],
     )
+    for printing in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(printing)
+    if sys.stderr.isatty():
+        trainer.add_callback(_Progress)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
 
 
