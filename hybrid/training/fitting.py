@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_model
 from torch import nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
@@ -64,6 +65,11 @@ def fit(
         groups: Gives the optimiser's parameter groups; by default one with every trainable parameter.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    last = get_last_checkpoint(str(folder))
+    if last is not None and int(last.rpartition("-")[2]) >= steps:
+        # Nothing is left to do, but Trainer would take one step more to find that out.
+        load_model(model, Path(last) / "model.safetensors")
+        return
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -78,7 +84,7 @@ def fit(
         seed=seed,
         data_seed=seed,
         logging_steps=50,
-        save_steps=max(1, steps // 4),
+        save_steps=-(-steps // 4),
         save_total_limit=1,
         dataloader_drop_last=True,
         dataloader_pin_memory=False,
@@ -99,7 +105,7 @@ def fit(
         trainer.remove_callback(printing)
     if sys.stderr.isatty():
         trainer.add_callback(_Progress)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
+    trainer.train(resume_from_checkpoint=last)
 
 
 def _as_it_is(batch: Any) -> Any:

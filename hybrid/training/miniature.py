@@ -33,7 +33,7 @@ from hybrid.training.model_card import write_card
 from hybrid.training.recipe import Recipe
 
 # Independent streams of one seed.
-_TRAIN, _HELD_OUT, _CROWDS, _TEXTS = range(4)
+_STREAMS = ("scenes", "held-out", "crowds", "texts")
 
 
 class MiniatureRun:
@@ -82,31 +82,34 @@ class MiniatureRun:
             self.say(f"{name}: done already")
             return
         self.say(f"{name}: begins")
-        began = time.monotonic()
+        clock = folder / "seconds"
+        began = time.monotonic() - (float(clock.read_text()) if clock.exists() else 0.0)
         # A stage depends on the seed alone, not on which stages ran before it in this process.
         set_seed(self.seed)
-        work(folder)
-        seconds = round(time.monotonic() - began, 1)
-        done.write_text(json.dumps({"seconds": seconds}))
+        folder.mkdir(exist_ok=True)
+        try:
+            work(folder)
+        finally:  # a stage that is stopped and goes on later has taken the sum
+            seconds = time.monotonic() - began
+            clock.write_text(f"{seconds:.1f}")
+        done.write_text(json.dumps({"seconds": round(seconds, 1)}))
         self.say(f"{name}: done in {seconds:.0f} s")
 
-    def scenes(self, stream: int) -> SceneArrays:
-        """The pictures of one stream, drawn at first use."""
+    def pictures(self, stream: str) -> SceneArrays:
+        """The pictures of one stream, drawn at first use: ``"scenes"``, ``"held-out"`` or ``"crowds"``."""
         r = self.recipe.scenes
-        name, n = {
-            _TRAIN: ("train", r.train),
-            _HELD_OUT: ("held-out", r.held_out),
-            _CROWDS: ("crowds", r.crowds),
-        }[stream]
         return scene_arrays(
-            self.folder / "scenes" / name,
-            n,
+            self.folder / "pictures" / stream,
+            {"scenes": r.train, "held-out": r.held_out, "crowds": r.crowds}[stream],
             r.image_size,
             r.image_size // self.recipe.vision.patch_size,
-            4 * self.seed + stream,
+            self._stream_seed(stream),
             self.workers,
-            "crowds" if stream == _CROWDS else "scenes",
+            "crowds" if stream == "crowds" else "scenes",
         )
+
+    def _stream_seed(self, stream: str) -> int:
+        return len(_STREAMS) * self.seed + _STREAMS.index(stream)
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer the language stage made."""
@@ -114,7 +117,7 @@ class MiniatureRun:
 
     def _language(self, folder: Path) -> None:
         recipe = self.recipe.language
-        texts = language.captions(recipe.captions, 4 * self.seed + _TEXTS)
+        texts = language.captions(recipe.captions, self._stream_seed("texts"))
         tokenizer = language.train_tokenizer(texts, self.recipe.prompts, recipe.vocabulary)
         model = language.build(recipe, tokenizer)
         fit(
@@ -133,34 +136,20 @@ class MiniatureRun:
         recipe, size = self.recipe.vision, self.recipe.scenes.image_size
         tokenizer = self.tokenizer()
         model = vision.build(recipe, size, tokenizer)
-        # Crowds first: eight objects a picture teach shapes eight times as fast as one or two do.
-        phases = (
-            (
-                "crowds",
-                vision.PictureDataset(self.scenes(_CROWDS)),
-                recipe.crowd_steps,
-                recipe.crowd_batch_size,
-            ),
-            (
-                "scenes",
-                vision.PictureDataset(self.scenes(_TRAIN), tokenizer),
-                recipe.steps,
-                recipe.batch_size,
-            ),
-        )
-        for name, data, steps, batch_size in phases:
+        for i, phase in enumerate(recipe.phases):
+            captioned = tokenizer if phase.pictures == "scenes" else None
             fit(
                 model,
-                data,
-                folder / name,
-                steps=steps,
-                batch_size=batch_size,
+                vision.PictureDataset(self.pictures(phase.pictures), captioned),
+                folder / f"{i}-{phase.pictures}",
+                steps=phase.steps,
+                batch_size=phase.batch_size,
                 learning_rate=recipe.learning_rate,
                 seed=self.seed,
                 weight_decay=0.05,
                 bf16=True,
             )
-        report = vision.evaluate(model, self.scenes(_HELD_OUT), tokenizer)
+        report = vision.evaluate(model, self.pictures("held-out"), tokenizer)
         (folder / "attributes.json").write_text(json.dumps(report, indent=1))
         self.say(f"vision: all attributes right in {report['all_of_one']:.3f} / {report['all_of_two']:.3f}")
         tower = CLIPVisionModel(model.clip.config.vision_config)
@@ -186,7 +175,7 @@ class MiniatureRun:
     def _data(
         self, model: HybridForConditionalGeneration, processor: HybridProcessor
     ) -> language.CaptionDataset:
-        scenes = self.scenes(_TRAIN)
+        scenes = self.pictures("scenes")
         return language.CaptionDataset(
             scenes.captions(),
             self.recipe.prompts,
@@ -256,9 +245,8 @@ class MiniatureRun:
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
 
-    def _measure(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        scenes = self.scenes(_HELD_OUT)
+    def _measure(self, _folder: Path) -> None:
+        scenes = self.pictures("held-out")
         report: dict[str, Any] = {"seed": self.seed}
         for name, where in (
             ("quantum", self.folder / "model"),

@@ -17,19 +17,25 @@ class ScenesRecipe:
 
 
 @dataclass(frozen=True)
+class VisionPhase:
+    """So many steps on pictures of one kind, ``"crowds"`` or ``"scenes"``, the learning rate down to zero."""
+
+    pictures: str
+    steps: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
 class VisionRecipe:
-    """The tiny CLIP and its training, on crowds first; ``contrast`` weighs that loss beside the others."""
+    """The tiny CLIP and its training; ``contrast`` weighs the contrastive loss beside the others."""
 
     hidden_size: int
     layers: int
     heads: int
     patch_size: int
     contrast: float
-    crowd_steps: int
-    crowd_batch_size: int
-    steps: int
-    batch_size: int
     learning_rate: float
+    phases: tuple[VisionPhase, ...]
 
 
 @dataclass(frozen=True)
@@ -126,17 +132,30 @@ def parse_recipe(name: str, table: dict[str, Any]) -> Recipe:
         ValueError: Naming every missing, unknown and ill-typed key at once.
     """
     faults: list[str] = []
-    parts: dict[str, Any] = {}
-    for section, kind in _SECTIONS.items():
-        given = table.get(section, {})
-        known: dict[str, Any] = {f.name: f.type for f in fields(kind)}
-        faults += [f"{section}.{key} is unknown" for key in given if key not in known]
-        faults += [f"{section}.{key} is missing" for key in known if key not in given]
-        for key, value in given.items():
-            if key in known and not isinstance(value, (int, float) if known[key] is float else known[key]):
-                faults.append(f"{section}.{key} must be {known[key].__name__}, but was {value!r}")
-        if not faults:
-            parts[section] = kind(**given)
+    parts = {
+        section: _build(kind, table.get(section, {}), section, faults) for section, kind in _SECTIONS.items()
+    }
     if faults:
         raise ValueError(f"preset {name}: {'; '.join(faults)}")
     return Recipe(name=name, description=table["description"], prompts=tuple(table["prompts"]), **parts)
+
+
+def _build(kind: type, given: dict[str, Any], where: str, faults: list[str]) -> Any:
+    """Make a dataclass of a table, or add to the list what is wrong with it."""
+    known: dict[str, Any] = {field.name: field.type for field in fields(kind)}
+    before = len(faults)
+    faults += [f"{where}.{key} is unknown" for key in given if key not in known]
+    faults += [f"{where}.{key} is missing" for key in known if key not in given]
+    values = {}
+    for key, value in given.items():
+        wanted = known.get(key)
+        if wanted == tuple[VisionPhase, ...]:
+            rows = value if isinstance(value, list) else [value]
+            values[key] = tuple(
+                _build(VisionPhase, row, f"{where}.{key}[{i}]", faults) for i, row in enumerate(rows)
+            )
+        elif wanted is not None and not isinstance(value, (int, float) if wanted is float else wanted):
+            faults.append(f"{where}.{key} must be {wanted.__name__}, but was {value!r}")
+        else:
+            values[key] = value
+    return kind(**values) if len(faults) == before else None

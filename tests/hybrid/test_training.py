@@ -13,7 +13,7 @@ from hybrid.training import fitting
 from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
 from hybrid.training.language import IGNORED, CaptionDataset, captions, train_tokenizer
 from hybrid.training.miniature import MiniatureRun
-from hybrid.training.recipe import load_recipe, parse_recipe, presets
+from hybrid.training.recipe import VisionPhase, load_recipe, parse_recipe, presets
 
 
 def _toy():
@@ -22,8 +22,8 @@ def _toy():
         recipe,
         scenes=dataclasses.replace(recipe.scenes, train=96, held_out=24, crowds=40, image_size=32),
         vision=dataclasses.replace(
-            recipe.vision, hidden_size=32, layers=2, heads=2, crowd_steps=2, crowd_batch_size=16,
-            steps=3, batch_size=16,
+            recipe.vision, hidden_size=32, layers=2, heads=2,
+            phases=(VisionPhase("crowds", 2, 16), VisionPhase("scenes", 3, 16)),
         ),
         language=dataclasses.replace(
             recipe.language, hidden_size=32, layers=1, heads=2, captions=300, steps=3, batch_size=16
@@ -151,8 +151,10 @@ def test_stopped_and_resumed_equals_uninterrupted(parts, data, tmp_path, monkeyp
         halfway = run(tmp_path / "parts")
     assert any(not torch.equal(whole[name], value) for name, value in halfway.items())
     resumed = run(tmp_path / "parts")
-    for name, value in resumed.items():
-        assert torch.equal(whole[name], value), name
+    finished = run(tmp_path / "parts")  # there is nothing left to do
+    for name, value in whole.items():
+        assert torch.equal(resumed[name], value), name
+        assert torch.equal(finished[name], value), name
 
 
 def test_merging_lora_leaves_a_plain_model_that_says_the_same(tiny, data, tmp_path):
