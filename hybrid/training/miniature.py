@@ -144,7 +144,7 @@ class MiniatureRun:
                 folder / f"{i}-{phase.pictures}",
                 steps=phase.steps,
                 batch_size=phase.batch_size,
-                learning_rate=recipe.learning_rate,
+                learning_rate=phase.learning_rate,
                 seed=self.seed,
                 weight_decay=0.05,
                 bf16=True,

@@ -18,11 +18,12 @@ class ScenesRecipe:
 
 @dataclass(frozen=True)
 class VisionPhase:
-    """So many steps on pictures of one kind, ``"crowds"`` or ``"scenes"``, the learning rate down to zero."""
+    """So many steps on pictures of one kind, ``"crowds"`` or ``"scenes"``, the learning rate falling to zero."""
 
     pictures: str
     steps: int
     batch_size: int
+    learning_rate: float
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class VisionRecipe:
     heads: int
     patch_size: int
     contrast: float
-    learning_rate: float
     phases: tuple[VisionPhase, ...]
 
 
