@@ -115,15 +115,21 @@ def _read(stream: IO[bytes], name: str) -> Image.Image:
 
 def _upright_rgb(picture: Image.Image) -> Image.Image:
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel: convert("RGB") would clip, not scale
-        levels = np.asarray(picture, np.float64)
-        top = 65535.0 if levels.max(initial=0) > 255 else 255.0
-        return Image.fromarray(np.clip(levels * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode.startswith(("I", "F")):  # convert("RGB") would clip these, not scale them
+        return _scaled(picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture).convert("RGB")
     return picture.convert("RGB")
+
+
+def _scaled(picture: Image.Image) -> Image.Image:
+    """A picture of 16 bits or more a pixel in 8. Its full scale is the least usual one that holds it all."""
+    levels = np.nan_to_num(np.asarray(picture, np.float64))
+    usual = (1.0, 255.0, 65535.0) if picture.mode == "F" else (65535.0,)
+    top = next((scale for scale in usual if levels.max(initial=0) <= scale), levels.max(initial=1))
+    return Image.fromarray(np.clip(levels * (255 / top), 0, 255).round().astype(np.uint8)).convert("RGB")
 
 
 def printable(name: str) -> str:

@@ -140,7 +140,7 @@ class MiniatureRun:
             captioned = tokenizer if phase.pictures == "scenes" else None
             fit(
                 model,
-                vision.PictureDataset(self.pictures(phase.pictures), captioned),
+                vision.PictureDataset(self.pictures(phase.pictures), captioned, phase.roles),
                 folder / f"{i}-{phase.pictures}",
                 steps=phase.steps,
                 batch_size=phase.batch_size,

@@ -18,12 +18,16 @@ class ScenesRecipe:
 
 @dataclass(frozen=True)
 class VisionPhase:
-    """So many steps on pictures of one kind, ``"crowds"`` or ``"scenes"``, the learning rate falling to zero."""
+    """So many steps on pictures of one kind, ``"crowds"`` or ``"scenes"``, the learning rate falling to zero.
+
+    With ``roles`` every patch of a scene of two also learns which object of the caption it belongs to.
+    """
 
     pictures: str
     steps: int
     batch_size: int
     learning_rate: float
+    roles: bool
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Stage: a tiny CLIP, trained by contrast with captions and by naming what a scene holds.
 
 Contrast alone teaches attributes slowly (a batch rarely holds two captions that differ in one word), so
-linear heads on the image embedding name every attribute as well, and one on the patches inside an object
-names its shape and colour. The heads and the text tower are thrown away; what is kept is an ordinary
-``CLIPVisionModel``.
+linear heads on the image embedding name every attribute as well, and others on the patches inside an object
+name its shape and colour and, where the recipe says so, its place in the caption. The heads and the text tower
+are thrown away; what is kept is an ordinary ``CLIPVisionModel``.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
 from hybrid.data.features import normalise
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING, SceneArrays
-from hybrid.data.scenes import COLOURS
+from hybrid.data.scenes import COLOURS, RELATIONS
 from hybrid.data.shapes import SHAPES
 from hybrid.training.recipe import VisionRecipe
 
@@ -39,6 +39,7 @@ class ContrastiveScenes(nn.Module):
         width = config.vision_config.hidden_size
         self.heads = nn.ModuleDict({name: nn.Linear(width, len(v)) for name, v in ATTRIBUTES.items()})
         self.patch_head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(SHAPES) + len(COLOURS)))
+        self.role_head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 + len(RELATIONS)))
 
     def forward(
         self,
@@ -47,6 +48,7 @@ class ContrastiveScenes(nn.Module):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
+        roles: Tensor | None = None,
     ) -> Any:
         """Compute the joint loss, or that of the patches alone where there is no caption.
 
@@ -57,13 +59,15 @@ class ContrastiveScenes(nn.Module):
             input_ids: ``(batch, length)`` token ids of the captions.
             attention_mask: ``(batch, length)``.
             labels: ``(batch, n_attributes)`` classes.
+            roles: ``(batch, n_patches, 2)``, in scenes of two whether the patch's object comes first or
+                second in the caption, and the relation; `NOTHING` elsewhere.
 
         Returns:
             ``{"loss": scalar}``, and with captions ``"logits"``, ``(batch, n_attributes)`` predicted classes.
         """
         if input_ids is None:
             seen = self.clip.vision_model(pixel_values=pixel_values, output_hidden_states=True)
-            return {"loss": self._patch_loss(seen.hidden_states, cells)}
+            return {"loss": _named(seen.hidden_states, self.patch_head, cells, len(SHAPES))}
         assert labels is not None
         out = self.clip(
             pixel_values=pixel_values,
@@ -72,7 +76,10 @@ class ContrastiveScenes(nn.Module):
             return_loss=True,
             output_hidden_states=True,
         )
-        loss = self.contrast * out.loss + self._patch_loss(out.vision_model_output.hidden_states, cells)
+        hidden_states = out.vision_model_output.hidden_states
+        loss = self.contrast * out.loss + _named(hidden_states, self.patch_head, cells, len(SHAPES))
+        if roles is not None:
+            loss = loss + _named(hidden_states, self.role_head, roles, 2)
         guesses = []
         for i, (name, head) in enumerate(self.heads.items()):
             scores = head(out.image_embeds)
@@ -81,21 +88,32 @@ class ContrastiveScenes(nn.Module):
             guesses.append(scores.argmax(-1))
         return {"loss": loss, "logits": torch.stack(guesses, 1)}
 
-    def _patch_loss(self, hidden_states: Sequence[Tensor], cells: Tensor) -> Tensor:
-        # Before the last layer, so that what patches know is there for the class token to collect.
-        full = cells[..., 0] != NOTHING
-        scores = self.patch_head(hidden_states[-2][:, 1:][full]).float()
-        shape, colour = scores.split([len(SHAPES), len(COLOURS)], -1)
-        loss: Tensor = nn.functional.cross_entropy(shape, cells[full][:, 0])
-        return loss + nn.functional.cross_entropy(colour, cells[full][:, 1])
+
+def _named(hidden_states: Sequence[Tensor], head: nn.Module, classes: Tensor, split: int) -> Tensor:
+    """Cross-entropy of a head's two guesses, ``split`` classes and the rest, on the patches of objects."""
+    full = classes[..., 0] != NOTHING
+    # Before the last layer, so that what patches know is there for the class token to collect.
+    scores = head(hidden_states[-2][:, 1:][full]).float()
+    wanted = classes[full]
+    loss: Tensor = nn.functional.cross_entropy(scores[:, :split], wanted[:, 0])
+    return loss + nn.functional.cross_entropy(scores[:, split:], wanted[:, 1])
 
 
 class PictureDataset(torch.utils.data.Dataset[Any]):
-    """Drawn scenes, fetched a batch at a time; with a tokenizer also their captions and labels."""
+    """Drawn scenes, fetched a batch at a time; with a tokenizer also their captions and labels.
 
-    def __init__(self, scenes: SceneArrays, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
+    Args:
+        scenes: The pictures.
+        tokenizer: Of the captions; none for crowds.
+        roles: Whether to tell which object of the caption a patch belongs to.
+    """
+
+    def __init__(
+        self, scenes: SceneArrays, tokenizer: PreTrainedTokenizerBase | None = None, roles: bool = False
+    ) -> None:
         self.scenes = scenes
         self.captioned = tokenizer is not None
+        self.roles = roles
         if tokenizer is None:
             return
         tokens = tokenizer(
@@ -125,7 +143,19 @@ class PictureDataset(torch.utils.data.Dataset[Any]):
                 "attention_mask": torch.from_numpy(self.attention_mask[rows].astype(np.int64)),
                 "labels": torch.from_numpy(self.scenes.labels[rows].astype(np.int64)),
             }
+        if self.roles:
+            batch["roles"] = _roles(batch["cells"], batch["labels"])
         return batch
+
+
+def _roles(cells: Tensor, labels: Tensor) -> Tensor:
+    """Which of a caption's two objects each patch belongs to, and their relation; see `ContrastiveScenes`."""
+    column = {name: labels[:, i, None] for i, name in enumerate(ATTRIBUTES)}
+    of = [(cells[..., 0] == column[f"shape_{i}"]) & (cells[..., 1] == column[f"colour_{i}"]) for i in (1, 2)]
+    # Two objects alike in both cannot be told apart this way and are passed over, as are single ones.
+    told = (of[0] != of[1]) & (column["relation"] < len(RELATIONS))
+    roles = torch.stack([of[1].long(), column["relation"].expand_as(told)], -1)
+    return roles.masked_fill(~told[..., None], NOTHING)
 
 
 def build(recipe: VisionRecipe, image_size: int, tokenizer: PreTrainedTokenizerBase) -> ContrastiveScenes:

@@ -54,6 +54,18 @@ def test_16_bits_keep_their_levels(tmp_path):
     assert np.abs(out.astype(int) - np.arange(256)).max() <= 1
 
 
+def test_a_dark_16_bit_picture_stays_dark(tmp_path):
+    Image.fromarray(np.full((4, 4), 200, np.uint16)).save(tmp_path / "a.png")
+    assert open_image(tmp_path / "a.png").getpixel((0, 0)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("top", [1.0, 255.0, 65535.0])
+def test_floating_point_levels_are_scaled(tmp_path, top):
+    Image.fromarray(np.linspace(0, top, 5, dtype=np.float32)[None]).save(tmp_path / "a.tiff")
+    levels = np.asarray(open_image(tmp_path / "a.tiff"))[0, :, 0]
+    assert levels.tolist() == [0, 64, 128, 191, 255]
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "RGBA"])
 def test_every_mode_becomes_rgb(mode):
     assert open_image(_scene().convert("L" if mode == "LA" else "RGB").convert(mode)).mode == "RGB"

@@ -23,7 +23,7 @@ def _toy():
         scenes=dataclasses.replace(recipe.scenes, train=96, held_out=24, crowds=40, image_size=32),
         vision=dataclasses.replace(
             recipe.vision, hidden_size=32, layers=2, heads=2,
-            phases=(VisionPhase("crowds", 2, 16, 1e-3), VisionPhase("scenes", 3, 16, 1e-3)),
+            phases=(VisionPhase("crowds", 2, 16, 1e-3, False), VisionPhase("scenes", 3, 16, 1e-3, True)),
         ),
         language=dataclasses.replace(
             recipe.language, hidden_size=32, layers=1, heads=2, captions=300, steps=3, batch_size=16
