@@ -2,7 +2,7 @@
 
 Contrast alone teaches attributes slowly (a batch rarely holds two captions that differ in one word), so
 linear heads on the image embedding name every attribute as well, and others on the patches inside an object
-name its shape and colour and, where the recipe says so, its place in the caption. The heads and the text tower
+name its shape and colour and, where the recipe says so, its place in the caption. Heads and text tower
 are thrown away; what is kept is an ordinary ``CLIPVisionModel``.
 """
 
