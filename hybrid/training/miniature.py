@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_model, save_model
 from transformers import (
     AutoTokenizer,
     CLIPImageProcessorPil,
@@ -70,8 +71,9 @@ class MiniatureRun:
         """
         self._stage("language", self._language)
         self._stage("vision", self._vision)
-        self._stage("classical", self._classical)
+        self._stage("teacher", self._teacher)
         self._stage("quantum", self._quantum)
+        self._stage("classical", self._classical)
         self._stage("measure", self._measure)
         return self.folder / "model"
 
@@ -200,26 +202,26 @@ class MiniatureRun:
             seed=self.seed,
         )
 
-    def _classical(self, folder: Path) -> None:
-        """The teacher; and from there as many steps again as the quantum connector gets, to compare."""
-        r = self.recipe.connector
+    def _teacher(self, folder: Path) -> None:
+        """A classical connector with LoRA: what the quantum one is warmed up on."""
         model, processor = self._composed(self._classical_spec())
         data = self._data(model, processor)
         assert data.vision_features is not None
         model.connector.standardise_to(torch.from_numpy(data.vision_features))
-        add_lora(model, r.lora_rank)
-        self._fit_connector(model, data, folder / "teacher", r.teacher_steps)
-        torch.save(model.state_dict(), folder / "teacher.pt")
-        self._fit_connector(model, data, folder / "checkpoints", r.steps)
-        self._save(model, processor, folder / "model")
+        add_lora(model, self.recipe.connector.lora_rank)
+        self._fit_connector(model, data, folder / "checkpoints", self.recipe.connector.teacher_steps)
+        save_model(model, folder / "model.safetensors")
+
+    def _taught(self) -> tuple[HybridForConditionalGeneration, HybridProcessor, language.CaptionDataset]:
+        model, processor = self._composed(self._classical_spec())
+        add_lora(model, self.recipe.connector.lora_rank)
+        load_model(model, self.folder / "teacher" / "model.safetensors")
+        return model, processor, self._data(model, processor)
 
     def _quantum(self, folder: Path) -> None:
         r = self.recipe.connector
-        model, processor = self._composed(self._classical_spec())
-        data = self._data(model, processor)
+        model, processor, data = self._taught()
         assert data.vision_features is not None
-        add_lora(model, r.lora_rank)
-        model.load_state_dict(torch.load(self.folder / "classical" / "teacher.pt", weights_only=True))
         spec = self._quantum_spec()
         student = build_connector(spec, model.config.vision_hidden_size, model.config.hidden_size)
         match_tokens(
@@ -235,6 +237,12 @@ class MiniatureRun:
         model.connector, model.config.connector = student, spec
         self._fit_connector(model, data, folder / "checkpoints", r.steps)
         self._save(model, processor, self.folder / "model")
+
+    def _classical(self, folder: Path) -> None:
+        """The teacher for as many steps again as the quantum connector gets: what it is compared with."""
+        model, processor, data = self._taught()
+        self._fit_connector(model, data, folder / "checkpoints", self.recipe.connector.steps)
+        self._save(model, processor, folder / "model")
 
     def _save(self, model: HybridForConditionalGeneration, processor: HybridProcessor, folder: Path) -> None:
         merge_lora(model)
