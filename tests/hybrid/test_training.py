@@ -218,7 +218,7 @@ def test_all_faults_of_a_recipe_are_told_at_once():
         "scenes.colour is unknown",
         "scenes.image_size is missing",
         "scenes.train must be int",
-        "vision.steps",
+        "vision.phases is missing",
     ):
         assert fault in str(error.value)
     with pytest.raises(ValueError, match="scenes-mini"):
