@@ -8,6 +8,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, pipeline
 
 import hybrid
 from hybrid import HybridForConditionalGeneration
+from hybrid.connectors import build_connector
 from hybrid.loading import ModelError, compose
 
 
@@ -73,6 +74,30 @@ def test_cached_generation_equals_uncached(tiny, pictures):
     cached = model.generate(**inputs, use_cache=True, **options)
     assert torch.equal(cached, model.generate(**inputs, use_cache=False, **options))
     assert len({tuple(row) for row in cached[:, inputs["input_ids"].shape[1] :].tolist()}) > 1
+
+
+def test_generation_from_cached_features_and_from_tokens_is_the_same(tiny, pictures):
+    model, _ = tiny
+    inputs = dict(_inputs(tiny, pictures))
+    options = {"max_new_tokens": 6, "do_sample": False}
+    wanted = model.generate(**inputs, **options)
+    features = model.vision_features(inputs.pop("pixel_values"))
+    assert torch.equal(model.generate(vision_features=features, **inputs, **options), wanted)
+    tokens = model.connector(features)
+    assert torch.equal(model.generate(vision_tokens=tokens, **inputs, **options), wanted)
+
+
+@pytest.mark.parametrize("kind", ["quantum", "classical"])
+def test_a_connector_standardises_what_it_reads(kind):
+    connector = build_connector({"type": kind}, 6, 5)
+    noise = torch.randn(400, 6, generator=torch.Generator().manual_seed(0))
+    features = noise * torch.tensor([0.1, 1, 10, 100, 1, 1]) + torch.arange(6) * 7
+    connector.standardise_to(features)
+    seen = []
+    connector.tokens = lambda x: seen.append(x) or torch.zeros(len(x), 5)
+    assert connector(features).shape == (400, 1, 5)
+    torch.testing.assert_close(seen[0].mean(0), torch.zeros(6), atol=1e-4, rtol=0)
+    torch.testing.assert_close(seen[0].std(0), torch.ones(6), atol=1e-4, rtol=0)
 
 
 def test_generation_is_what_a_plain_loop_gives(tiny, pictures):

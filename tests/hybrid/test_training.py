@@ -8,8 +8,11 @@ import pytest
 import torch
 
 import hybrid
+from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING
+from hybrid.data.scenes import RELATIONS
+from hybrid.data.shapes import SHAPES
 from hybrid.loading import compose
-from hybrid.training import fitting
+from hybrid.training import fitting, vision
 from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
 from hybrid.training.language import IGNORED, CaptionDataset, captions, train_tokenizer
 from hybrid.training.miniature import MiniatureRun
@@ -91,6 +94,8 @@ def test_only_connector_and_lora_change(tiny, data, tmp_path):
     model, _ = tiny
     add_lora(model, rank=2)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert all("lora_" in name or name.startswith("connector.") for name in trainable)
     train_connector(
         model, data, tmp_path, steps=3, batch_size=8, learning_rate=1e-2, connector_learning_rate=1e-2, seed=0
     )
@@ -203,6 +208,25 @@ def test_labels_score_the_caption_and_its_end_only():
         assert text in ("a small red circle</s>", "a large blue ring above a small red heart</s>")
         assert batch["attention_mask"][row].sum() >= scored.sum()
     assert batch["attention_mask"][0].sum() < batch["attention_mask"][1].sum()
+
+
+def test_roles_are_told_only_where_they_are_clear():
+    def label(*words):
+        return [v.index(w) for w, v in zip(words, ATTRIBUTES.values(), strict=True)]
+
+    star, ring, nothing = [SHAPES.index("star"), 0], [SHAPES.index("ring"), 0], [NOTHING, NOTHING]
+    labels = torch.tensor(
+        [
+            label("small", "red", "star", "large", "red", "ring", "below"),
+            label("small", "red", "star", "large", "red", "star", "below"),
+            label("small", "red", "star", "", "", "", ""),
+        ]
+    )
+    cells = torch.tensor([[star, ring, nothing], [star, star, nothing], [star, star, nothing]])
+    below = RELATIONS.index("below")
+    told = vision._roles(cells, labels)
+    assert told[0].tolist() == [[0, below], [1, below], nothing]
+    assert (told[1:] == NOTHING).all()
 
 
 def test_every_preset_is_a_recipe():
