@@ -36,7 +36,10 @@ def captions_of_features(
     """
     model.eval()
     tokens = torch.cat(
-        [model.connector(torch.from_numpy(features[i : i + 250])) for i in range(0, len(features), 250)]
+        [
+            model.connector(torch.from_numpy(features[i : i + batch_size]))
+            for i in range(0, len(features), batch_size)
+        ]
     )
     if token == "shuffled":
         tokens = tokens[_derangement(len(tokens), seed)]

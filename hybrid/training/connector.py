@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hybrid.connectors import Connector
 from hybrid.modeling import HybridForConditionalGeneration
+from hybrid.training.batches import BatchDataset
 from hybrid.training.fitting import fit
 from hybrid.training.language import CaptionDataset
 
@@ -85,15 +86,12 @@ class _Matching(nn.Module):
         return {"loss": nn.functional.mse_loss(self.student(vision_features), tokens) / self.spread}
 
 
-class _TokenDataset(torch.utils.data.Dataset[Any]):
+class _TokenDataset(BatchDataset):
     def __init__(self, features: np.ndarray, tokens: np.ndarray) -> None:
         self.features, self.tokens = features, tokens
 
     def __len__(self) -> int:
         return len(self.features)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return {name: rows[0] for name, rows in self.__getitems__([index]).items()}
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         rows = np.asarray(indices)

@@ -1,7 +1,6 @@
 """Stage: a tokenizer and a tiny Llama that know how captions are written, from text alone."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase,
 
 from hybrid.data.scenes import sample_scene
 from hybrid.processing import IMAGE_TOKEN
+from hybrid.training.batches import BatchDataset
 from hybrid.training.recipe import LanguageRecipe
 
 IGNORED = -100  # label of positions that do not count, as everywhere in transformers
@@ -87,7 +87,7 @@ def build(recipe: LanguageRecipe, tokenizer: PreTrainedTokenizerBase) -> LlamaFo
     return LlamaForCausalLM(config)
 
 
-class CaptionDataset(torch.utils.data.Dataset[Any]):
+class CaptionDataset(BatchDataset):
     """Prompt and caption as token ids, for text alone or behind vision tokens; fetched a batch at a time.
 
     The caption is scored, its end included, so that a model learns to stop; the prompt is not.
@@ -128,9 +128,6 @@ class CaptionDataset(torch.utils.data.Dataset[Any]):
 
     def __len__(self) -> int:
         return len(self.input_ids)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return {name: rows[0] for name, rows in self.__getitems__([index]).items()}
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Fetch a whole batch, padded on the right to its longest."""

@@ -18,6 +18,7 @@ from hybrid.data.features import normalise
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING, SceneArrays
 from hybrid.data.scenes import COLOURS, RELATIONS
 from hybrid.data.shapes import SHAPES
+from hybrid.training.batches import BatchDataset
 from hybrid.training.recipe import VisionRecipe
 
 # Shapes are the hardest to tell apart at this resolution, colours and sizes the easiest.
@@ -99,7 +100,7 @@ def _named(hidden_states: Sequence[Tensor], head: nn.Module, classes: Tensor, sp
     return loss + nn.functional.cross_entropy(scores[:, split:], wanted[:, 1])
 
 
-class PictureDataset(torch.utils.data.Dataset[Any]):
+class PictureDataset(BatchDataset):
     """Drawn scenes, fetched a batch at a time; with a tokenizer also their captions and labels.
 
     Args:
@@ -126,9 +127,6 @@ class PictureDataset(torch.utils.data.Dataset[Any]):
 
     def __len__(self) -> int:
         return len(self.scenes)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return {name: rows[0] for name, rows in self.__getitems__([index]).items()}
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Fetch a whole batch: torch's loader calls this where it exists."""
