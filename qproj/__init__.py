@@ -4,9 +4,20 @@
 program that torch's autograd sees as one function.
 """
 
-from qproj.circuits import Circuit, Gate
+from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.layers import QuantumLayer, QuantumProjection
 
 __version__ = "0.1.0"
 
-__all__ = ["Circuit", "Gate", "QuantumLayer", "QuantumProjection", "__version__"]
+__all__ = [
+    "Circuit",
+    "Constant",
+    "Gate",
+    "Hamiltonian",
+    "InputSlot",
+    "PauliWord",
+    "QuantumLayer",
+    "QuantumProjection",
+    "WeightSlot",
+    "__version__",
+]

@@ -19,18 +19,22 @@ import torch
 from qproj.autograd import first_order
 from qproj.circuits.circuit import Circuit
 from qproj.simulation import engine
+from qproj.simulation.planning import choose
 
 # Above this many elements a copy costs more than a DLPack hand-over.
 _LARGE = 1 << 14
 
 
-def run(circuit: Circuit, diff_method: str, inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def run(
+    circuit: Circuit, diff_method: str, strategy: str, inputs: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
     """Run a circuit on JAX.
 
     Args:
         circuit: The circuit.
-        diff_method: How gradients are computed, a name the engine knows.
-        inputs: `(batch, n_inputs)`, radians, float32 or float64; batch at least 1.
+        diff_method: How gradients are computed, a name the engine knows, or `"best"`.
+        strategy: A name the engine knows, or `"auto"`.
+        inputs: `(batch, n_features)`, radians or amplitudes, float32 or float64; batch at least 1.
         weights: `circuit.weight_shape`, radians, same dtype and device.
 
     Returns:
@@ -39,7 +43,8 @@ def run(circuit: Circuit, diff_method: str, inputs: torch.Tensor, weights: torch
     Raises:
         RuntimeError: If JAX has no device like that of the inputs, or on a second derivative.
     """
-    program = engine.program(circuit, diff_method)
+    rows = engine.bucket(len(inputs))
+    program = engine.program(circuit, *choose(circuit, rows, inputs.element_size(), strategy, diff_method))
     # Inside the function torch always has gradients switched off, so whether to keep a state is asked here.
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
     values: torch.Tensor = _Run.apply(inputs, weights, program, keep)  # type: ignore[no-untyped-call]
@@ -57,16 +62,17 @@ class _Run(torch.autograd.Function):
                 return _cut(_to_torch(values), len(inputs))
             values, residuals = program.forward(_padded(inputs), _to_jax(weights))
             ctx.program = program
-            ctx.save_for_backward(inputs, weights, *map(_to_torch, residuals))
+            leaves, ctx.structure = jax.tree.flatten(residuals)
+            ctx.save_for_backward(inputs, weights, *map(_to_torch, leaves))
             return _cut(_to_torch(values), len(inputs))
 
     @staticmethod
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        inputs, weights, *residuals = ctx.saved_tensors
+        inputs, weights, *leaves = ctx.saved_tensors
         # Autograd runs backward in a thread of its own, and JAX's settings are per thread: set them again.
         with _setting(inputs):
             grad_inputs, grad_weights = ctx.program.backward(
-                tuple(_to_jax(residual, share=True) for residual in residuals),
+                jax.tree.unflatten(ctx.structure, [_to_jax(leaf, share=True) for leaf in leaves]),
                 _padded(inputs),
                 _to_jax(weights),
                 _padded(cotangents),

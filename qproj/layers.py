@@ -3,32 +3,57 @@
 from __future__ import annotations
 
 import math
-from typing import Self
+from collections.abc import Iterable
+from typing import Any, Self, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from qproj.backends import check_backend, get_backend
+from qproj.backends import Options, get_backend
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.observables import PauliWord
+from qproj.circuits.observables import Observable
+from qproj.simulation.planning import Plan, plan
+
+
+class LayerOptions(TypedDict, total=False):
+    """The options of `QuantumLayer` that `QuantumProjection` hands on."""
+
+    encoding: str | None
+    ansatz: str | None
+    observables: str | Iterable[Observable]
+    reupload: bool
+    circuit: Circuit | None
+    diff_method: str
+    strategy: str
+    backend: Any
+    shots: int | None
 
 
 class QuantumLayer(nn.Module):
     """A parametrised quantum circuit: angles in, expectation values out.
 
-    Simulated exactly, without sampling noise. The weights have the shape and meaning of those of PennyLane's
-    template of the same name as the ansatz, so they can be taken from one to the other.
+    The weights have the shape and meaning of those of PennyLane's template of the same name as the ansatz, so
+    they can be taken from one to the other. Simulated exactly unless `shots` are asked for.
 
     Args:
-        n_qubits: Number of qubits.
-        n_layers: Number of ansatz layers.
-        encoding: How inputs enter: `"angle_x"`, `"angle_y"` or `"angle_z"`.
-        ansatz: The trainable part: `"strongly_entangling"` or `"basic_entangler"`. Note that `"angle_x"`
+        n_qubits: Number of qubits; 4 by default.
+        n_layers: Number of ansatz layers; 3 by default.
+        encoding: How inputs enter: `"angle_x"`, `"angle_y"` (the default), `"angle_z"`, `"iqp"`, or
+            `"amplitude"` (up to `2**n_qubits` features, padded with zeros and normalised).
+        ansatz: The trainable part: `"strongly_entangling"` (the default), `"basic_entangler"`,
+            `"basic_entangler_y"`, `"basic_entangler_z"` or `"simplified_two_design"`. Note that `"angle_x"`
             with `"basic_entangler"` is a degenerate circuit: but for the CNOTs all its gates commute.
-        observables: What is measured: `"z"` (`n_qubits` outputs), `"xyz"` (three times as many), or a tuple
-            of `PauliWord`.
-        diff_method: How gradients are computed: `"adjoint"`.
-        backend: Who runs the circuit: `"jax"`, or the name of a PennyLane device.
+        observables: What is measured: `"z"` (`n_qubits` outputs), `"xyz"` (three times as many), `"zz"` (Z on
+            each wire and Z Z on each pair), or `PauliWord`s and `Hamiltonian`s, one for each output.
+        reupload: Whether the inputs enter again before every layer.
+        circuit: A circuit instead of all of the above, for example one of one's own gates.
+        diff_method: How gradients are computed: `"best"` chooses; `"adjoint"` needs memory for a few states
+            whatever the depth, `"backprop"` keeps those of all layers and is faster where they fit,
+            `"parameter-shift"` runs the circuit twice or more for every angle, as hardware must.
+        strategy: How backend `"jax"` runs the circuit: `"auto"` chooses by a cost model; `"dense"` makes one
+            matrix of all layers, `"fused-2"` to `"fused-6"` walk in blocks of so many wires. See `plan`.
+        backend: Who runs the circuit: `"jax"`, the name of a PennyLane device, or such a device.
+        shots: Measurements for each expectation value, on PennyLane devices; `None` for exact values.
         generator: Source of the initial weights; torch's global one if `None`.
 
     Attributes:
@@ -36,7 +61,8 @@ class QuantumLayer(nn.Module):
         weights: The trainable angles in radians, `circuit.weight_shape`, uniform in (0, 2 pi) at first.
 
     Raises:
-        ValueError: If a name is unknown or a count below 1.
+        ValueError: If a name is unknown, a count below 1, a state of so many qubits does not fit into memory,
+            or the backend cannot do what is asked.
         TypeError: If a count is not an integer.
         ImportError: If the backend needs PennyLane and it is not installed.
     """
@@ -45,21 +71,35 @@ class QuantumLayer(nn.Module):
 
     def __init__(
         self,
-        n_qubits: int = 4,
-        n_layers: int = 3,
+        n_qubits: int | None = None,
+        n_layers: int | None = None,
         *,
-        encoding: str = "angle_y",
-        ansatz: str = "strongly_entangling",
-        observables: str | tuple[PauliWord, ...] = "z",
-        diff_method: str = "adjoint",
-        backend: str = "jax",
+        encoding: str | None = None,
+        ansatz: str | None = None,
+        observables: str | Iterable[Observable] = "z",
+        reupload: bool = False,
+        circuit: Circuit | None = None,
+        diff_method: str = "best",
+        strategy: str = "auto",
+        backend: Any = "jax",
+        shots: int | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.circuit = Circuit(n_qubits, n_layers, encoding, ansatz, observables)
-        check_backend(backend, diff_method)
-        self.diff_method = diff_method
-        self.backend = backend
+        if circuit is None:
+            circuit = Circuit(n_qubits, n_layers, encoding, ansatz, observables, reupload)
+        elif (n_qubits, n_layers, encoding, ansatz, observables, reupload) != (
+            None,
+            None,
+            None,
+            None,
+            "z",
+            False,
+        ):
+            raise ValueError("circuit must come alone: n_qubits, encoding and the like are its own.")
+        self.circuit = circuit
+        self.options = Options(diff_method, strategy, shots)
+        self.to_backend(backend)
         self.weights = nn.Parameter(torch.empty(self.circuit.weight_shape))
         self.reset_parameters(generator)
 
@@ -75,7 +115,7 @@ class QuantumLayer(nn.Module):
 
     @property
     def n_inputs(self) -> int:
-        """Number of input angles per sample."""
+        """Number of inputs per sample; the largest number with encoding `"amplitude"`."""
         return self.circuit.n_inputs
 
     @property
@@ -91,60 +131,84 @@ class QuantumLayer(nn.Module):
         """
         nn.init.uniform_(self.weights, 0.0, 2 * math.pi, generator=generator)
 
-    def to_backend(self, backend: str) -> Self:
+    def to_backend(self, backend: Any) -> Self:
         """Let another backend run the same circuit with the same weights.
 
         Args:
-            backend: `"jax"`, or the name of a PennyLane device such as `"lightning.qubit"`.
+            backend: `"jax"`, the name of a PennyLane device such as `"lightning.qubit"`, or such a device.
 
         Returns:
             The layer itself.
 
         Raises:
-            ValueError: If there is no such backend.
+            ValueError: If there is no such backend, or it cannot run this layer.
             ImportError: If it needs PennyLane and PennyLane is not installed.
         """
-        check_backend(backend, self.diff_method)
+        get_backend(backend).check(self.circuit, self.options)
         self.backend = backend
         return self
+
+    def plan(self, batch: int = 32, dtype: torch.dtype = torch.float32) -> Plan:
+        """Say how backend `"jax"` runs a batch of this size, and why.
+
+        Args:
+            batch: Samples.
+            dtype: Of the inputs.
+
+        Returns:
+            What prints as the strategy, its passes, bytes and operations, and those of the other strategies.
+        """
+        options = self.options
+        return plan(
+            self.circuit, batch, 8 if dtype == torch.float64 else 4, options.strategy, options.diff_method
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the circuit.
 
         Args:
-            x: Angles in radians, `(..., n_inputs)`; float32, float64, float16 or bfloat16. The latter two are
-                computed in float32.
+            x: Angles in radians, `(..., n_inputs)`; with encoding `"amplitude"` up to `n_inputs` amplitudes.
+                float32, float64, float16 or bfloat16; the latter two are computed in float32.
 
         Returns:
             Expectation values, `(..., n_outputs)`, with dtype and device of `x`.
 
         Raises:
             TypeError: If `x` is not a tensor of one of these dtypes.
-            ValueError: If its last dimension is not `n_inputs`, or the weights are on another device.
+            ValueError: If its last dimension is not `n_inputs`, the weights are on another device, or
+                amplitudes are all zero.
         """
-        _check_input(x, self.n_inputs, self.weights)
+        _check_input(x, self.circuit, self.weights)
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        flat = x.reshape(math.prod(x.shape[:-1]), self.n_inputs).to(dtype)
+        flat = x.reshape(math.prod(x.shape[:-1]), x.shape[-1]).to(dtype)
         empty = len(flat) == 0
         if empty:
             # A row to run keeps the result in the graph, and every backend free of this case.
-            flat = torch.cat([flat, flat.new_zeros(1, self.n_inputs)])
+            flat = torch.cat([flat, flat.new_ones(1, x.shape[-1])])
         # torch.compile must not look inside: it would trace into JAX. Asked for only when it is at work,
         # since torch.compiler.disable takes seconds to load.
         run = torch.compiler.disable(_run) if torch.compiler.is_dynamo_compiling() else _run  # type: ignore[no-untyped-call]
-        values = run(self.backend, self.circuit, self.diff_method, flat, self.weights.to(dtype))
+        values = run(
+            self.backend, self.circuit, self.options, _features(self.circuit, flat), self.weights.to(dtype)
+        )
         if empty:
             values = values[:0]
         return values.to(x.dtype).reshape(*x.shape[:-1], self.n_outputs)
 
     def extra_repr(self) -> str:
         """What `repr` shows of the layer."""
-        c = self.circuit
-        return (
-            f"n_qubits={c.n_qubits}, n_layers={c.n_layers}, encoding={c.encoding!r}, ansatz={c.ansatz!r}, "
-            f"n_inputs={c.n_inputs}, n_outputs={c.n_outputs}, diff_method={self.diff_method!r}, "
-            f"backend={self.backend!r}"
-        )
+        c, o = self.circuit, self.options
+        shown: dict[str, object] = {"n_qubits": c.n_qubits}
+        if c.ansatz:
+            shown |= {"n_layers": c.n_layers, "encoding": c.encoding, "ansatz": c.ansatz}
+        shown |= {"n_inputs": c.n_inputs, "n_outputs": c.n_outputs, "diff_method": o.diff_method}
+        optional: dict[str, tuple[object, object]] = {
+            "reupload": (c.reupload, False),
+            "strategy": (o.strategy, "auto"),
+            "shots": (o.shots, None),
+        }
+        shown |= {name: value for name, (value, default) in optional.items() if value != default}
+        return ", ".join(f"{name}={value!r}" for name, value in {**shown, "backend": self.backend}.items())
 
 
 class QuantumProjection(nn.Module):
@@ -155,12 +219,9 @@ class QuantumProjection(nn.Module):
         out_features: Width of the outputs.
         n_qubits: As for `QuantumLayer`.
         n_layers: As for `QuantumLayer`.
-        encoding: As for `QuantumLayer`.
-        ansatz: As for `QuantumLayer`.
-        observables: As for `QuantumLayer`.
-        diff_method: As for `QuantumLayer`.
-        backend: As for `QuantumLayer`.
         generator: Source of all initial weights; torch's global one if `None`.
+        options: As for `QuantumLayer`: `encoding`, `ansatz`, `observables`, `reupload`, `circuit`,
+            `diff_method`, `strategy`, `backend`, `shots`.
 
     Attributes:
         reduce: `nn.Linear(in_features, n_inputs)` without bias.
@@ -168,35 +229,23 @@ class QuantumProjection(nn.Module):
         expand: `nn.Linear(n_outputs, out_features)`.
 
     Raises:
-        ValueError: If a name is unknown or a count below 1.
-        TypeError: If a count is not an integer.
-        ImportError: If the backend needs PennyLane and it is not installed.
+        ValueError: As `QuantumLayer`.
+        TypeError: As `QuantumLayer`.
+        ImportError: As `QuantumLayer`.
     """
 
     def __init__(
         self,
         in_features: int,
         out_features: int,
-        n_qubits: int = 4,
-        n_layers: int = 3,
+        n_qubits: int | None = None,
+        n_layers: int | None = None,
         *,
-        encoding: str = "angle_y",
-        ansatz: str = "strongly_entangling",
-        observables: str | tuple[PauliWord, ...] = "z",
-        diff_method: str = "adjoint",
-        backend: str = "jax",
         generator: torch.Generator | None = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__()
-        self.circuit = QuantumLayer(
-            n_qubits,
-            n_layers,
-            encoding=encoding,
-            ansatz=ansatz,
-            observables=observables,
-            diff_method=diff_method,
-            backend=backend,
-        )
+        self.circuit = QuantumLayer(n_qubits, n_layers, **options)
         self.reduce = nn.Linear(in_features, self.circuit.n_inputs, bias=False)
         self.expand = nn.Linear(self.circuit.n_outputs, out_features)
         self.reset_parameters(generator)
@@ -237,7 +286,7 @@ class QuantumProjection(nn.Module):
         nn.init.uniform_(self.expand.weight, -bound, bound, generator=generator)
         nn.init.zeros_(self.expand.bias)
 
-    def to_backend(self, backend: str) -> Self:
+    def to_backend(self, backend: Any) -> Self:
         """Let another backend run the circuit; see `QuantumLayer.to_backend`."""
         self.circuit.to_backend(backend)
         return self
@@ -255,14 +304,31 @@ class QuantumProjection(nn.Module):
         return projected
 
 
-def _run(backend: str, circuit: Circuit, diff_method: str, inputs: Tensor, weights: Tensor) -> Tensor:
-    return get_backend(backend).run(circuit, diff_method, inputs, weights)
+def _run(backend: Any, circuit: Circuit, options: Options, inputs: Tensor, weights: Tensor) -> Tensor:
+    return get_backend(backend).run(circuit, options, inputs, weights)
+
+
+def _features(circuit: Circuit, x: Tensor) -> Tensor:
+    """What a backend is given per sample: see `qproj.backends.Backend.run`."""
+    if circuit.amplitudes:
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        if not norm.all():
+            row = int((norm[:, 0] == 0).nonzero()[0, 0])
+            raise ValueError(
+                "x must hold amplitudes that are not all zero, since they are normalised, but sample "
+                f"{row} was all zero."
+            )
+        return nn.functional.pad(x / norm, (0, circuit.n_inputs - x.shape[-1]))
+    if circuit.products:
+        first, second = zip(*circuit.products, strict=True)
+        return torch.cat([x, x[:, list(first)] * x[:, list(second)]], dim=-1)
+    return x
 
 
 _DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
-def _check_input(x: object, n_inputs: int, weights: Tensor) -> None:
+def _check_input(x: object, circuit: Circuit, weights: Tensor) -> None:
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a torch.Tensor, but was {type(x).__name__}.")
     if x.dtype not in _DTYPES:
@@ -270,11 +336,13 @@ def _check_input(x: object, n_inputs: int, weights: Tensor) -> None:
             f"x must be a tensor of float32, float64, float16 or bfloat16, but its dtype was {x.dtype}. "
             "Angles are real numbers in radians; convert with x.float()."
         )
-    if x.ndim == 0 or x.shape[-1] != n_inputs:
-        raise ValueError(
-            f"x must have shape (..., {n_inputs}), one angle for each input of the circuit, but had shape "
-            f"{tuple(x.shape)}."
+    width = x.shape[-1] if x.ndim else 0
+    if width != circuit.n_inputs and not (circuit.amplitudes and 0 < width < circuit.n_inputs):
+        wanted = "at most " * circuit.amplitudes + str(circuit.n_inputs)
+        kind = (
+            "amplitude for each basis state" if circuit.amplitudes else "angle for each input of the circuit"
         )
+        raise ValueError(f"x must have shape (..., {wanted}), one {kind}, but had shape {tuple(x.shape)}.")
     if x.device != weights.device:
         raise ValueError(
             f"x must be on the device of the layer's weights ({weights.device}), but was on {x.device}. "

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import importlib
-from typing import Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 import torch
 
 from qproj.circuits.circuit import Circuit
-from qproj.registry import unknown_name
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a circuit is to be run, whoever runs it.
+
+    Attributes:
+        diff_method: `"best"`, `"adjoint"`, `"backprop"` or `"parameter-shift"`.
+        strategy: Of the package's own engine: `"auto"`, or a name that `layer.plan()` knows.
+        shots: Measurements per expectation value, on PennyLane devices; `None` for exact values.
+    """
+
+    diff_method: str = "best"
+    strategy: str = "auto"
+    shots: int | None = None
 
 
 class Backend(Protocol):
-    """What runs circuits for a layer.
+    """What runs circuits for a layer."""
 
-    Attributes:
-        name: The name users choose it by.
-        diff_methods: The differentiation methods it offers.
-    """
-
-    name: str
-    diff_methods: tuple[str, ...]
+    def check(self, circuit: Circuit, options: Options) -> None:
+        """Raise ValueError where this backend cannot run this circuit in this way."""
 
     def run(
-        self, circuit: Circuit, diff_method: str, inputs: torch.Tensor, weights: torch.Tensor
+        self, circuit: Circuit, options: Options, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Run a circuit.
 
         Args:
             circuit: The circuit.
-            diff_method: One of `diff_methods`.
-            inputs: `(batch, n_inputs)`, radians, float32 or float64; batch at least 1.
+            options: Checked by `check`.
+            inputs: `(batch, circuit.n_features)`, float32 or float64; batch at least 1. Radians, products in
+                their own columns as `circuit.plain_gates` has them, or normalised amplitudes.
             weights: `circuit.weight_shape`, radians, same dtype and device.
 
         Returns:
@@ -43,37 +54,20 @@ class Backend(Protocol):
 OWN = {"jax": "qproj.backends.jax"}
 
 
-def get_backend(name: str) -> Backend:
-    """Find a backend: one of this package's own, else the PennyLane device of that name.
+def get_backend(backend: Any) -> Backend:
+    """Find a backend.
 
     Args:
-        name: `"jax"`, or a PennyLane device such as `"lightning.qubit"` or `"default.qubit"`.
+        backend: `"jax"`, the name of a PennyLane device such as `"lightning.qubit"`, or such a device itself.
 
     Returns:
         The backend.
 
     Raises:
-        ImportError: If `name` is not an own backend and PennyLane is not installed.
+        ImportError: If it is not an own backend and PennyLane is not installed.
+        TypeError: If it is neither a name nor a PennyLane device.
         ValueError: If PennyLane does not know the device either.
     """
-    module = importlib.import_module(OWN.get(name, "qproj.backends.pennylane"))
-    return cast("Backend", module.load(name))
-
-
-def check_backend(name: str, diff_method: str) -> None:
-    """Raise what `get_backend` would, early, without loading a backend of this package's own.
-
-    Args:
-        name: As for `get_backend`.
-        diff_method: A differentiation method.
-
-    Raises:
-        ImportError: If PennyLane is needed and not installed.
-        TypeError: If `name` is not a string.
-        ValueError: If the device or the differentiation method is unknown.
-    """
-    if not isinstance(name, str):
-        raise TypeError(f"backend must be a str, but was {name!r} ({type(name).__name__}).")
-    methods = ("adjoint",) if name in OWN else get_backend(name).diff_methods
-    if diff_method not in methods:
-        raise unknown_name("diff_method", diff_method, methods, f" (Methods of backend {name!r}.)")
+    own = OWN.get(backend) if isinstance(backend, str) else None
+    module = importlib.import_module(own or "qproj.backends.pennylane")
+    return cast("Backend", module.load(backend))

@@ -1,25 +1,34 @@
-"""The package's own engine: jitted JAX, batched, adjoint differentiation."""
+"""The package's own engine: jitted JAX, batched, with three differentiation methods."""
 
 from __future__ import annotations
 
 import torch
 
-from qproj import bridge
+from qproj.backends import Options
 from qproj.circuits.circuit import Circuit
-from qproj.simulation import engine
+from qproj.simulation.planning import check_memory, choose
 
 
 class JaxBackend:
     """Runs circuits on the engine in `qproj.simulation`."""
 
-    name = "jax"
-    diff_methods = tuple(engine.DIFF_METHODS)
+    def check(self, circuit: Circuit, options: Options) -> None:
+        """See `qproj.backends.Backend`; does not load JAX."""
+        check_memory(circuit.n_qubits)  # first: planning takes memory of its own
+        choose(circuit, 1, 4, options.strategy, options.diff_method)
+        if options.shots is not None:
+            raise ValueError(
+                f"shots must be None with backend 'jax', which is exact, but was {options.shots!r}. Choose a "
+                "PennyLane device, for example backend='default.qubit'."
+            )
 
     def run(
-        self, circuit: Circuit, diff_method: str, inputs: torch.Tensor, weights: torch.Tensor
+        self, circuit: Circuit, options: Options, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Run a circuit; see `qproj.backends.Backend`."""
-        return bridge.run(circuit, diff_method, inputs, weights)
+        from qproj import bridge  # loads JAX
+
+        return bridge.run(circuit, options.diff_method, options.strategy, inputs, weights)
 
 
 _BACKEND = JaxBackend()

@@ -1,184 +1,266 @@
 """Any PennyLane device as a backend.
 
-Exact simulators only make sense here as a check or for hardware access: they loop over the batch or build
-a graph of many small operations, where the package's own engine runs one compiled program.
+Exact simulators only make sense here as a check; hardware and samplers is what this file is for. They loop
+over the batch or build a graph of many small operations, where the package's own engine runs one compiled
+program.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import sys
 from importlib import metadata
 from typing import Any
 
-import numpy as np
 import torch
 
 from qproj.autograd import first_order
-from qproj.backends import OWN
+from qproj.backends import OWN, Options
+from qproj.backends.pennylane_tapes import (
+    Adjoint,
+    Array,
+    Method,
+    ParameterShift,
+    Tapes,
+    angle,
+    device_says,
+    measurements,
+    mixing,
+    operation,
+    wire_labels,
+)
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Constant, Gate, InputSlot, WeightSlot
-from qproj.circuits.observables import PauliWord
 from qproj.registry import unknown_name
+
+DIFF_METHODS = ("best", "adjoint", "backprop", "parameter-shift")
+
+# These say that they support backpropagation, but squares of square roots of probabilities are what they
+# differentiate, and where a basis state has probability 0 that gives NaN (PennyLane 0.45).
+_BACKPROP_FAILS = {"default.mixed"}
 
 
 class PennyLaneBackend:
     """Runs circuits on a PennyLane device.
 
-    Devices compute in double precision; results are cast to the dtype of the inputs.
+    Devices compute in double precision, unless they were made otherwise; results are cast to the dtype of the
+    inputs.
 
     Args:
-        name: Name of the device.
+        device: Name of a device, which is then made for each number of qubits, or the device itself.
 
     Raises:
-        ImportError: If PennyLane is not installed.
+        ImportError: If PennyLane is not installed, or the device lacks a package.
         ValueError: If PennyLane has no such device.
     """
 
-    diff_methods = ("adjoint",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, device: Any) -> None:
+        self._given = None if isinstance(device, str) else device
+        self.name = device if isinstance(device, str) else device.name
+        self._made: dict[int, Any] = {}
         self._device(1)  # an unknown name shows here, not in the middle of training
 
+    def check(self, circuit: Circuit, options: Options) -> None:
+        """Raise ValueError where the device cannot run the circuit in this way; see `Backend`.
+
+        Raises:
+            TypeError: If `shots` is neither an int nor `None`.
+        """
+        self._plan(circuit, options, amplitudes_need_gradient=circuit.amplitudes)
+
     def run(
-        self,
-        circuit: Circuit,
-        diff_method: str,  # noqa: ARG002 (one method so far)
-        inputs: torch.Tensor,
-        weights: torch.Tensor,
+        self, circuit: Circuit, options: Options, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
-        """Run a circuit; see `qproj.backends.Backend`."""
-        if self.name.startswith("lightning."):
-            # The qnode's torch interface would round double precision results to single.
-            values: torch.Tensor = _DeviceRun.apply(  # type: ignore[no-untyped-call]
-                inputs, weights, circuit, self._device(circuit.n_qubits)
+        """Run a circuit; see `qproj.backends.Backend`.
+
+        Amplitudes get the gradient of the quadratic form that the values are, not of their normalisation.
+
+        Raises:
+            RuntimeError: If the device cannot run the circuit, with what it said.
+            ValueError: As `check`, and for `"adjoint"` where amplitudes require a gradient.
+        """
+        needs = (
+            torch.is_grad_enabled() and inputs.requires_grad,
+            torch.is_grad_enabled() and weights.requires_grad,
+        )
+        prepare_gradient = circuit.amplitudes and needs[0]
+        device, shots, method = self._plan(circuit, options, amplitudes_need_gradient=prepare_gradient)
+        if method == "backprop":
+            return _backprop(circuit, device, inputs, weights)
+        if method == "adjoint" and prepare_gradient:
+            raise ValueError(
+                "diff_method must be 'parameter-shift' where the inputs are amplitudes that require a "
+                "gradient, but was 'adjoint', which has none for them. Or run the layer with backend='jax'."
             )
-            return values
-        qnode = self._qnode(circuit)
-        values = qnode(inputs.double(), weights.double().flatten())
-        rows = [value.reshape(-1).expand(len(inputs)) for value in values]
-        return torch.stack(rows, dim=-1).to(inputs)
+        tapes = Tapes(circuit, device, shots)
+        runner = Adjoint(tapes, needs) if method == "adjoint" else ParameterShift(tapes, needs)
+        values: torch.Tensor = _TapeRun.apply(inputs, weights, runner)  # type: ignore[no-untyped-call]
+        return values
 
-    # Few and small: a device is made once for each number of qubits.
-    @functools.lru_cache(maxsize=32)  # noqa: B019 (backends live as long as the process)
-    def _device(self, n_qubits: int) -> Any:
-        try:
-            import pennylane as qml
-        except ImportError as error:
-            raise ImportError(
-                f"backend {self.name!r} is not one of qproj's own ({', '.join(map(repr, OWN))}), so it must "
-                "be a PennyLane device, but PennyLane is not installed. Install it with "
-                "pip install 'qproj[pennylane]', or choose an own backend."
-            ) from error
-        try:
-            return qml.device(self.name, wires=n_qubits)
-        except qml.exceptions.DeviceError as error:
-            devices = {entry.name for entry in metadata.entry_points(group="pennylane.plugins")}
-            raise unknown_name("backend", self.name, {*OWN, *devices}, f" PennyLane says: {error}") from error
-
-    # One QNode a circuit; bounded, since circuits come and go.
-    @functools.lru_cache(maxsize=32)  # noqa: B019 (backends live as long as the process)
-    def _qnode(self, circuit: Circuit) -> Callable[..., Any]:
-        import pennylane as qml
-
-        def measure(inputs: torch.Tensor, weights: torch.Tensor) -> Any:
-            for gate in circuit.gates:
-                _operation(gate, inputs, weights)
-            return [qml.expval(_operator(word)) for word in circuit.words]
-
-        # The adjoint method of default.qubit does not take batches; backpropagation gives the same gradients.
-        method = "backprop" if self.name == "default.qubit" else "best"
+    def _plan(
+        self, circuit: Circuit, options: Options, *, amplitudes_need_gradient: bool
+    ) -> tuple[Any, int | None, str]:
+        """The device, the shots and the differentiation method of a run, or an error."""
+        method = options.diff_method
+        if method not in DIFF_METHODS:
+            raise unknown_name("diff_method", method, DIFF_METHODS)
+        if options.strategy != "auto":
+            raise ValueError(
+                f"strategy must be 'auto' on PennyLane device {self.name!r}, but was {options.strategy!r}: "
+                "strategy is for backend 'jax'."
+            )
         device = self._device(circuit.n_qubits)
-        qnode: Callable[..., Any] = qml.QNode(measure, device, interface="torch", diff_method=method)
-        return qnode
+        if device.wires is not None and len(device.wires) < circuit.n_qubits:
+            raise ValueError(
+                f"backend must be a device of at least {circuit.n_qubits} wires, as many as the circuit has "
+                f"qubits, but {self.name!r} has {len(device.wires)}. Make it with wires={circuit.n_qubits}."
+            )
+        shots = _shots(options.shots, device)
+        works = {"parameter-shift"} if shots else _supported(device)
+        if method == "best":
+            # Backpropagation takes the whole batch at once, where both are to be had on default.qubit.
+            order = ["backprop", "adjoint", "parameter-shift"]
+            if amplitudes_need_gradient:
+                order.remove("adjoint")
+            method = next(name for name in order if name in works)
+        elif method not in works:
+            listed = ", ".join(repr(name) for name in DIFF_METHODS if name in {"best", *works})
+            where = f"on PennyLane device {self.name!r}" + (f" with shots={shots}" if shots else "")
+            raise ValueError(f"diff_method must be one of {listed} {where}, but was {method!r}.")
+        return device, shots, method
+
+    def _device(self, n_qubits: int) -> Any:
+        if self._given is not None:
+            return self._given
+        if n_qubits not in self._made:
+            self._made[n_qubits] = _make(self.name, n_qubits)
+        return self._made[n_qubits]
 
 
-class _DeviceRun(torch.autograd.Function):
-    """A circuit by a device's own adjoint method: one vector-Jacobian product, in double precision."""
+def _make(name: str, n_qubits: int) -> Any:
+    try:
+        import pennylane as qml
+    except ImportError as error:
+        raise ImportError(
+            f"backend {name!r} is not one of qproj's own ({', '.join(map(repr, OWN))}), so it must "
+            "be a PennyLane device, but PennyLane is not installed. Install it with "
+            "pip install 'qproj[pennylane]', or choose an own backend."
+        ) from error
+    try:
+        return qml.device(name, wires=n_qubits)
+    except qml.exceptions.DeviceError as error:
+        devices = {entry.name for entry in metadata.entry_points(group="pennylane.plugins")}
+        raise unknown_name("backend", name, {*OWN, *devices}, f" PennyLane says: {error}") from error
+
+
+def _shots(asked: int | None, device: Any) -> int | None:
+    """Shots per expectation value: those asked for, else the device's own; `None` for exact values."""
+    if asked is None:
+        if device.shots.has_partitioned_shots:
+            raise ValueError(
+                f"backend must be a device with one number of shots, but {device.name!r} has {device.shots}. "
+                "Give the layer shots=... instead."
+            )
+        own: int | None = device.shots.total_shots
+        return own
+    if not isinstance(asked, int) or isinstance(asked, bool):
+        raise TypeError(f"shots must be an int or None, but was {asked!r} ({type(asked).__name__}).")
+    if asked < 1:
+        raise ValueError(f"shots must be at least 1, or None for exact values, but was {asked}.")
+    return asked
+
+
+def _supported(device: Any) -> set[str]:
+    """The differentiation methods of exact values that a device has."""
+    from pennylane.devices import ExecutionConfig
+
+    adjoint, backprop = (ExecutionConfig(gradient_method=name) for name in ("adjoint", "backprop"))
+    works = {"parameter-shift"}
+    if device.supports_derivatives(adjoint) and device.supports_vjp(adjoint):
+        works.add("adjoint")
+    if device.supports_derivatives(backprop) and device.name not in _BACKPROP_FAILS:
+        works.add("backprop")
+    return works
+
+
+class _TapeRun(torch.autograd.Function):
+    """A run of scripts, and their gradient: NumPy inside, torch outside."""
 
     @staticmethod
-    def forward(
-        ctx: Any, inputs: torch.Tensor, weights: torch.Tensor, circuit: Circuit, device: Any
-    ) -> torch.Tensor:
-        from pennylane.devices import ExecutionConfig
-
+    def forward(ctx: Any, inputs: torch.Tensor, weights: torch.Tensor, runner: Method) -> torch.Tensor:
         ctx.save_for_backward(inputs, weights)
-        ctx.circuit, ctx.device = circuit, device
-        ctx.config = device.setup_execution_config(
-            ExecutionConfig(
-                gradient_method="adjoint", use_device_gradient=True, use_device_jacobian_product=True
-            )
-        )
-        values = device.execute(_tapes(ctx, inputs, weights), ctx.config)
-        return torch.tensor(values, dtype=torch.float64).reshape(len(inputs), -1).to(inputs)
+        ctx.runner = runner
+        return torch.from_numpy(runner.forward(_to_numpy(inputs), _to_numpy(weights).ravel())).to(inputs)
 
     @staticmethod
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, weights = ctx.saved_tensors
-        rows = cotangents.tolist()
-        # A device expects a bare number, not a tuple of one, for a circuit with one observable.
-        rows = [tuple(row) if len(row) > 1 else row[0] for row in rows]
-        products = ctx.device.compute_vjp(_tapes(ctx, inputs, weights), rows, ctx.config)
-        trainable = [p for gate in ctx.circuit.gates if (p := gate.parameter) and not isinstance(p, Constant)]
-        grad_inputs, grad_weights = torch.zeros_like(inputs), torch.zeros_like(weights).flatten()
-        by_angle = torch.tensor(np.array(products)).reshape(len(inputs), len(trainable)).to(inputs)
-        for column, parameter in enumerate(trainable):
-            gradient = parameter.scale * by_angle[:, column]
-            if isinstance(parameter, InputSlot):
-                grad_inputs[:, parameter.index] += gradient
-            else:
-                grad_weights[parameter.index] += gradient.sum()
-        sources = (cotangents, inputs, weights)
-        grad_weights = grad_weights.reshape(weights.shape)
-        return first_order(grad_inputs, *sources), first_order(grad_weights, *sources), None, None
+        arrays = _to_numpy(inputs), _to_numpy(weights).ravel(), _to_numpy(cotangents)
+        gradients = zip(ctx.runner.backward(*arrays), (inputs, weights), ctx.needs_input_grad, strict=False)
+        found = [
+            first_order(torch.from_numpy(gradient).reshape(like.shape).to(like), cotangents, inputs, weights)
+            if needed
+            else None
+            for gradient, like, needed in gradients
+        ]
+        return *found, None
 
 
-def _tapes(ctx: Any, inputs: torch.Tensor, weights: torch.Tensor) -> Any:
-    """One PennyLane script a sample, with plain numbers as parameters, made ready for the device."""
+def _to_numpy(tensor: torch.Tensor) -> Array:
+    array: Array = tensor.detach().resolve_neg().cpu().double().numpy()
+    return array
+
+
+def _backprop(circuit: Circuit, device: Any, inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """The whole batch at once, through a device whose operations torch can differentiate."""
     import pennylane as qml
-    from pennylane.tape import QuantumScript
 
-    angles, flat = inputs.detach().double().cpu().numpy(), weights.detach().double().cpu().numpy().ravel()
-    measurements = [qml.expval(_operator(word)) for word in ctx.circuit.words]
-    parameters = [gate.parameter for gate in ctx.circuit.gates if gate.parameter is not None]
-    trainable = [i for i, p in enumerate(parameters) if not isinstance(p, Constant)]
-    scripts = [
-        QuantumScript(
-            [_operation(gate, row, flat) for gate in ctx.circuit.gates],
-            measurements,
-            trainable_params=trainable,
-        )
-        for row in angles
-    ]
-    return ctx.device.preprocess_transforms(ctx.config)(scripts)[0]
+    labels = wire_labels(circuit, device)
+
+    def measure(inputs: torch.Tensor, weights: torch.Tensor) -> Any:
+        if circuit.amplitudes:
+            # Unchecked: PennyLane objects to the rounding of single precision.
+            qml.StatePrep(inputs, wires=labels, validate_norm=False)
+        for gate in circuit.plain_gates:
+            operation(gate, labels, angle(gate.parameter, inputs, weights))
+        return measurements(circuit, labels)
+
+    with device_says(device):
+        qnode = qml.QNode(measure, device, interface="torch", diff_method="backprop")
+        values = qnode(inputs.cpu().double(), weights.cpu().double().flatten())
+    # Where no angle is an input, values do not know of the batch.
+    rows = torch.stack([value.reshape(-1).expand(len(inputs)) for value in values], dim=-1)
+    outputs = (rows @ torch.from_numpy(mixing(circuit))).to(inputs)
+    # So that what the circuit does not use has a gradient of zeros, as with the other methods.
+    return outputs + 0 * (inputs.sum() + weights.sum())
 
 
 @functools.cache
-def load(name: str) -> PennyLaneBackend:
-    """Return the backend for a device, the same one each time."""
+def _named(name: str) -> PennyLaneBackend:
     return PennyLaneBackend(name)
 
 
-def _operation(gate: Gate, inputs: Any, weights: Any) -> Any:
-    """A gate as a PennyLane operation; `inputs` `(..., n_inputs)` and `weights` flattened."""
-    import pennylane as qml
+def load(backend: Any) -> PennyLaneBackend:
+    """Return the backend for a device.
 
-    operation = getattr(qml, gate.name)
-    match gate.parameter:
-        case Constant(value):
-            return operation(value, wires=gate.wires)
-        case InputSlot(index, scale):
-            return operation(scale * inputs[..., index], wires=gate.wires)
-        case WeightSlot(index, scale):
-            return operation(scale * weights[index], wires=gate.wires)
-        case _:
-            return operation(wires=gate.wires)
+    Args:
+        backend: Name of a device, which gives the same backend each time, or a device itself, of which
+            nothing is kept.
 
+    Returns:
+        The backend.
 
-def _operator(word: PauliWord) -> Any:
-    import pennylane as qml
-
-    factors = [getattr(qml, f"Pauli{p}")(w) for p, w in zip(word.letters, word.wires, strict=True)]
-    product = factors[0] if len(factors) == 1 else qml.prod(*factors)
-    return product if word.coefficient == 1.0 else word.coefficient * product
+    Raises:
+        ImportError: If PennyLane is not installed.
+        TypeError: If it is neither.
+        ValueError: If PennyLane has no device of that name.
+    """
+    if isinstance(backend, str):
+        return _named(backend)
+    # Who has a device has imported PennyLane; for the error it need not be loaded.
+    qml = sys.modules.get("pennylane")
+    if qml is None or not isinstance(backend, qml.devices.Device):
+        raise TypeError(
+            f"backend must be a str or a PennyLane device, but was {backend!r} ({type(backend).__name__}). "
+            "Give the name of a backend, such as 'jax', or what qml.device(...) returns."
+        )
+    return PennyLaneBackend(backend)

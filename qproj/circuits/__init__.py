@@ -2,6 +2,6 @@
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate, InputSlot, WeightSlot
-from qproj.circuits.observables import PauliWord
+from qproj.circuits.observables import Hamiltonian, PauliWord
 
-__all__ = ["Circuit", "Constant", "Gate", "InputSlot", "PauliWord", "WeightSlot"]
+__all__ = ["Circuit", "Constant", "Gate", "Hamiltonian", "InputSlot", "PauliWord", "WeightSlot"]

@@ -2,82 +2,190 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from qproj.circuits.ansatz import ANSAETZE
 from qproj.circuits.drawing import draw
 from qproj.circuits.encodings import ENCODINGS
-from qproj.circuits.gates import Gate, InputSlot
-from qproj.circuits.observables import OBSERVABLES, PauliWord
+from qproj.circuits.gates import Gate, InputSlot, WeightSlot
+from qproj.circuits.observables import OBSERVABLES, Hamiltonian, Observable, PauliWord
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Circuit:
     """An encoding, an ansatz and what is measured after them, on qubits that start in |0...0>.
 
+    Or any list of gates in place of the first two: `Circuit(gates=[Gate("RY", (0,), InputSlot(0)), ...])`.
     Wire 0 is the most significant bit of a basis state's index, as in PennyLane. Equal arguments give equal
     circuits, so a circuit is a key under which compiled programs are found. `print(circuit)` draws it.
 
+    Args:
+        n_qubits: Number of qubits, at least 1; by default 4, or as many as the gates need.
+        n_layers: Number of ansatz layers, at least 1; by default 3.
+        encoding: How inputs enter: `"angle_x"`, `"angle_y"` (the default), `"angle_z"`, `"iqp"` or
+            `"amplitude"`.
+        ansatz: The trainable part: `"strongly_entangling"` (the default), `"basic_entangler"`,
+            `"basic_entangler_y"`, `"basic_entangler_z"` or `"simplified_two_design"`.
+        observables: What is measured: `"z"`, `"xyz"`, `"zz"`, or a sequence of `PauliWord` and `Hamiltonian`.
+        reupload: Whether the inputs enter again before every layer (Perez-Salinas et al., "Data re-uploading
+            for a universal quantum classifier" (2020), arXiv:1907.02085).
+        gates: Gates of one's own, in the order in which they act. Excludes `n_layers`, `ansatz`, `reupload`
+            and all encodings but `"amplitude"`.
+
     Attributes:
-        n_qubits: Number of qubits, at least 1.
-        n_layers: Number of ansatz layers, at least 1.
-        encoding: How inputs enter: `"angle_x"`, `"angle_y"` or `"angle_z"`.
-        ansatz: The trainable part: `"strongly_entangling"` or `"basic_entangler"`.
-        observables: `"z"`, `"xyz"`, or Pauli words; always a tuple of Pauli words once built.
-        gates: Derived: the gates in the order in which they act.
-        n_inputs: Derived: number of input values per sample.
-        n_outputs: Derived: number of expectation values per sample.
-        weight_shape: Derived: shape of the weights, as PennyLane's template of the ansatz has it.
+        observables: A tuple of `PauliWord` and `Hamiltonian`, one for each output.
+        gates: All gates, in the order in which they act.
+        n_layers, encoding, ansatz: 0, `""` and `""` where the gates were given.
+        n_inputs: Number of input values per sample; with `"amplitude"` the largest number.
+        n_outputs: Number of expectation values per sample.
+        weight_shape: Shape of the weights, as PennyLane's template of the ansatz has it.
+        amplitudes: Whether the inputs are the amplitudes of the state the circuit starts in.
 
     Raises:
-        ValueError: If a count is below 1, a name is unknown or a wire does not exist.
+        ValueError: If a count is below 1, a name is unknown, a wire does not exist, or options exclude each
+            other.
         TypeError: If a count is not an integer.
     """
 
-    n_qubits: int = 4
-    n_layers: int = 3
-    encoding: str = "angle_y"
-    ansatz: str = "strongly_entangling"
-    observables: str | tuple[PauliWord, ...] = "z"
-    # All below follows from the five fields above, so equality leaves it out and stays cheap.
-    gates: tuple[Gate, ...] = field(init=False, compare=False, repr=False)
-    n_inputs: int = field(init=False, compare=False, repr=False)
-    n_outputs: int = field(init=False, compare=False, repr=False)
-    weight_shape: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    n_qubits: int
+    n_layers: int
+    encoding: str
+    ansatz: str
+    observables: tuple[Observable, ...]
+    reupload: bool
+    # Where not given, gates follow from the fields above; equality leaves them out then and stays cheap.
+    own_gates: tuple[Gate, ...] = field(repr=False)
+    gates: tuple[Gate, ...] = field(compare=False, repr=False)
+    n_inputs: int = field(compare=False, repr=False)
+    weight_shape: tuple[int, ...] = field(compare=False, repr=False)
+    amplitudes: bool = field(compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        _check_count("n_qubits", self.n_qubits)
-        _check_count("n_layers", self.n_layers)
-        ansatz = ANSAETZE[self.ansatz](self.n_qubits, self.n_layers)
-        gates = ENCODINGS[self.encoding](self.n_qubits) + ansatz.gates
-        if isinstance(self.observables, str):
-            words = OBSERVABLES[self.observables](self.n_qubits)
+    def __init__(
+        self,
+        n_qubits: int | None = None,
+        n_layers: int | None = None,
+        encoding: str | None = None,
+        ansatz: str | None = None,
+        observables: str | Iterable[Observable] = "z",
+        reupload: bool = False,
+        *,
+        gates: Iterable[Gate] | None = None,
+    ) -> None:
+        for name, count in (("n_qubits", n_qubits), ("n_layers", n_layers)):
+            if count is not None:
+                _check_count(name, count)
+        if gates is None:
+            n_qubits, n_layers = n_qubits or 4, n_layers or 3
+            encoding, ansatz = encoding or "angle_y", ansatz or "strongly_entangling"
+            enter, trained = ENCODINGS[encoding](n_qubits), ANSAETZE[ansatz](n_qubits, n_layers)
+            if reupload and enter.amplitudes:
+                raise ValueError(
+                    f"reupload must be False with encoding {encoding!r}, which prepares the state a circuit "
+                    "starts in, but was True."
+                )
+            again = enter.gates if reupload else ()
+            layers = [(again if i else ()) + layer for i, layer in enumerate(trained.layers)]
+            own: tuple[Gate, ...] = ()
+            all_gates = sum(layers, enter.gates + trained.start)
+            n_inputs, weight_shape, amplitudes = enter.n_inputs, trained.weight_shape, enter.amplitudes
         else:
-            words = tuple(self.observables)
-        _check_wires(self.n_qubits, gates, words)
-        slots = [gate.parameter.index for gate in gates if isinstance(gate.parameter, InputSlot)]
-        derived = {
-            "observables": words,
-            "gates": gates,
-            "n_inputs": max(slots, default=-1) + 1,
-            "n_outputs": len(words),
-            "weight_shape": ansatz.weight_shape,
-        }
-        for name, value in derived.items():
+            own = all_gates = tuple(gates)
+            amplitudes = encoding == "amplitude"
+            options = {"n_layers": n_layers, "ansatz": ansatz, "reupload": reupload}
+            _check_alone(all_gates, options if amplitudes else options | {"encoding": encoding})
+            n_qubits = n_qubits or 1 + max(max(gate.wires) for gate in all_gates)
+            n_layers, encoding, ansatz = 0, "amplitude" if amplitudes else "", ""
+            n_inputs, n_weights = _count_slots(all_gates)
+            if amplitudes and n_inputs:
+                raise ValueError("gates must have no InputSlot with encoding 'amplitude', but some had.")
+            n_inputs = 2**n_qubits if amplitudes else n_inputs
+            weight_shape = (n_weights,)
+        if isinstance(observables, str):
+            observables = OBSERVABLES[observables](n_qubits)
+        observables = _observables(observables)
+        values = {
+            "n_qubits": n_qubits, "n_layers": n_layers, "encoding": encoding, "ansatz": ansatz,
+            "observables": observables, "reupload": reupload, "own_gates": own, "gates": all_gates,
+            "n_inputs": n_inputs, "weight_shape": weight_shape, "amplitudes": amplitudes,
+        }  # fmt: skip
+        for name, value in values.items():
             object.__setattr__(self, name, value)
+        _check_wires(n_qubits, all_gates, self.words)
 
     def __hash__(self) -> int:
         # Called at every run of a layer: short on purpose, equality does the rest.
-        return hash((self.n_qubits, self.n_layers, self.encoding, self.ansatz))
+        return hash((self.n_qubits, self.n_layers, self.encoding, self.ansatz, len(self.gates)))
 
     @property
+    def n_outputs(self) -> int:
+        """Number of expectation values per sample."""
+        return len(self.observables)
+
+    @cached_property
     def words(self) -> tuple[PauliWord, ...]:
-        """`observables`, typed as the Pauli words they are once the circuit is built."""
-        assert not isinstance(self.observables, str)
-        return self.observables
+        """The Pauli words of all observables, one after the other."""
+        return tuple(word for observable in self.observables for word in _words(observable))
+
+    @cached_property
+    def owners(self) -> tuple[int, ...]:
+        """The output that each of `words` is a term of."""
+        return tuple(i for i, observable in enumerate(self.observables) for _ in _words(observable))
+
+    @cached_property
+    def products(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of inputs whose products are angles, each once, in the order of the gates."""
+        slots = [gate.parameter for gate in self.gates if isinstance(gate.parameter, InputSlot)]
+        return tuple(dict.fromkeys((slot.index, slot.times) for slot in slots if slot.times is not None))
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns a runner is given per sample: the inputs, then `products`."""
+        return self.n_inputs + len(self.products)
+
+    @cached_property
+    def plain_gates(self) -> tuple[Gate, ...]:
+        """The gates with plain columns as input slots: each of `products` has a column of its own."""
+        column = {pair: self.n_inputs + i for i, pair in enumerate(self.products)}
+
+        def plain(gate: Gate) -> Gate:
+            match gate.parameter:
+                case InputSlot(index, scale, int(times)):
+                    return replace(gate, parameter=InputSlot(column[index, times], scale))
+            return gate
+
+        return tuple(map(plain, self.gates))
 
     def __str__(self) -> str:
-        return draw(self.n_qubits, self.gates, self.words)
+        return draw(self.n_qubits, self.gates, self.observables, self.amplitudes)
+
+
+def _observables(given: object) -> tuple[Observable, ...]:
+    items = tuple(given) if isinstance(given, Iterable) else (given,)
+    for item in items:
+        if not isinstance(item, Observable):
+            raise TypeError(
+                f"observables must be one of {', '.join(map(repr, OBSERVABLES))}, or a sequence of PauliWord "
+                f"and Hamiltonian, but held {item!r}."
+            )
+    return items
+
+
+def _words(observable: Observable) -> tuple[PauliWord, ...]:
+    return observable.words if isinstance(observable, Hamiltonian) else (observable,)
+
+
+def _count_slots(gates: Sequence[Gate]) -> tuple[int, int]:
+    """How many inputs and weights the gates' slots reach to."""
+    n_inputs = n_weights = 0
+    for gate in gates:
+        match gate.parameter:
+            case InputSlot(index, _, times):
+                n_inputs = max(n_inputs, index + 1, 0 if times is None else times + 1)
+            case WeightSlot(index):
+                n_weights = max(n_weights, index + 1)
+    return n_inputs, n_weights
 
 
 def _check_count(name: str, value: object) -> None:
@@ -87,7 +195,17 @@ def _check_count(name: str, value: object) -> None:
         raise ValueError(f"{name} must be at least 1, but was {value}.")
 
 
-def _check_wires(n_qubits: int, gates: tuple[Gate, ...], words: tuple[PauliWord, ...]) -> None:
+def _check_alone(gates: Sequence[object], options: Mapping[str, object]) -> None:
+    wrong = [gate for gate in gates if not isinstance(gate, Gate)]
+    if wrong or not gates:
+        was = f"held {wrong[0]!r}" if wrong else "was empty"
+        raise ValueError(f"gates must hold at least one qproj.Gate, and nothing else, but {was}.")
+    both = [f"{name}={value!r}" for name, value in options.items() if value]
+    if both:
+        raise ValueError(f"gates are the whole circuit and must come alone, but {both[0]} was given too.")
+
+
+def _check_wires(n_qubits: int, gates: Sequence[Gate], words: Sequence[PauliWord]) -> None:
     if not words:
         raise ValueError("observables must hold at least one Pauli word, but was empty.")
     items: tuple[Gate | PauliWord, ...] = (*gates, *words)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qproj.circuits.gates import Gate
-from qproj.circuits.observables import PauliWord
+from qproj.circuits.observables import Observable
 
 
-def draw(n_qubits: int, gates: Sequence[Gate], words: Sequence[PauliWord]) -> str:
+def draw(
+    n_qubits: int, gates: Sequence[Gate], observables: Sequence[Observable], amplitudes: bool = False
+) -> str:
     """Draw gates and observables.
 
     Each gate goes into the first column in which all wires from its lowest to its highest are free, so a
@@ -17,7 +19,8 @@ def draw(n_qubits: int, gates: Sequence[Gate], words: Sequence[PauliWord]) -> st
     Args:
         n_qubits: Number of wires.
         gates: The gates in the order in which they act.
-        words: The observables.
+        observables: What is measured.
+        amplitudes: Whether the circuit starts in a state that the inputs give.
 
     Returns:
         `n_qubits + 1` lines; angles show as `x3` (input 3) and `w5` (flattened weight 5).
@@ -40,13 +43,18 @@ def draw(n_qubits: int, gates: Sequence[Gate], words: Sequence[PauliWord]) -> st
         for cell in columns:
             width = max(map(len, cell.values()))
             cells.append(cell.get(wire, "").center(width, "─"))
-        lines.append(f"{wire:>{len(str(n_qubits - 1))}}: ─{'─'.join(cells)}─")
-    return "\n".join([*lines, "expval: " + ", ".join(map(str, words))])
+        start = "|x⟩─" if amplitudes else ""
+        lines.append(f"{wire:>{len(str(n_qubits - 1))}}: {start}─{'─'.join(cells)}─")
+    return "\n".join([*lines, "expval: " + ", ".join(map(str, observables))])
+
+
+# How the wires of a gate are drawn, where its name is not written on them.
+_SYMBOLS = {"CNOT": "●X", "CZ": "●●", "Toffoli": "●●X", "SWAP": "xx"}
 
 
 def _symbols(gate: Gate) -> dict[int, str]:
-    if gate.name == "CNOT":
-        return dict(zip(gate.wires, "●X", strict=True))
+    if gate.name in _SYMBOLS:
+        return dict(zip(gate.wires, _SYMBOLS[gate.name], strict=True))
     if len(gate.wires) == 1:
         return {gate.wires[0]: str(gate)}
     return {wire: f"{gate}:{place}" for place, wire in enumerate(gate.wires)}

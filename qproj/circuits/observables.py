@@ -1,6 +1,6 @@
-"""Observables: what is measured, as Pauli words.
+"""Observables: what is measured, as Pauli words and sums of them.
 
-A set of observables is a function `n_qubits -> words`, one word for each output of the layer. To add one,
+A set of observables is a function from `n_qubits` to one observable for each output of the layer. To add one,
 write the function here and register it.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 
 from qproj.registry import Registry
 
@@ -43,16 +44,46 @@ class PauliWord:
         return word if self.coefficient == 1.0 else f"{self.coefficient:.3g} {word}"
 
 
-OBSERVABLES: Registry[Callable[[int], tuple[PauliWord, ...]]] = Registry("observables")
+@dataclass(frozen=True)
+class Hamiltonian:
+    """A sum of Pauli words: one output of the layer.
+
+    Attributes:
+        words: The terms, each with its coefficient.
+
+    Raises:
+        ValueError: If there is no term.
+    """
+
+    words: tuple[PauliWord, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", tuple(self.words))
+        if not self.words:
+            raise ValueError("words must hold at least one Pauli word, but was empty.")
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.words))
+
+
+Observable = PauliWord | Hamiltonian
+
+OBSERVABLES: Registry[Callable[[int], tuple[Observable, ...]]] = Registry("observables")
 
 
 @OBSERVABLES.register("z")
-def z(n_qubits: int) -> tuple[PauliWord, ...]:
+def z(n_qubits: int) -> tuple[Observable, ...]:
     """Z on each wire: `n_qubits` outputs."""
     return tuple(PauliWord("Z", (wire,)) for wire in range(n_qubits))
 
 
 @OBSERVABLES.register("xyz")
-def xyz(n_qubits: int) -> tuple[PauliWord, ...]:
+def xyz(n_qubits: int) -> tuple[Observable, ...]:
     """X on each wire, then Y on each, then Z on each: `3 * n_qubits` outputs."""
     return tuple(PauliWord(letter, (wire,)) for letter in "XYZ" for wire in range(n_qubits))
+
+
+@OBSERVABLES.register("zz")
+def zz(n_qubits: int) -> tuple[Observable, ...]:
+    """Z on each wire, then Z Z on each pair of wires: `n_qubits * (n_qubits + 1) / 2` outputs."""
+    return (*z(n_qubits), *(PauliWord("ZZ", pair) for pair in combinations(range(n_qubits), 2)))

@@ -11,50 +11,64 @@ The residual is the final state alone: memory does not grow with the number of l
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import Array
 
 from qproj.circuits.circuit import Circuit
 from qproj.simulation import statevector as sv
-from qproj.simulation.fusion import GateTable, blocks, gate_table, plan
+from qproj.simulation.fusion import Angles, Local, empty_local, layers
+from qproj.simulation.measurement import Measurement
+from qproj.simulation.runs import Run, Slopes, runs
 
-Residuals = tuple[Array, ...]
+Residuals = tuple[Any, ...]
 
 
 class Adjoint:
-    """Forward and backward of a circuit, to be compiled by the engine.
+    """Forward and backward of a circuit, block by block, to be compiled by the engine.
 
     Args:
         circuit: The circuit.
+        block: Largest number of wires in a block.
     """
 
-    def __init__(self, circuit: Circuit) -> None:
-        self._layers = plan(circuit.n_qubits, circuit.gates)
-        self._measurement = sv.Measurement(circuit.n_qubits, circuit.words)
-        # The first layer acts on |0...0>, so it prepares a product state, even when it is empty.
-        self._first = self._layers[0].table or gate_table([[]] * circuit.n_qubits)
+    keeps_states = False
+
+    def __init__(self, circuit: Circuit, block: int) -> None:
+        first, *others = layers(circuit)
+        # The first one-qubit gates act on |0...0>, so they prepare a product state, even when there are none.
+        self._start = None if circuit.amplitudes else first.local or empty_local(circuit.n_qubits)
+        walked = [first if circuit.amplitudes else replace(first, local=None), *others]
+        undone = None
+        last = walked[-1]
+        if Measurement.absorbs(circuit, last.forth):
+            undone = last.back
+            walked[-1] = replace(last, diagonal=None, forth=None, back=None)
+        walked = [layer for layer in walked if layer.local or layer.diagonal or layer.forth]
+        self._n_states = 2**circuit.n_qubits
+        self._runs = runs(walked, circuit.n_qubits, block)
+        self._measurement = Measurement(circuit, undone)
 
     def forward(self, inputs: Array, weights: Array) -> tuple[Array, Residuals]:
         """Run the circuit.
 
         Args:
-            inputs: `(batch, n_inputs)`, radians, float32 or float64.
+            inputs: `(batch, n_features)`, radians or amplitudes, float32 or float64.
             weights: `weight_shape`, radians, same dtype.
 
         Returns:
             Expectation values `(batch, n_outputs)` and the residuals that `backward` takes.
         """
         x, w = inputs.T, weights.reshape(-1)
-        vectors = self._prepare(sv.fuse(sv.gate_matrices(self._first, x, w)), x)
-        state = sv.as_pair(sv.product_state(vectors))
-        for position, layer in enumerate(self._layers):
-            if position and layer.table is not None:
-                unitaries = sv.fuse(sv.gate_matrices(layer.table, x, w))
-                apply = sv.apply_per_sample if layer.table.per_sample else sv.apply_shared
-                state = apply(state, unitaries)
-            if layer.source is not None:
-                state = sv.permute(state, layer.source)
-        return self._measurement.expectations(state).T, (state,)
+        state, kept = self._prepare(x, w), []
+        for run in self._runs:
+            state, states = run.forward(state, run.prepare(x, w), keep=self.keeps_states)
+            kept.append(states)
+        residuals = (state, *kept) if self.keeps_states else (state,)
+        return self._measurement.expectations(state).T, residuals
 
     def backward(
         self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
@@ -68,43 +82,58 @@ class Adjoint:
             cotangents: `(batch, n_outputs)`.
 
         Returns:
-            Gradients for the inputs, `(batch, n_inputs)`, and for the weights, `weight_shape`, the latter
+            Gradients for the inputs, `(batch, n_features)`, and for the weights, `weight_shape`, the latter
             summed over the batch.
         """
         x, w = inputs.T, weights.reshape(-1)
         gradients = (jnp.zeros_like(x), jnp.zeros_like(w))
-        (psi,) = residuals
-        bra = self._measurement.bra(psi, cotangents.T)
-        for position in reversed(range(len(self._layers))):
-            layer = self._layers[position]
-            if layer.inverse_source is not None:
-                psi, bra = (sv.permute(state, layer.inverse_source) for state in (psi, bra))
-            if layer.table is None or position == 0:
-                continue
-            gates = sv.gate_matrices(layer.table, x, w)
-            inverse = sv.adjoint(sv.fuse(gates))
-            if layer.table.per_sample:
-                reduced = _reduced_per_sample(psi, bra, len(inverse))
-                apply = sv.apply_per_sample
-            else:
-                reduced = _reduced_shared(psi, bra, len(inverse))
-                apply = sv.apply_shared
-            gradients = _accumulate(gradients, layer.table, gates, reduced)
-            psi, bra = apply(psi, inverse), apply(bra, inverse)
-        gates = sv.gate_matrices(self._first, x, w)
-        vectors = self._prepare(sv.fuse(gates), x)
-        reduced = _environments(sv.as_complex(bra), vectors).conj()[:, :, None] * vectors[:, None]
-        if not self._first.per_sample:
-            reduced = reduced.sum(axis=-1)
-        grad_inputs, grad_weights = _accumulate(gradients, self._first, gates, reduced)
-        return grad_inputs.T, grad_weights.reshape(weights.shape)
+        final, *kept = residuals
+        bra = self._measurement.bra(final, cotangents.T)
+        psi = None if self.keeps_states else final
+        for i, run in reversed(list(enumerate(self._runs))):
+            psi, bra, slopes = run.backward(psi, bra, run.prepare(x, w), kept[i] if kept else None)
+            gradients = chain(gradients, run, slopes, x, w)
+        grad_x, grad_w = self._finish(gradients, bra, x, w)
+        return grad_x.T, grad_w.reshape(weights.shape)
 
-    def _prepare(self, unitaries: Array, x: Array) -> Array:
-        """What the first layer makes of |0> on each wire, `(n_qubits, 2, batch)`."""
-        vectors = unitaries[:, :, 0]
-        if not self._first.per_sample:
-            vectors = jnp.broadcast_to(vectors[..., None], (*vectors.shape, x.shape[-1]))
-        return vectors
+    def _prepare(self, x: Array, w: Array) -> Array:
+        """The state that the first one-qubit gates, or the inputs themselves, prepare."""
+        if self._start is None:
+            return jnp.stack([x, jnp.zeros_like(x)])
+        return sv.as_pair(sv.product_state(self._vectors(sv.gate_matrices(self._start, x, w), x)))
+
+    def _vectors(self, gates: Array, x: Array) -> Array:
+        """What the first gates make of |0> on each wire, `(n_qubits, 2, batch)`."""
+        vectors = sv.fuse(gates, 0)[:, :, 0]
+        return (
+            vectors if gates.ndim == 5 else jnp.broadcast_to(vectors[..., None], (*vectors.shape, x.shape[1]))
+        )
+
+    def _finish(self, gradients: tuple[Array, Array], bra: Array, x: Array, w: Array) -> tuple[Array, Array]:
+        """Add what the preparation contributes, from the bra right after it."""
+        if self._start is None:
+            return gradients[0] + 2 * bra[0], gradients[1]
+        gates = sv.gate_matrices(self._start, x, w)
+        vectors = self._vectors(gates, x)
+        reduced = _environments(sv.as_complex(bra), vectors).conj()[:, :, None] * vectors[:, None]
+        if not self._start.angles.per_sample:
+            reduced = reduced.sum(axis=-1)
+        return _add(gradients, self._start.angles, _by_angle(self._start, gates, reduced, 0))
+
+
+def chain(
+    gradients: tuple[Array, Array], run: Run, slopes: Slopes, x: Array, w: Array
+) -> tuple[Array, Array]:
+    """Add the gradients of a run, by the chain rule, to those for inputs and weights."""
+    local, diagonal = run.layers.local, run.layers.diagonal
+    if local is not None and local.angles.has_weights:
+        assert slopes.reduced is not None
+        gates = sv.gate_matrices(local, x, w)
+        gradients = _add(gradients, local.angles, _by_angle(local, gates, slopes.reduced, 1))
+    if diagonal is not None:
+        assert slopes.angles is not None
+        gradients = _add(gradients, diagonal.angles, slopes.angles)
+    return gradients
 
 
 def _environments(bra: Array, vectors: Array) -> Array:
@@ -129,74 +158,45 @@ def _environments(bra: Array, vectors: Array) -> Array:
     return jnp.concatenate([_environments(on_left, left), _environments(on_right, right)])
 
 
-def _reduced_shared(psi: Array, bra: Array, n_qubits: int) -> Array:
-    """`R` of each wire, summed over the batch: complex `(n_qubits, 2, 2)`."""
-    reduced = []
-    for k in blocks(n_qubits):
-        rows = 2 * 2**k
-        gram = jnp.matmul(
-            bra.reshape(rows, -1), psi.reshape(rows, -1).T, precision=lax.Precision.HIGHEST
-        ).reshape(2, 2**k, 2, 2**k)
-        block = lax.complex(gram[0, :, 0] + gram[1, :, 1], gram[0, :, 1] - gram[1, :, 0])
-        for wire in range(k):
-            shape = (2**wire, 2, 2 ** (k - 1 - wire))
-            reduced.append(jnp.einsum("iajibj->ab", block.reshape(*shape, *shape)))
-        if k < n_qubits:
-            psi, bra = sv.rotate(psi, k), sv.rotate(bra, k)
-    return jnp.stack(reduced)
-
-
-def _reduced_per_sample(psi: Array, bra: Array, n_qubits: int) -> Array:
-    """`R` of each wire and sample: complex `(n_qubits, 2, 2, batch)`."""
-    ket, conjugate = sv.as_complex(psi), sv.as_complex(bra).conj()
-    return jnp.stack(
-        [
-            jnp.stack(
-                [
-                    jnp.stack([(a * b).sum(axis=(0, 1)) for b in sv.split(ket, wire)])
-                    for a in sv.split(conjugate, wire)
-                ]
-            )
-            for wire in range(n_qubits)
-        ]
-    )
-
-
-def _accumulate(
-    gradients: tuple[Array, Array], table: GateTable, gates: Array, reduced: Array
-) -> tuple[Array, Array]:
-    """Add the gradients of one layer.
+def _by_angle(local: Local, gates: Array, reduced: Array, depth_axis: int) -> Array:
+    """Gradients for the angles of one-qubit gates.
 
     A gate's generator sits behind the gates that follow it on its wire, so it is carried to the layer's end
     first: `A P A^dagger` with `A` the product of those gates.
 
     Args:
-        gradients: For the inputs, `(n_inputs, batch)`, and for the weights, `(n_weights,)`.
-        table: The layer.
-        gates: Its matrices, `(depth, n_qubits, 2, 2, *batch)`.
-        reduced: `R` of each wire, `(n_qubits, 2, 2, *batch)`.
+        local: The gates; tables `(..., depth, n_qubits)`.
+        gates: Their matrices, `(..., depth, n_qubits, 2, 2, *batch)`.
+        reduced: `R` of each wire, `(..., n_qubits, 2, 2, *batch)`.
+        depth_axis: Place of `depth`.
 
     Returns:
-        The sums.
+        `(..., depth, n_qubits, *batch)`.
     """
-    by_angle = []
+    at = depth_axis + 1  # where the matrices begin once depth is gone
+    slopes = []
     # `carried` is R seen from behind the gate in question: trace(A P A^+ R^T) = trace(P carried^T).
     carried = reduced
-    for k in reversed(range(len(gates))):
-        generator = jnp.asarray(table.generator[k], gates.dtype)
-        generator = generator.reshape(*generator.shape, *(1,) * (gates.ndim - 4))
-        by_angle.append((generator * carried).sum(axis=(1, 2)).imag)
-        carried = sv.multiply(sv.multiply(gates[k].swapaxes(1, 2), carried), gates[k].conj())
-    angle = jnp.stack(by_angle[::-1])
+    for k in reversed(range(gates.shape[depth_axis])):
+        gate = jnp.take(gates, k, depth_axis)
+        generator = jnp.asarray(np.take(local.generator, k, depth_axis), gates.dtype)
+        generator = generator.reshape(*generator.shape, *(1,) * (carried.ndim - generator.ndim))
+        slopes.append((generator * carried).sum(axis=(at, at + 1)).imag)
+        if k:
+            carried = sv.multiply(sv.multiply(gate.swapaxes(at, at + 1), carried, at), gate.conj(), at)
+    return jnp.stack(slopes[::-1], depth_axis)
 
-    grad_inputs, grad_weights = gradients
-    at = table.weight_scale.nonzero()
-    if len(at[0]):
-        scale = jnp.asarray(table.weight_scale[at], angle.dtype)
-        summed = angle.sum(axis=-1) if table.per_sample else angle
-        grad_weights = grad_weights.at[table.weight_index[at]].add(scale * summed[at])
-    at = table.input_scale.nonzero()
-    if len(at[0]):
-        scale = jnp.asarray(table.input_scale[at], angle.dtype)[:, None]
-        grad_inputs = grad_inputs.at[table.input_index[at]].add(scale * angle[at])
-    return grad_inputs, grad_weights
+
+def _add(gradients: tuple[Array, Array], angles: Angles, slopes: Array) -> tuple[Array, Array]:
+    """Chain rule from angles to inputs, `(n_features, batch)`, and weights, `(n_weights,)`."""
+    grad_x, grad_w = gradients
+    at = angles.weight_scale.nonzero()
+    if angles.has_weights:
+        scale = jnp.asarray(angles.weight_scale[at], slopes.dtype)
+        summed = slopes.sum(axis=-1) if angles.per_sample else slopes
+        grad_w = grad_w.at[angles.weight_index[at]].add(scale * summed[at])
+    at = angles.input_scale.nonzero()
+    if angles.per_sample:
+        scale = jnp.asarray(angles.input_scale[at], slopes.dtype)[:, None]
+        grad_x = grad_x.at[angles.input_index[at]].add(scale * slopes[at])
+    return grad_x, grad_w

@@ -12,7 +12,9 @@ from jax import Array
 
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals
-from qproj.registry import Registry
+from qproj.differentiation.backprop import Backprop
+from qproj.differentiation.dense import Dense
+from qproj.differentiation.parameter_shift import ParameterShift
 
 
 class Differentiation(Protocol):
@@ -27,8 +29,23 @@ class Differentiation(Protocol):
         """Gradients for inputs and weights."""
 
 
-DIFF_METHODS: Registry[Callable[[Circuit], Differentiation]] = Registry("diff_method")
-DIFF_METHODS.add("adjoint", Adjoint)
+def build(circuit: Circuit, strategy: str, diff_method: str) -> Differentiation:
+    """Forward and backward of a circuit, not compiled yet.
+
+    Args:
+        circuit: The circuit.
+        strategy: `"dense"` or `"fused-k"`, one that can run it.
+        diff_method: `"adjoint"`, `"backprop"` or `"parameter-shift"`.
+
+    Returns:
+        The pair.
+    """
+    if diff_method == "parameter-shift":
+        return ParameterShift(circuit, lambda c: build(c, strategy, "adjoint"))
+    if strategy == "dense":
+        return Dense(circuit)
+    method = Backprop if diff_method == "backprop" else Adjoint
+    return method(circuit, int(strategy.removeprefix("fused-")))
 
 
 @dataclass(frozen=True)
@@ -48,17 +65,18 @@ class Program:
 
 # Bounded, so that a search over many circuits does not keep every compiled program.
 @functools.lru_cache(maxsize=128)
-def program(circuit: Circuit, diff_method: str) -> Program:
+def program(circuit: Circuit, strategy: str, diff_method: str) -> Program:
     """Return the compiled functions of a circuit, the same ones for equal circuits.
 
     Args:
         circuit: The circuit.
-        diff_method: A name in `DIFF_METHODS`.
+        strategy: As for `build`.
+        diff_method: As for `build`.
 
     Returns:
         Functions that compile on their first call with a new dtype or batch size.
     """
-    method = DIFF_METHODS[diff_method](circuit)
+    method = build(circuit, strategy, diff_method)
 
     # The settings count while a function is traced, not when it runs: an application may be strict about
     # promotion in its own JAX code, and this code keeps to the dtypes it is given without that.
@@ -80,5 +98,9 @@ def program(circuit: Circuit, diff_method: str) -> Program:
 
 
 def bucket(batch: int) -> int:
-    """The batch size that a batch is padded to: the next power of two, so that few sizes are compiled."""
-    return 1 << max(batch - 1, 0).bit_length()
+    """The batch size that a batch is padded to, so that few sizes are compiled.
+
+    Powers of two and the numbers half-way between them: less than half of a batch is added.
+    """
+    power = 1 << max(batch - 1, 0).bit_length()
+    return 3 * power // 4 if power >= 4 and batch <= 3 * power // 4 else power

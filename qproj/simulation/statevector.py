@@ -1,4 +1,4 @@
-"""Kernels on a batch of state vectors: prepare, apply a layer, measure. JAX only.
+"""Kernels on a batch of state vectors: prepare, apply a block, a diagonal, a permutation. JAX only.
 
 A state is a real array `(2, 2**n_qubits, batch)`: real and imaginary parts, amplitudes with wire 0 as the
 most significant bit, samples last. Real, because a real matrix product runs several times faster on XLA's
@@ -9,13 +9,24 @@ the dtype they are given, so the same code is complex64 or complex128.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import ArrayLike
 
-from qproj.circuits.observables import PauliWord
-from qproj.simulation.fusion import GateTable, blocks
+from qproj.simulation.fusion import Angles, Diagonal, Layer, Local
+from qproj.simulation.moves import Moves
+
+# So that layers of the same kind can be stacked, and a compiled loop can run over them.
+jax.tree_util.register_dataclass(
+    Angles,
+    ["constant", "weight_index", "weight_scale", "input_index", "input_scale"],
+    ["has_weights", "per_sample"],
+)
+jax.tree_util.register_dataclass(Local, ["fixed", "generator", "angles"], [])
+jax.tree_util.register_dataclass(Diagonal, ["masks", "angles"], [])
+jax.tree_util.register_dataclass(Moves, ["high", "low"], [])
+jax.tree_util.register_dataclass(Layer, ["local", "diagonal", "forth", "back"], [])
 
 
 def as_complex(state: Array) -> Array:
@@ -28,48 +39,54 @@ def as_pair(state: Array) -> Array:
     return jnp.stack([state.real, state.imag])
 
 
-def multiply(left: Array, right: Array) -> Array:
-    """Product of 2 x 2 matrices `(wires, 2, 2, *batch)`, written out so that XLA fuses it."""
-    return (left[:, :, :, None] * right[:, None]).sum(axis=2)
+def matmul(left: Array, right: Array) -> Array:
+    """A matrix product in full precision, also on accelerators that would round to less."""
+    return jnp.matmul(left, right, precision=lax.Precision.HIGHEST)
 
 
-def adjoint(matrices: Array) -> Array:
-    """Conjugate transpose of `(wires, 2, 2, *batch)`."""
-    return matrices.swapaxes(1, 2).conj()
-
-
-def gate_matrices(table: GateTable, inputs: Array, weights: Array) -> Array:
-    """Build every one-qubit gate of a layer.
+def angle_values(angles: Angles, inputs: Array, weights: Array) -> Array:
+    """The angles in radians.
 
     Args:
-        table: The gates.
-        inputs: `(n_inputs, batch)`, radians.
-        weights: `(n_weights,)`, radians.
+        angles: Of any shape.
+        inputs: `(n_features, batch)`.
+        weights: `(n_weights,)`.
 
     Returns:
-        Complex `(depth, n_qubits, 2, 2, *batch)`, where `batch` is there only if the layer is per sample.
+        `(*shape, *batch)`, where `batch` is there only if they are per sample.
     """
     real = weights.dtype
-    angles = jnp.asarray(table.constant, real)
-    if table.has_weights:
-        angles = angles + jnp.asarray(table.weight_scale, real) * weights[table.weight_index]
-    if table.per_sample:
-        angles = (
-            angles[..., None] + jnp.asarray(table.input_scale, real)[..., None] * inputs[table.input_index]
-        )
-    angles = angles[:, :, None, None]
-    extra = (1,) * (angles.ndim - 4)
-    kind = jnp.result_type(real, jnp.complex64)
-    fixed = jnp.asarray(table.fixed, kind).reshape(*table.fixed.shape, *extra)
-    generator = jnp.asarray(-1j * table.generator, kind).reshape(*table.fixed.shape, *extra)
+    values = jnp.asarray(angles.constant, real)
+    if angles.has_weights:
+        values = values + jnp.asarray(angles.weight_scale, real) * weights[angles.weight_index]
+    if angles.per_sample:
+        entered = jnp.asarray(angles.input_scale, real)[..., None] * inputs[angles.input_index]
+        values = values[..., None] + entered
+    return values
+
+
+def gate_matrices(local: Local, inputs: Array, weights: Array) -> Array:
+    """Build every one-qubit gate, `(..., 2, 2, *batch)` complex for tables of shape `(...)`."""
+    angles = angle_values(local.angles, inputs, weights)
+    leading = local.fixed.ndim - 2
+    angles = jnp.expand_dims(angles, (leading, leading + 1))
+    extra = (1,) * (angles.ndim - local.fixed.ndim)
+    kind = jnp.result_type(weights.dtype, jnp.complex64)
+    fixed = jnp.asarray(local.fixed, kind).reshape(*local.fixed.shape, *extra)
+    generator = jnp.asarray(-1j * local.generator, kind).reshape(*local.fixed.shape, *extra)
     return jnp.cos(angles / 2) * fixed + jnp.sin(angles / 2) * generator
 
 
-def fuse(gates: Array) -> Array:
-    """Multiply the gates of each wire: `(depth, n_qubits, 2, 2, *batch)` to `(n_qubits, 2, 2, *batch)`."""
-    product = gates[0]
-    for gate in gates[1:]:
-        product = multiply(gate, product)
+def multiply(left: Array, right: Array, axis: int) -> Array:
+    """Product of 2 x 2 matrices at `axis` and `axis + 1`, written out so that XLA fuses it."""
+    return (jnp.expand_dims(left, axis + 2) * jnp.expand_dims(right, axis)).sum(axis=axis + 1)
+
+
+def fuse(gates: Array, depth_axis: int) -> Array:
+    """Multiply the gates of each wire: `(..., depth, n_qubits, 2, 2, *batch)`, without `depth` then."""
+    product, *rest = (lax.index_in_dim(gates, k, depth_axis, False) for k in range(gates.shape[depth_axis]))
+    for gate in rest:
+        product = multiply(gate, product, depth_axis + 1)
     return product
 
 
@@ -82,145 +99,65 @@ def product_state(vectors: Array) -> Array:
     return (left[:, None] * right[None]).reshape(-1, *left.shape[1:])
 
 
-def block_matrix(unitaries: Array) -> Array:
-    """Kronecker product of `(k, 2, 2)` as the real `(2 * 2**k, 2 * 2**k)` matrix that acts on real pairs."""
-    product = unitaries[0]
-    for unitary in unitaries[1:]:
-        product = jnp.kron(product, unitary)
-    return jnp.block([[product.real, -product.imag], [product.imag, product.real]])
+def kron(unitaries: Array) -> Array:
+    """Kronecker product of `(..., k, 2, 2)` over its wires: `(..., 2**k, 2**k)`."""
+    product = unitaries[..., 0, :, :]
+    for k in range(1, unitaries.shape[-3]):
+        factor = unitaries[..., k, :, :]
+        product = product[..., :, None, :, None] * factor[..., None, :, None, :]
+        product = product.reshape(*product.shape[:-4], 2 ** (k + 1), 2 ** (k + 1))
+    return product
 
 
-def apply_shared(state: Array, unitaries: Array) -> Array:
-    """Apply one 2 x 2 matrix to each wire, the same ones for every sample.
+def real_matrix(matrix: Array) -> Array:
+    """A complex `(..., m, m)` matrix as the real `(..., 2 m, 2 m)` one that acts on real pairs.
 
-    Block by block: multiply the leading wires, then rotate them to the end; the last rotation restores
-    the order.
-
-    Args:
-        state: `(2, 2**n_qubits, batch)`.
-        unitaries: Complex `(n_qubits, 2, 2)`.
-
-    Returns:
-        The state after.
+    It is orthogonal where the matrix is unitary, so its transpose undoes it.
     """
-    shape, done = state.shape, 0
-    for k in blocks(len(unitaries)):
-        matrix = block_matrix(unitaries[done : done + k])
-        state = jnp.matmul(matrix, state.reshape(len(matrix), -1), precision=lax.Precision.HIGHEST)
-        state = rotate(state.reshape(shape), k)
-        done += k
-    return state
+    upper = jnp.concatenate([matrix.real, -matrix.imag], axis=-1)
+    lower = jnp.concatenate([matrix.imag, matrix.real], axis=-1)
+    return jnp.concatenate([upper, lower], axis=-2)
+
+
+def apply_block(state: Array, matrix: Array) -> Array:
+    """Multiply the leading wires by a real `(2 * 2**k, 2 * 2**k)` matrix."""
+    return matmul(matrix, state.reshape(len(matrix), -1)).reshape(state.shape)
 
 
 def rotate(state: Array, k: int) -> Array:
-    """Move the `k` leading wires behind the others."""
-    return state.reshape(2, 2**k, -1, state.shape[-1]).swapaxes(1, 2).reshape(state.shape)
+    """Move the `k` leading wires behind the others; `-k` moves the last `k` before the others."""
+    if 2 ** abs(k) == state.shape[1]:
+        return state
+    first = 2**k if k > 0 else state.shape[1] >> -k
+    return state.reshape(2, first, -1, state.shape[-1]).swapaxes(1, 2).reshape(state.shape)
 
 
-def apply_per_sample(state: Array, unitaries: Array) -> Array:
-    """Apply one 2 x 2 matrix to each wire, different ones for every sample.
-
-    Args:
-        state: `(2, 2**n_qubits, batch)`.
-        unitaries: Complex `(n_qubits, 2, 2, batch)`.
-
-    Returns:
-        The state after.
-    """
-    psi = as_complex(state)
-    for wire, u in enumerate(unitaries):
-        zero, one = split(psi, wire)
-        psi = jnp.stack([u[0, 0] * zero + u[0, 1] * one, u[1, 0] * zero + u[1, 1] * one], axis=1)
-        psi = psi.reshape(state.shape[1:])
-    return as_pair(psi)
-
-
-def split(psi: Array, wire: int) -> tuple[Array, Array]:
-    """The halves of a complex `(2**n, batch)` in which `wire` is 0 and 1, each `(2**wire, rest, batch)`."""
-    halves = psi.reshape(2**wire, 2, -1, psi.shape[-1])
-    return halves[:, 0], halves[:, 1]
-
-
-def permute(state: Array, source: object) -> Array:
+def permute(state: Array, moves: Moves) -> Array:
     """Gather amplitudes: `after[:, i] = state[:, source[i]]`."""
-    return jnp.asarray(state).at[:, source].get(mode="promise_in_bounds", unique_indices=True)
+    source = jnp.bitwise_xor(jnp.asarray(moves.high)[:, None], jnp.asarray(moves.low)).reshape(-1)
+    return state.at[:, source].get(mode="promise_in_bounds", unique_indices=True)
 
 
-class Measurement:
-    """Expectation values of Pauli words, and the vector their weighted sum makes of a state.
+def signs(masks: ArrayLike, n_states: int, dtype: jnp.dtype) -> Array:
+    """`(n_words, n_states)` of +-1: the eigenvalues of Z words on basis states.
 
-    A word acts as `(P psi)[i] = phase[i] * psi[i ^ flip]`. Words with the same flip share one pass.
-
-    Args:
-        n_qubits: Number of wires.
-        words: The observables, one for each output.
+    Computed on the spot, since constants of this size would fill programs.
     """
-
-    def __init__(self, n_qubits: int, words: Sequence[PauliWord]) -> None:
-        self._index = range(2**n_qubits)
-        self._groups: dict[int, list[int]] = {}
-        self._masks: list[int] = []
-        self._factors: list[complex] = []
-        for output, word in enumerate(words):
-            flip = sign = 0
-            for letter, wire in zip(word.letters, word.wires, strict=True):
-                bit = 1 << (n_qubits - 1 - wire)
-                flip |= bit if letter in "XY" else 0
-                sign |= bit if letter in "YZ" else 0
-            # Y = -i * (sign) * (flip): each Y brings a factor of -i.
-            self._factors.append(word.coefficient * (-1j) ** word.letters.count("Y"))
-            self._masks.append(sign)
-            self._groups.setdefault(flip, []).append(output)
-
-    def expectations(self, state: Array) -> Array:
-        """`<psi|P|psi>` for each word: `(2, 2**n_qubits, batch)` to `(n_outputs, batch)`."""
-        values: dict[int, Array] = {}
-        re, im = state
-        for flip, outputs in self._groups.items():
-            flipped_re, flipped_im = self._flip(state, flip)
-            signs = self._signs(outputs, state)
-            real, imag = self._factor(outputs, state)
-            total = jnp.zeros((), state.dtype)
-            if any(self._factors[j].real for j in outputs):
-                total = total + real * _matmul(signs, re * flipped_re + im * flipped_im)
-            if any(self._factors[j].imag for j in outputs):
-                total = total - imag * _matmul(signs, re * flipped_im - im * flipped_re)
-            total = jnp.broadcast_to(total, (len(outputs), state.shape[-1]))
-            values |= dict(zip(outputs, total, strict=True))
-        return jnp.stack([values[j] for j in range(len(self._masks))])
-
-    def bra(self, state: Array, cotangents: Array) -> Array:
-        """`sum_j cotangents[j] P_j psi`, all words at once; same shape as `state`."""
-        total = jnp.zeros_like(state)
-        for flip, outputs in self._groups.items():
-            flipped_re, flipped_im = self._flip(state, flip)
-            signs = self._signs(outputs, state).T
-            real, imag = self._factor(outputs, state)
-            chosen = cotangents[jnp.asarray(outputs)]
-            if any(self._factors[j].real for j in outputs):
-                weight = _matmul(signs, real * chosen)
-                total = total + jnp.stack([weight * flipped_re, weight * flipped_im])
-            if any(self._factors[j].imag for j in outputs):
-                weight = _matmul(signs, imag * chosen)
-                total = total + jnp.stack([-weight * flipped_im, weight * flipped_re])
-        return total
-
-    def _flip(self, state: Array, flip: int) -> Array:
-        if not flip:
-            return state
-        return permute(state, jnp.arange(len(self._index), dtype=jnp.int32) ^ flip)
-
-    def _signs(self, outputs: Sequence[int], like: Array) -> Array:
-        """`(len(outputs), 2**n_qubits)` of +-1, computed on the spot: constants would fill programs."""
-        masks = jnp.asarray([self._masks[j] for j in outputs], jnp.int32)[:, None]
-        parity = lax.population_count(jnp.arange(len(self._index), dtype=jnp.int32) & masks) & 1
-        return (1 - 2 * parity).astype(like.dtype)
-
-    def _factor(self, outputs: Sequence[int], like: Array) -> tuple[Array, Array]:
-        factors = [self._factors[j] for j in outputs]
-        real, imag = [f.real for f in factors], [f.imag for f in factors]
-        return jnp.asarray(real, like.dtype)[:, None], jnp.asarray(imag, like.dtype)[:, None]
+    parity = lax.population_count(jnp.arange(n_states, dtype=jnp.int32) & jnp.asarray(masks)[:, None]) & 1
+    return (1 - 2 * parity).astype(dtype)
 
 
-def _matmul(left: Array, right: Array) -> Array:
-    return jnp.matmul(left, right, precision=lax.Precision.HIGHEST)
+def phases(diagonal: Diagonal, angles: Array, n_states: int) -> Array:
+    """Real pairs `(2, n_states, *batch)` of `exp(-i sum_w angle_w * sign_w / 2)`."""
+    total = matmul(signs(diagonal.masks, n_states, angles.dtype).T, angles.reshape(len(angles), -1)) / 2
+    total = total.reshape(n_states, *angles.shape[1:])
+    return jnp.stack([jnp.cos(total), -jnp.sin(total)])
+
+
+def turn(state: Array, phase: Array, *, back: bool = False) -> Array:
+    """Multiply by phases `(2, 2**n_qubits)` or `(2, 2**n_qubits, batch)`, or by their conjugates."""
+    if phase.ndim == 2:
+        phase = phase[..., None]
+    re, im = state
+    cos, sin = phase[0], -phase[1] if back else phase[1]
+    return jnp.stack([cos * re - sin * im, sin * re + cos * im])

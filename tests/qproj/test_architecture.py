@@ -37,12 +37,19 @@ RULES = {
         *("jax", "torch", "pennylane"),
         *("qproj.simulation", "qproj.differentiation", "qproj.bridge", "qproj.backends", "qproj.layers"),
     ],
-    "simulation/fusion.py": ["jax", "torch", "pennylane", "qproj.differentiation", "qproj.simulation"],
+    "simulation/moves.py": ["jax", "torch", "pennylane", "qproj.differentiation", "qproj.simulation"],
+    "simulation/fusion.py": ["jax", "torch", "pennylane", "qproj.differentiation"],
+    "simulation/planning.py": ["jax", "torch", "pennylane", "qproj.differentiation"],
+    "differentiation/shift_rules.py": ["jax", "torch", "pennylane", "qproj"],
+    "functional.py": ["torch", "pennylane", "qproj.bridge", "qproj.backends", "qproj.layers"],
     "simulation/statevector.py": ["torch", "pennylane", "qproj.differentiation", "qproj.backends"],
     "simulation": ["torch", "pennylane", "qproj.bridge", "qproj.backends", "qproj.layers"],
     "differentiation": ["torch", "pennylane", "qproj.simulation.engine", "qproj.bridge", "qproj.backends"],
     "backends": ["jax", "qproj.layers"],
-    "layers.py": ["jax", "pennylane", "qproj.simulation", "qproj.differentiation", "qproj.bridge"],
+    "layers.py": [
+        *("jax", "pennylane", "qproj.differentiation", "qproj.bridge"),
+        *("qproj.simulation.engine", "qproj.simulation.statevector"),
+    ],
 }
 
 
@@ -107,7 +114,8 @@ assert torch.get_default_dtype() == torch.float32
 
 
 def test_version_and_surface():
-    assert set(qproj.__all__) == {"Circuit", "Gate", "QuantumLayer", "QuantumProjection", "__version__"}
+    circuits = {"Circuit", "Constant", "Gate", "Hamiltonian", "InputSlot", "PauliWord", "WeightSlot"}
+    assert set(qproj.__all__) == circuits | {"QuantumLayer", "QuantumProjection", "__version__"}
     try:
         installed = metadata.version("qproj")
     except metadata.PackageNotFoundError:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import qproj
-from qproj.backends import check_backend
-from qproj.circuits import PauliWord
+from qproj.backends import get_backend
+from qproj.circuits import Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 
 from . import reference
 
@@ -55,6 +55,46 @@ def test_values_and_gradients(backend, n_qubits, encoding, ansatz, observables, 
     expected = reference.values(layer.circuit, x.numpy(), weights)
     np.testing.assert_allclose(values, expected, atol=1e-10)
     expected_x, expected_w = reference.gradients(layer.circuit, x.numpy(), weights, cotangents.numpy())
+    np.testing.assert_allclose(grad_x, expected_x, atol=1e-8)
+    np.testing.assert_allclose(grad_weights, expected_w, atol=1e-8)
+
+
+OWN_GATES = qproj.Circuit(
+    gates=[
+        Gate("CRX", (0, 1), InputSlot(0)),
+        Gate("RY", (0,), InputSlot(1, times=0)),
+        Gate("IsingYY", (1, 0), WeightSlot(0, 0.5)),
+        Gate("CZ", (0, 1)),
+        Gate("RX", (1,), WeightSlot(0)),
+    ],
+    observables=[Hamiltonian((PauliWord("XY", (0, 1), 0.5), PauliWord("Z", (0,))))],
+)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("diff_method", ["best", "parameter-shift"])
+@pytest.mark.parametrize(
+    "circuit",
+    [
+        qproj.Circuit(2, 2, "iqp", "simplified_two_design", "zz"),
+        qproj.Circuit(2, 1, "amplitude", "basic_entangler_y"),
+        qproj.Circuit(2, 2, "angle_x", reupload=True),
+        OWN_GATES,
+    ],
+    ids=["iqp", "amplitude", "reupload", "own gates"],
+)
+def test_every_kind_of_circuit_runs_everywhere(backend, diff_method, circuit):
+    """lightning.qubit cannot differentiate amplitudes by its own means, and `best` knows."""
+    generator = torch.Generator().manual_seed(3)
+    layer = qproj.QuantumLayer(
+        circuit=circuit, backend=backend, diff_method=diff_method, generator=generator
+    ).double()
+    x = torch.randn(2, circuit.n_inputs, generator=generator, dtype=torch.float64)
+    cotangents = torch.randn(2, circuit.n_outputs, generator=generator, dtype=torch.float64)
+    values, grad_x, grad_weights = run(layer, x, cotangents)
+    weights = layer.weights.detach().numpy()
+    np.testing.assert_allclose(values, reference.values(circuit, x.numpy(), weights), atol=1e-10)
+    expected_x, expected_w = reference.gradients(circuit, x.numpy(), weights, cotangents.numpy())
     np.testing.assert_allclose(grad_x, expected_x, atol=1e-8)
     np.testing.assert_allclose(grad_weights, expected_w, atol=1e-8)
 
@@ -110,22 +150,52 @@ def test_only_what_needs_a_gradient_gets_one(backend, frozen):
 
 def test_unknown_names():
     with pytest.raises(ValueError, match=r"backend must be one of .*Did you mean 'lightning.qubit'\?"):
-        check_backend("lightning.qbit", "adjoint")
+        get_backend("lightning.qbit")
     with pytest.raises(ValueError, match=r"'jax'.*but was 'torch'"):
         qproj.QuantumLayer(backend="torch")
-    with pytest.raises(TypeError, match="backend must be a str"):
+    with pytest.raises(TypeError, match="backend must be a str or a PennyLane device"):
         qproj.QuantumLayer(backend=None)
     for backend in BACKENDS:
-        with pytest.raises(ValueError, match="diff_method must be one of 'adjoint', but was 'spsa'"):
+        with pytest.raises(ValueError, match=r"diff_method must be one of .*'adjoint'.*but was 'spsa'"):
             qproj.QuantumLayer(backend=backend, diff_method="spsa")
 
 
-def test_own_methods_are_those_of_the_engine():
-    """`check_backend` lists them without loading JAX, so the list is written twice."""
-    from qproj.simulation.engine import DIFF_METHODS
+def test_a_device_as_an_object():
+    """In single precision, where asked; the weights stay where they are."""
+    import pennylane as qml
 
-    for method in DIFF_METHODS:
-        check_backend("jax", method)
+    layer = qproj.QuantumLayer(3, 2, generator=torch.Generator().manual_seed(1))
+    x = torch.randn(2, 3, generator=torch.Generator().manual_seed(2))
+    expected = run(layer, x, torch.ones(2, 3))
+    before = layer.weights.detach().clone()
+    device = qml.device("lightning.qubit", wires=3, c_dtype=np.complex64)
+    for actual, wanted in zip(run(layer.to_backend(device), x, torch.ones(2, 3)), expected, strict=True):
+        torch.testing.assert_close(actual, wanted, atol=1e-5, rtol=0)
+    assert torch.equal(layer.weights, before)
+    assert layer.backend is device
+
+
+def test_shots_make_estimates():
+    layer = qproj.QuantumLayer(2, 1, backend="default.qubit", shots=2000)
+    layer.weights.requires_grad_(False)
+    exact = qproj.QuantumLayer(2, 1)
+    exact.load_state_dict(layer.state_dict())
+    x = torch.tensor([[0.4, -1.0]], requires_grad=True)
+    values = layer(x)
+    assert not torch.equal(values, layer(x))
+    torch.testing.assert_close(values, exact(x), atol=6 * 2000**-0.5, rtol=0)
+    values.sum().backward()
+    assert x.grad.abs().sum() > 0
+    with pytest.raises(ValueError, match="shots must be None with backend 'jax'"):
+        layer.to_backend("jax")
+    assert layer.backend == "default.qubit"
+
+
+def test_nothing_is_retried_elsewhere():
+    with pytest.raises(ValueError, match=r"diff_method must be .*lightning.qubit"):
+        qproj.QuantumLayer(2, 1, backend="lightning.qubit", diff_method="backprop")
+    with pytest.raises(ValueError, match="strategy"):
+        qproj.QuantumLayer(2, 1, backend="default.qubit", strategy="dense")
 
 
 def test_without_pennylane():

@@ -1,14 +1,20 @@
-"""Circuits as data: gates, registries, derived fields, drawing."""
+"""Circuits as data: derived fields, drawing, errors; encodings, ansaetze and gates against PennyLane's."""
 
 import copy
 import pickle
 
+import numpy as np
+import pennylane as qml
 import pytest
 
-from qproj.circuits import Circuit, Constant, Gate, InputSlot, PauliWord, WeightSlot
+from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.ansatz import ANSAETZE
 from qproj.circuits.encodings import ENCODINGS
+from qproj.circuits.gates import GATES, lower
+from qproj.circuits.observables import OBSERVABLES
 from qproj.registry import Registry
+
+from . import reference
 
 
 def names(circuit):
@@ -19,13 +25,113 @@ def cnots(circuit):
     return [gate.wires for gate in circuit.gates if gate.name == "CNOT"]
 
 
-def test_default_circuit():
-    circuit = Circuit()
-    assert (circuit.n_qubits, circuit.n_layers, circuit.n_inputs, circuit.n_outputs) == (4, 3, 4, 4)
-    assert circuit.weight_shape == (3, 4, 3)
-    assert circuit.words == tuple(PauliWord("Z", (wire,)) for wire in range(4))
-    weights = [g.parameter.index for g in circuit.gates if isinstance(g.parameter, WeightSlot)]
-    assert weights == list(range(36))
+# --- Encodings and ansaetze: PennyLane's templates, amplitude for amplitude.
+
+
+def embed(encoding, x, wires):
+    if encoding == "angle_z":
+        for wire in wires:
+            qml.Hadamard(wire)
+    if encoding == "iqp":
+        qml.IQPEmbedding(x, wires)
+    elif encoding == "amplitude":
+        qml.AmplitudeEmbedding(x, wires, pad_with=0, normalize=True)
+    else:
+        qml.AngleEmbedding(x, wires, rotation=encoding[-1].upper())
+
+
+def entangle(ansatz, n_layers, weights, wires):
+    if ansatz == "strongly_entangling":
+        qml.StronglyEntanglingLayers(weights, wires)
+    elif ansatz == "simplified_two_design":
+        n = len(wires)
+        qml.SimplifiedTwoDesign(weights[:n], weights[n:].reshape(n_layers, n - 1, 2), wires)
+    else:
+        rotation = {"basic_entangler": qml.RX, "basic_entangler_y": qml.RY, "basic_entangler_z": qml.RZ}
+        qml.BasicEntanglerLayers(weights, wires, rotation=rotation[ansatz])
+
+
+def final_state(n_qubits, quantum_function):
+    @qml.qnode(qml.device("default.qubit", wires=n_qubits))
+    def run():
+        quantum_function()
+        return qml.state()
+
+    return run()
+
+
+def same_state_as_the_templates(circuit, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-2, 2, circuit.n_inputs)
+    weights = rng.uniform(0, 7, circuit.weight_shape)
+    wires = range(circuit.n_qubits)
+
+    def templates():
+        embed(circuit.encoding, x, wires)
+        entangle(circuit.ansatz, circuit.n_layers, weights, wires)
+
+    expected = final_state(circuit.n_qubits, templates)
+    np.testing.assert_allclose(reference.state(circuit, x, weights), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_qubits", [1, 2, 3, 4])
+@pytest.mark.parametrize("encoding", list(ENCODINGS))
+def test_encoding_is_the_template(encoding, n_qubits):
+    same_state_as_the_templates(Circuit(n_qubits, 1, encoding, "strongly_entangling"), n_qubits)
+
+
+@pytest.mark.parametrize("n_qubits", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("ansatz", list(ANSAETZE))
+def test_ansatz_is_the_template(ansatz, n_qubits):
+    # As many layers as it takes for the reach of strongly entangling CNOTs to start over.
+    same_state_as_the_templates(Circuit(n_qubits, 4, "angle_y", ansatz), n_qubits)
+
+
+def test_amplitudes_are_padded_and_normalised():
+    circuit = Circuit(2, 1, "amplitude")
+    x = np.array([3.0, 0.0, 4.0])
+    start = final_state(2, lambda: embed("amplitude", x, range(2)))
+    np.testing.assert_allclose(start, [0.6, 0, 0.8, 0], atol=1e-15)
+    weights = np.random.default_rng(1).uniform(0, 7, circuit.weight_shape)
+
+    def templates():
+        embed("amplitude", x, range(2))
+        entangle("strongly_entangling", 1, weights, range(2))
+
+    np.testing.assert_allclose(reference.state(circuit, x, weights), final_state(2, templates), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "n_inputs", "products"),
+    [
+        *((f"angle_{letter}", 3, 0) for letter in "xyz"),
+        ("iqp", 3, 3),
+        ("amplitude", 8, 0),
+    ],
+)
+def test_what_encodings_take(encoding, n_inputs, products):
+    circuit = Circuit(3, 1, encoding)
+    assert (circuit.n_inputs, len(circuit.products)) == (n_inputs, products)
+    assert circuit.n_features == n_inputs + products
+    assert circuit.amplitudes == (encoding == "amplitude")
+
+
+@pytest.mark.parametrize(
+    ("ansatz", "shape"),
+    [
+        ("strongly_entangling", (2, 3, 3)),
+        ("basic_entangler", (2, 3)),
+        ("basic_entangler_y", (2, 3)),
+        ("basic_entangler_z", (2, 3)),
+        ("simplified_two_design", (3 + 2 * 2 * 2,)),
+    ],
+)
+def test_weights(ansatz, shape):
+    """The template's shape, and each weight used once, in order."""
+    circuit = Circuit(3, 2, ansatz=ansatz)
+    assert circuit.weight_shape == shape
+    used = [g.parameter.index for g in circuit.gates if isinstance(g.parameter, WeightSlot)]
+    assert used == list(range(np.prod(shape)))
 
 
 def test_strongly_entangling_reaches_further_each_layer():
@@ -38,9 +144,7 @@ def test_strongly_entangling_reaches_further_each_layer():
 
 @pytest.mark.parametrize(("n_qubits", "expected"), [(1, []), (2, [(0, 1)]), (3, [(0, 1), (1, 2), (2, 0)])])
 def test_basic_entangler_ring(n_qubits, expected):
-    circuit = Circuit(n_qubits, 1, ansatz="basic_entangler")
-    assert cnots(circuit) == expected
-    assert circuit.weight_shape == (1, n_qubits)
+    assert cnots(Circuit(n_qubits, 1, ansatz="basic_entangler")) == expected
 
 
 @pytest.mark.parametrize(("n_qubits", "expected"), [(1, []), (2, [(0, 1), (1, 0)])])
@@ -48,17 +152,219 @@ def test_strongly_entangling_small(n_qubits, expected):
     assert cnots(Circuit(n_qubits, 1)) == expected
 
 
-def test_angle_z_opens_with_hadamards():
-    circuit = Circuit(2, 1, "angle_z", "basic_entangler")
-    assert names(circuit)[:4] == ["Hadamard", "Hadamard", "RZ", "RZ"]
+# --- Re-uploading.
+
+
+@pytest.mark.parametrize("encoding", ["angle_x", "angle_y", "angle_z", "iqp"])
+@pytest.mark.parametrize("ansatz", ["strongly_entangling", "basic_entangler"])
+def test_reupload_is_the_template_before_every_layer(encoding, ansatz):
+    circuit = Circuit(3, 3, encoding, ansatz, reupload=True)
+    rng = np.random.default_rng(5)
+    x, weights = rng.uniform(-2, 2, 3), rng.uniform(0, 7, circuit.weight_shape)
+
+    def templates():
+        for layer in range(3):
+            embed(encoding, x, range(3))
+            if ansatz == "strongly_entangling":
+                qml.StronglyEntanglingLayers(weights[layer : layer + 1], range(3), ranges=[layer % 2 + 1])
+            else:
+                entangle(ansatz, 1, weights[layer : layer + 1], range(3))
+
+    np.testing.assert_allclose(reference.state(circuit, x, weights), final_state(3, templates), atol=1e-12)
+    assert (circuit.n_inputs, circuit.weight_shape) == (3, Circuit(3, 3, encoding, ansatz).weight_shape)
+
+
+def test_reupload_order():
+    """The rotations that an ansatz starts with come once, after the first encoding."""
+    circuit = Circuit(2, 2, "angle_x", "simplified_two_design", reupload=True)
+    enter, layer = ["RX", "RX"], ["CZ", "RY", "RY"]
+    assert names(circuit) == [*enter, "RY", "RY", *layer, *enter, *layer]
+    assert Circuit(2, 1, reupload=True).gates == Circuit(2, 1).gates
+
+
+# --- Observables.
+
+
+def test_sets_of_observables():
+    z = tuple(PauliWord("Z", (wire,)) for wire in range(3))
+    zz = tuple(PauliWord("ZZ", pair) for pair in [(0, 1), (0, 2), (1, 2)])
+    xyz = tuple(PauliWord(letter, (wire,)) for letter in "XYZ" for wire in range(3))
+    assert {name: OBSERVABLES[name](3) for name in OBSERVABLES} == {"z": z, "zz": z + zz, "xyz": xyz}
+
+
+def test_hamiltonian_is_one_output():
+    h = Hamiltonian((PauliWord("ZX", (0, 2), 0.5), PauliWord("Y", (1,), -2.0)))
+    z = PauliWord("Z", (0,))
+    circuit = Circuit(3, 1, observables=[z, h, z])
+    assert circuit.observables == (z, h, z)
+    assert circuit.n_outputs == 3
+    assert circuit.words == (z, *h.words, z)
+    assert circuit.owners == (0, 1, 1, 2)
+    theirs = qml.matrix(0.5 * qml.Z(0) @ qml.X(2) - 2 * qml.Y(1), wire_order=range(3))
+    np.testing.assert_allclose(reference.operator(3, h), theirs, atol=1e-15)
+
+
+# --- Gates: PennyLane's of the same name.
+
+PARAMETRISED = [name for name in GATES if GATES[name].frequencies]
+TURN = 0.7321
+
+
+def gate_on(name, wires, t=TURN):
+    return Gate(name, wires, Constant(t) if GATES[name].frequencies else None)
+
+
+def theirs(name, wires, t=TURN):
+    return getattr(qml, name)(*([t] if GATES[name].frequencies else []), wires=wires)
+
+
+def product(n_qubits, gates, x=None, weights=None):
+    total = np.eye(2**n_qubits)
+    for gate in gates:
+        total = reference.matrix(n_qubits, gate, x, weights) @ total
+    return total
+
+
+@pytest.mark.parametrize("name", list(GATES))
+@pytest.mark.parametrize("wires", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_reference_gate_is_pennylanes(name, wires):
+    wires = wires[: GATES[name].n_wires]
+    expected = qml.matrix(theirs(name, wires), wire_order=range(3))
+    np.testing.assert_allclose(reference.matrix(3, gate_on(name, wires), None, None), expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", list(GATES))
+def test_kind_says_what_the_gate_is(name):
+    kind = GATES[name]
+    wires = tuple(range(kind.n_wires))
+    forms = (kind.generator, kind.z_rotation or None, kind.matrix, kind.permutation)
+    assert sum(form is not None for form in (*forms, kind.decomposition)) == 1
+    expected = qml.matrix(theirs(name, wires), wire_order=wires)
+    if kind.generator is not None:
+        assert np.array_equal(np.array(kind.generator) @ kind.generator, np.eye(2))
+        actual = reference.rotation(np.array(kind.generator), TURN)
+    elif kind.z_rotation:
+        z = reference.on_wires(kind.n_wires, dict.fromkeys(wires, reference.PAULI["Z"]))
+        actual = reference.rotation(z, TURN)
+    elif kind.matrix is not None:
+        actual = np.array(kind.matrix)
+    elif kind.permutation is not None:
+        actual = np.zeros(expected.shape)
+        actual[list(kind.permutation), range(len(expected))] = 1
+    else:
+        return  # its parts are of the other kinds; their product is the next test
+    np.testing.assert_allclose(actual, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", [name for name in GATES if GATES[name].decomposition])
+@pytest.mark.parametrize("t", [0.0, TURN, np.pi, -4.5])
+def test_decomposition_is_the_gate_up_to_a_phase(name, t):
+    wires = (2, 0)[: GATES[name].n_wires]
+    parts = lower([gate_on(name, wires, t)])
+    assert all(gate.kind.decomposition is None for gate in parts)
+    actual = product(3, parts)
+    expected = qml.matrix(theirs(name, wires, t), wire_order=range(3))
+    phase = np.vdot(actual, expected) / len(actual)
+    assert abs(phase) == pytest.approx(1)
+    np.testing.assert_allclose(phase * actual, expected, atol=1e-12)
+
+
+def test_lower_keeps_slots_and_order():
+    x, weights = np.array([0.3, -1.1]), np.array([0.9])
+    gates = (
+        Gate("Hadamard", (0,)),
+        Gate("CRY", (0, 1), InputSlot(1, 0.5)),
+        Gate("CRX", (1, 0), WeightSlot(0, -2.0)),
+        Gate("ControlledPhaseShift", (0, 1), InputSlot(0, 1.5, times=1)),
+        Gate("CNOT", (1, 0)),
+    )
+    actual, expected = product(2, lower(gates), x, weights), product(2, gates, x, weights)
+    phase = np.vdot(actual, expected) / 4
+    np.testing.assert_allclose(phase * actual, expected, atol=1e-12)
+    plain = (gates[0], gates[-1])
+    assert lower(plain) == plain
+
+
+@pytest.mark.parametrize("name", PARAMETRISED)
+def test_frequencies_are_those_of_the_generator(name):
+    ours = GATES[name].frequencies
+    operation = theirs(name, range(GATES[name].n_wires))
+    assert [sorted(map(float, found)) for found in operation.parameter_frequencies] == [sorted(ours)]
+    generator = qml.matrix(qml.generator(operation, format="observable"), wire_order=operation.wires)
+    levels = np.linalg.eigvalsh(generator)
+    differences = np.unique(np.round(np.abs(levels[:, None] - levels), 9))
+    assert differences[differences > 0].tolist() == sorted(ours)
+
+
+# --- The circuit.
+
+
+def test_default_circuit():
+    circuit = Circuit()
+    assert (circuit.n_qubits, circuit.n_layers, circuit.n_inputs, circuit.n_outputs) == (4, 3, 4, 4)
+    assert (circuit.encoding, circuit.ansatz) == ("angle_y", "strongly_entangling")
+    assert circuit.weight_shape == (3, 4, 3)
+    assert circuit.words == circuit.observables == tuple(PauliWord("Z", (wire,)) for wire in range(4))
+    assert circuit.owners == (0, 1, 2, 3)
+    assert circuit.n_features == 4
+    assert circuit.plain_gates == circuit.gates
+    assert (circuit.reupload, circuit.amplitudes, circuit.products) == (False, False, ())
+
+
+def test_own_gates():
+    gates = [
+        Gate("RY", (0,), InputSlot(2)),
+        Gate("CRX", (0, 3), WeightSlot(4, 0.5)),
+        Gate("RZ", (1,), Constant(0.25)),
+    ]
+    circuit = Circuit(gates=iter(gates))
+    assert circuit.gates == tuple(gates)
+    assert (circuit.n_qubits, circuit.n_inputs, circuit.weight_shape) == (4, 3, (5,))
+    assert (circuit.n_layers, circuit.encoding, circuit.ansatz) == (0, "", "")
+    assert circuit.n_outputs == 4
+    wider = Circuit(6, gates=gates, observables="zz")
+    assert (wider.n_qubits, wider.n_outputs) == (6, 21)
+    fixed = Circuit(gates=[Gate("Hadamard", (0,))])
+    assert (fixed.n_inputs, fixed.weight_shape, fixed.n_features) == (0, (0,), 0)
+
+
+def test_products_have_columns_of_their_own():
+    gates = [
+        Gate("RX", (0,), InputSlot(0, times=3)),
+        Gate("RY", (0,), InputSlot(1)),
+        Gate("RZ", (0,), InputSlot(0, -2.0, times=3)),
+        Gate("RZ", (0,), InputSlot(1, 0.5, times=1)),
+    ]
+    circuit = Circuit(gates=gates)
+    assert (circuit.n_inputs, circuit.products, circuit.n_features) == (4, ((0, 3), (1, 1)), 6)
+    slots = [gate.parameter for gate in circuit.plain_gates]
+    assert slots == [InputSlot(4), InputSlot(1), InputSlot(4, -2.0), InputSlot(5, 0.5)]
+    x = np.array([0.3, -1.1, 0.0, 0.9])
+    features = np.concatenate([x, [x[i] * x[j] for i, j in circuit.products]])
+    plain = Circuit(gates=circuit.plain_gates)
+    np.testing.assert_allclose(
+        reference.state(plain, features, []), reference.state(circuit, x, []), atol=1e-15
+    )
 
 
 def test_equal_arguments_are_equal_keys():
     assert Circuit(3, 2) == Circuit(3, 2)
     assert hash(Circuit(3, 2)) == hash(Circuit(3, 2))
-    assert Circuit(3, 2) != Circuit(3, 2, observables="xyz")
     assert Circuit(3, 2) == Circuit(3, 2, observables=tuple(PauliWord("Z", (w,)) for w in range(3)))
     assert len({Circuit(), Circuit(), Circuit(encoding="angle_x")}) == 2
+    different = [
+        Circuit(3, 2),
+        Circuit(3, 3),
+        Circuit(3, 2, reupload=True),
+        Circuit(3, 2, observables="xyz"),
+        Circuit(3, 2, observables=[Hamiltonian(Circuit(3, 2).words)]),
+        Circuit(3, 2, "iqp"),
+        Circuit(3, 2, ansatz="basic_entangler"),
+        Circuit(gates=Circuit(3, 2).gates),
+        Circuit(gates=Circuit(3, 2).gates[::-1]),
+    ]
+    assert len(set(different)) == len(different)
+    assert Circuit(gates=list(Circuit(3, 2).gates)) == Circuit(gates=Circuit(3, 2).gates)
 
 
 def test_frozen():
@@ -66,10 +372,26 @@ def test_frozen():
         Circuit().n_qubits = 5
 
 
-def test_copies_equal():
-    circuit = Circuit(3, 2, observables="xyz")
-    assert pickle.loads(pickle.dumps(circuit)) == circuit
-    assert copy.deepcopy(circuit).gates == circuit.gates
+@pytest.mark.parametrize(
+    "circuit",
+    [
+        Circuit(3, 2, "iqp", observables="xyz"),
+        Circuit(2, 2, "amplitude"),
+        Circuit(gates=Circuit(2, 1).gates, observables=[Hamiltonian([PauliWord("X", (1,), 0.5)])]),
+    ],
+    ids=["iqp", "amplitude", "gates"],
+)
+def test_copies_equal(circuit):
+    for other in (pickle.loads(pickle.dumps(circuit)), copy.deepcopy(circuit)):
+        assert other == circuit
+        assert hash(other) == hash(circuit)
+        assert other.gates == circuit.gates
+        assert other.observables == circuit.observables
+        assert (other.n_inputs, other.weight_shape) == (circuit.n_inputs, circuit.weight_shape)
+        assert other.amplitudes == circuit.amplitudes
+
+
+# --- Drawing.
 
 
 def test_drawing():
@@ -82,10 +404,47 @@ def test_drawing():
     ]
 
 
+def test_drawing_of_wide_gates():
+    gates = [
+        Gate("CRX", (2, 0), InputSlot(1, 0.5)),
+        Gate("Toffoli", (0, 2, 1)),
+        Gate("SWAP", (0, 1)),
+        Gate("CZ", (1, 2)),
+        Gate("PhaseShift", (0,), WeightSlot(4)),
+    ]
+    observable = Hamiltonian((PauliWord("Z", (0,), 0.5), PauliWord("XY", (0, 1))))
+    assert str(Circuit(gates=gates, observables=[observable])).splitlines() == [
+        "0: ─CRX(0.5*x1):1─●─x─PhaseShift(w4)─",
+        "1: ───────│───────X─x───────●────────",
+        "2: ─CRX(0.5*x1):0─●─────────●────────",
+        "expval: 0.5 Z0 + X0 Y1",
+    ]
+
+
+def test_drawing_of_amplitudes_and_products():
+    assert str(Circuit(2, 1, "amplitude", "basic_entangler")).splitlines()[0] == "0: |x⟩──RX(w0)─●─"
+    assert "IsingZZ(x0*x1):0" in str(Circuit(2, 1, "iqp"))
+
+
+def test_every_wire_is_as_long_as_the_others():
+    for encoding in ENCODINGS:
+        for ansatz in ANSAETZE:
+            *lines, _ = str(Circuit(11, 2, encoding, ansatz)).splitlines()
+            assert len(lines) == 11
+            assert len(set(map(len, lines))) == 1
+
+
 def test_drawing_shows_scales_and_words():
     assert str(Gate("RX", (0,), InputSlot(2, 0.5))) == "RX(0.5*x2)"
+    assert str(Gate("RX", (0,), InputSlot(2, -0.5, times=3))) == "RX(-0.5*x2*x3)"
+    assert str(Gate("RX", (0,), WeightSlot(7, 2.0))) == "RX(2*w7)"
     assert str(Gate("RX", (0,), Constant(0.25))) == "RX(0.25)"
     assert str(PauliWord("ZX", (0, 2), -0.5)) == "-0.5 Z0 X2"
+
+
+# --- Errors.
+
+H0 = Gate("Hadamard", (0,))
 
 
 @pytest.mark.parametrize(
@@ -93,13 +452,28 @@ def test_drawing_shows_scales_and_words():
     [
         ({"encoding": "angel_y"}, ValueError, r"encoding must be one of .*Did you mean 'angle_y'\?"),
         ({"ansatz": "basic_entangle"}, ValueError, r"'basic_entangler'.*'strongly_entangling'"),
-        ({"observables": "zz"}, ValueError, "observables must be one of 'xyz', 'z', but was 'zz'"),
-        ({"observables": ()}, ValueError, "at least one Pauli word"),
+        ({"observables": "yz"}, ValueError, "observables must be one of 'xyz', 'z', 'zz', but was 'yz'"),
+        ({"observables": ()}, ValueError, "observables must hold at least one Pauli word, but was empty"),
         ({"observables": (PauliWord("Z", (4,)),)}, ValueError, r"wires must be in 0\.\.3, but Z4"),
+        (
+            {"observables": [Hamiltonian([PauliWord("Z", (0,)), PauliWord("X", (9,))])]},
+            ValueError,
+            r"wires must be in 0\.\.3, but X9",
+        ),
         ({"n_qubits": 0}, ValueError, "n_qubits must be at least 1, but was 0"),
         ({"n_layers": -1}, ValueError, "n_layers must be at least 1, but was -1"),
         ({"n_qubits": 2.0}, TypeError, r"n_qubits must be an int, but was 2\.0 \(float\)"),
         ({"n_layers": True}, TypeError, "n_layers must be an int"),
+        ({"encoding": "amplitude", "reupload": True}, ValueError, "reupload must be False.*'amplitude'"),
+        ({"gates": []}, ValueError, r"gates must hold at least one qproj\.Gate.*but was empty"),
+        ({"gates": [H0, "RX"]}, ValueError, r"gates must hold .*nothing else, but held 'RX'"),
+        ({"gates": [H0], "encoding": "iqp"}, ValueError, r"gates .*must come alone, but encoding='iqp'"),
+        ({"gates": [H0], "ansatz": "basic_entangler"}, ValueError, "alone, but ansatz='basic_entangler'"),
+        ({"gates": [H0], "n_layers": 2}, ValueError, "alone, but n_layers=2"),
+        ({"gates": [H0], "reupload": True}, ValueError, "alone, but reupload=True"),
+        ({"gates": [H0], "n_layers": 0}, ValueError, "n_layers must be at least 1"),
+        ({"gates": [Gate("S", (3,))], "n_qubits": 2}, ValueError, r"wires must be in 0\.\.1, but S"),
+        ({"gates": [Gate("S", (-1,)), H0]}, ValueError, r"wires must be in 0\.\.0, but S"),
     ],
 )
 def test_bad_circuit(arguments, error, message):
@@ -112,7 +486,9 @@ def test_bad_circuit(arguments, error, message):
     [
         (("CNOT", (0,)), "wires of CNOT must be 2 different wires"),
         (("CNOT", (1, 1)), "wires of CNOT must be 2 different wires"),
+        (("Toffoli", (0, 1)), r"wires of Toffoli must be 3 different wires, but were \(0, 1\)"),
         (("RX", (0,)), "parameter of RX must be given"),
+        (("CRX", (0, 1)), "parameter of CRX must be given"),
         (("Hadamard", (0,), Constant(1.0)), "parameter of Hadamard must be None"),
         (("CX", (0, 1)), "gate name must be one of 'CNOT'"),
     ],
@@ -128,8 +504,13 @@ def test_bad_word(arguments):
         PauliWord(*arguments)
 
 
+def test_empty_hamiltonian():
+    with pytest.raises(ValueError, match="words must hold at least one Pauli word, but was empty"):
+        Hamiltonian(())
+
+
 def test_registries():
-    assert list(ENCODINGS) == ["angle_x", "angle_y", "angle_z"]
+    assert list(ENCODINGS) == ["angle_x", "angle_y", "angle_z", "iqp", "amplitude"]
     assert "basic_entangler" in ANSAETZE
     registry = Registry("colour")
     registry.add("red", 1)

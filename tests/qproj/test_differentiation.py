@@ -1,60 +1,128 @@
-"""Gradients: finite differences of the naive reference, and the size of what is kept."""
+"""Gradients: every method and strategy against finite differences, each other, and JAX; what is kept."""
 
 import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from qproj.circuits import Circuit, PauliWord
+from qproj.circuits import Circuit, Gate, InputSlot, WeightSlot
 from qproj.simulation import engine
 
 from . import reference
-
-CASES = [
-    (3, "angle_x", "basic_entangler", "z"),
-    (3, "angle_y", "strongly_entangling", "xyz"),
-    (3, "angle_z", "strongly_entangling", "z"),
-    (2, "angle_z", "basic_entangler", "xyz"),
-    (2, "angle_y", "strongly_entangling", (PauliWord("XY", (0, 1), 0.5), PauliWord("Y", (0,), -2.0))),
-    (1, "angle_x", "strongly_entangling", "xyz"),
-]
+from .test_simulation import CIRCUITS, draw_data, label, random_circuit, strategies
 
 
-@pytest.mark.parametrize(("n_qubits", "encoding", "ansatz", "observables"), CASES)
-def test_adjoint_is_finite_differences(n_qubits, encoding, ansatz, observables):
-    circuit = Circuit(n_qubits, 2, encoding, ansatz, observables)
-    rng = np.random.default_rng(n_qubits)
-    inputs, weights = rng.normal(size=(2, n_qubits)), rng.uniform(0, 6, circuit.weight_shape)
-    cotangents = rng.normal(size=(2, circuit.n_outputs))
-    program = engine.program(circuit, "adjoint")
+def methods(circuit):
+    """Every strategy with its methods."""
+    for strategy in strategies(circuit):
+        for method in ("adjoint", "backprop", "parameter-shift"):
+            if (strategy, method) != ("dense", "backprop"):  # the same as adjoint there
+                yield strategy, method
+
+
+def gradients(circuit, columns, weights, cotangents, strategy, method):
+    program = engine.program(circuit, strategy, method)
     with jax.enable_x64(True):
-        _, residuals = program.forward(inputs, weights)
-        gradients = program.backward(residuals, inputs, weights, cotangents)
-    expected = reference.gradients(circuit, inputs, weights, cotangents)
-    np.testing.assert_allclose(gradients[0], expected[0], atol=1e-8)
-    np.testing.assert_allclose(gradients[1], expected[1], atol=1e-8)
+        _, residuals = program.forward(columns, weights)
+        return tuple(map(np.asarray, program.backward(residuals, columns, weights, cotangents)))
 
 
-def test_adjoint_is_what_jax_would_differentiate():
+def by_inputs(circuit, inputs, gradient):
+    """From gradients for a runner's columns to those for the inputs themselves."""
+    if circuit.amplitudes:
+        norm = np.linalg.norm(inputs, axis=1, keepdims=True)
+        unit = inputs / norm
+        return (gradient - (gradient * unit).sum(1, keepdims=True) * unit) / norm
+    result = gradient[:, : circuit.n_inputs].copy()
+    for column, (i, j) in enumerate(circuit.products, circuit.n_inputs):
+        result[:, i] += gradient[:, column] * inputs[:, j]
+        result[:, j] += gradient[:, column] * inputs[:, i]
+    return result
+
+
+def check(circuit, seed, atol=2e-8):
+    inputs, columns, weights = draw_data(circuit, 2, seed)
+    cotangents = np.random.default_rng(seed).normal(size=(2, circuit.n_outputs))
+    expected_x, expected_w = reference.gradients(circuit, inputs, weights, cotangents)
+    first = None
+    for strategy, method in methods(circuit):
+        grad_x, grad_w = gradients(circuit, columns, weights, cotangents, strategy, method)
+        np.testing.assert_allclose(by_inputs(circuit, inputs, grad_x), expected_x, atol=atol)
+        np.testing.assert_allclose(grad_w, expected_w, atol=atol)
+        # Far closer to each other than finite differences can tell.
+        first = first or (grad_x, grad_w)
+        np.testing.assert_allclose(grad_x, first[0], atol=1e-11)
+        np.testing.assert_allclose(grad_w, first[1], atol=1e-11)
+
+
+@pytest.mark.parametrize("circuit", CIRCUITS, ids=label)
+def test_all_methods_agree_with_finite_differences(circuit):
+    check(circuit, seed=1)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_gate_list(seed):
+    check(random_circuit(1 + seed % 4, 12, seed), seed)
+
+
+@given(seed=st.integers(0, 2**16))
+@settings(max_examples=5, deadline=None)
+def test_random_gate_lists(seed):
+    check(random_circuit(2, 6, seed), seed)
+
+
+@pytest.mark.parametrize("n_layers", [2, 9], ids=["written out", "compiled loop"])
+@pytest.mark.parametrize("method", ["adjoint", "backprop"])
+def test_gradients_are_what_jax_would_differentiate(n_layers, method):
     """Three blocks of wires, against JAX's own differentiation of the forward pass."""
-    n_qubits = 11
-    circuit = Circuit(n_qubits, 2)
-    rng = np.random.default_rng(0)
-    inputs, weights = rng.normal(size=(3, n_qubits)), rng.uniform(0, 6, circuit.weight_shape)
-    cotangents = rng.normal(size=(3, n_qubits))
-    program = engine.program(circuit, "adjoint")
+    circuit = Circuit(9, n_layers)
+    _, columns, weights = draw_data(circuit, 3)
+    cotangents = np.random.default_rng(2).normal(size=(3, 9))
+    actual = gradients(circuit, columns, weights, cotangents, "fused-3", method)
+    program = engine.program(circuit, "fused-3", "adjoint")
     with jax.enable_x64(True):
-        _, residuals = program.forward(inputs, weights)
-        gradients = program.backward(residuals, inputs, weights, cotangents)
         loss = jax.jit(jax.grad(lambda x, w: (program.run(x, w) * cotangents).sum(), argnums=(0, 1)))
-        expected = loss(inputs, weights)
-    np.testing.assert_allclose(gradients[0], expected[0], atol=1e-12)
-    np.testing.assert_allclose(gradients[1], expected[1], atol=1e-12)
+        expected = loss(columns, weights)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-def test_residual_is_one_state_whatever_the_depth():
-    for n_layers in (1, 4):
-        circuit = Circuit(3, n_layers)
-        _, residuals = engine.program(circuit, "adjoint").forward(
-            np.zeros((2, 3), np.float32), np.zeros(circuit.weight_shape, np.float32)
+def test_parameter_shift_uses_the_rule_of_the_gate():
+    """A controlled rotation has two frequencies: the two-term rule would be wrong by a visible amount."""
+    circuit = Circuit(
+        gates=[Gate("Hadamard", (0,)), Gate("CRX", (0, 1), InputSlot(0)), Gate("CRY", (1, 0), WeightSlot(0))]
+    )
+    check(circuit, seed=3)
+
+
+def test_a_weight_in_many_places_gets_all_their_gradients():
+    slots = [WeightSlot(0, 0.5), WeightSlot(0, -2.0), InputSlot(0), InputSlot(0, 3.0)]
+    circuit = Circuit(
+        gates=[Gate("RY", (i % 2,), slot) for i, slot in enumerate(slots)] + [Gate("CNOT", (0, 1))]
+    )
+    check(circuit, seed=4)
+
+
+def test_single_precision_gradients_are_as_good_as_promised():
+    circuit = Circuit(12, 6)
+    _, columns, weights = draw_data(circuit, 2)
+    cotangents = np.random.default_rng(0).normal(size=(2, 12))
+    exact = gradients(circuit, columns, weights, cotangents, "fused-4", "adjoint")
+    for method in ("adjoint", "backprop"):
+        program = engine.program(circuit, "fused-4", method)
+        single = [array.astype(np.float32) for array in (columns, weights, cotangents)]
+        _, residuals = program.forward(*single[:2])
+        for one, other in zip(program.backward(residuals, *single), exact, strict=True):
+            assert one.dtype == np.float32
+            np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+def test_adjoint_keeps_one_state_whatever_the_depth():
+    for n_layers in (1, 4, 12):
+        circuit = Circuit(5, n_layers)
+        program = engine.program(circuit, "fused-2", "adjoint")
+        _, residuals = program.forward(
+            np.zeros((2, 5), np.float32), np.zeros(circuit.weight_shape, np.float32)
         )
-        assert [residual.shape for residual in residuals] == [(2, 8, 2)]
+        assert [leaf.shape for leaf in jax.tree.leaves(residuals)] == [(2, 32, 2)]

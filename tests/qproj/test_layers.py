@@ -4,6 +4,8 @@ import copy
 import io
 import math
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -163,7 +165,7 @@ def test_to_backend_keeps_weights():
 def test_repr():
     assert repr(qproj.QuantumLayer(2, 1)) == (
         "QuantumLayer(n_qubits=2, n_layers=1, encoding='angle_y', ansatz='strongly_entangling', "
-        "n_inputs=2, n_outputs=2, diff_method='adjoint', backend='jax')"
+        "n_inputs=2, n_outputs=2, diff_method='best', backend='jax')"
     )
 
 
@@ -211,3 +213,95 @@ def test_built_on_the_meta_device():
     proj.to_empty(device="cpu").reset_parameters(generator())
     x = torch.randn(2, 16, generator=generator(1))
     assert torch.equal(proj(x), projection()(x))
+
+
+def test_amplitudes_are_normalised_and_padded():
+    layer = qproj.QuantumLayer(2, 1, encoding="amplitude", generator=generator())
+    x = torch.tensor([[3.0, 4.0, 0.0, 0.0]])
+    torch.testing.assert_close(layer(x), layer(2 * x[:, :2]))
+    x = torch.randn(2, 3, generator=generator(), requires_grad=True)
+    layer(x).sum().backward()
+    # Scaling a sample changes nothing, so the gradient is across it.
+    torch.testing.assert_close((x.grad * x).sum(1), torch.zeros(2), atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match="all zero, since they are normalised, but sample 1 was all zero"):
+        layer(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    with pytest.raises(
+        ValueError, match=r"x must have shape \(\.\.\., at most 4\), one amplitude .*\(1, 5\)"
+    ):
+        layer(torch.ones(1, 5))
+    assert layer(torch.zeros(0, 4)).shape == (0, 2)
+
+
+@pytest.mark.parametrize("encoding", ["iqp", "amplitude"])
+def test_gradcheck_through_the_layer(encoding):
+    layer = qproj.QuantumLayer(2, 1, encoding=encoding, generator=generator()).double()
+    x = torch.randn(2, layer.n_inputs, generator=generator(), dtype=torch.float64, requires_grad=True)
+    torch.autograd.gradcheck(lambda x, _: layer(x), (x, layer.weights))
+
+
+def test_a_circuit_of_ones_own():
+    gates = [qproj.Gate("RY", (0,), qproj.InputSlot(0)), qproj.Gate("CRX", (0, 1), qproj.WeightSlot(0))]
+    circuit = qproj.Circuit(gates=gates, observables=[qproj.PauliWord("Z", (1,))])
+    layer = qproj.QuantumLayer(circuit=circuit, generator=generator())
+    assert (
+        repr(layer) == "QuantumLayer(n_qubits=2, n_inputs=1, n_outputs=1, diff_method='best', backend='jax')"
+    )
+    x, w = torch.tensor([[0.7]]), layer.weights
+    # The target turns by w where the control is 1, which it is with probability sin(x / 2)^2.
+    expected = 1 - torch.sin(x / 2) ** 2 * (1 - torch.cos(w))
+    torch.testing.assert_close(layer(x), expected)
+    proj = qproj.QuantumProjection(5, 3, circuit=circuit)
+    assert (proj.reduce.out_features, proj.expand.in_features) == (1, 1)
+    with pytest.raises(ValueError, match="circuit must come alone"):
+        qproj.QuantumLayer(3, circuit=circuit)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_not_finite_passes_through(value):
+    """As NaN, in its own sample only."""
+    layer = qproj.QuantumLayer(3, 2, generator=generator())
+    x = torch.zeros(3, 3)
+    x[1, 0] = value
+    y = layer(x)
+    assert y[1].isnan().any()
+    assert y[[0, 2]].isfinite().all()
+
+
+def test_methods_and_strategies_agree():
+    x = torch.randn(5, 4, generator=generator(1))
+    expected = None
+    for options in (
+        {"diff_method": "adjoint"},
+        {"diff_method": "backprop", "strategy": "fused-2"},
+        {"diff_method": "parameter-shift"},
+        {"strategy": "dense"},
+    ):
+        layer = qproj.QuantumLayer(4, 2, generator=generator(), **options)
+        given = x.clone().requires_grad_()
+        values = layer(given)
+        (values**2).sum().backward()
+        results = (values.detach(), given.grad, layer.weights.grad)
+        expected = expected or results
+        for one, other in zip(results, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_compiled_programs_outlive_the_process(tmp_path):
+    """JAX's persistent cache, as docs/performance.md tells to switch it on."""
+    code = f"""
+import jax, torch, qproj
+jax.config.update("jax_compilation_cache_dir", {str(tmp_path)!r})
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+hits = []
+jax.monitoring.register_event_listener(lambda name, **_: hits.append(name))
+x = torch.ones(2, 3, requires_grad=True)
+qproj.QuantumLayer(3, 2)(x).sum().backward()
+print(sum(name.endswith("cache_hits") for name in hits))
+"""
+    counts = [
+        int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(2)
+    ]
+    assert counts[0] == 0
+    assert counts[1] >= 2  # forward and backward

@@ -1,0 +1,118 @@
+"""Adjoint differentiation with one matrix for all layers: for few qubits, where the batch outweighs it.
+
+Everything after the preparation that the batch shares is one matrix, built once a call, whatever the number
+of layers. On the way back the batch meets it once as well: with `K = bra psi^T`, one small matrix for all
+samples, the overlaps at layer `l` are those of `A_l^T K A_l`, where `A_l` is what follows that layer.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from qproj.circuits.circuit import Circuit
+from qproj.differentiation.adjoint import Adjoint, Residuals, chain
+from qproj.simulation import statevector as sv
+from qproj.simulation.fusion import Layer
+from qproj.simulation.runs import Prepared, Run, Slopes, complex_overlaps, reduced_to_wires
+
+
+class Dense(Adjoint):
+    """Forward and backward of a circuit whose inputs enter at its start only; see `Adjoint`.
+
+    Args:
+        circuit: The circuit.
+    """
+
+    def __init__(self, circuit: Circuit) -> None:
+        super().__init__(circuit, block=circuit.n_qubits)
+
+    def forward(self, inputs: Array, weights: Array) -> tuple[Array, Residuals]:
+        """See `Adjoint.forward`."""
+        x, w = inputs.T, weights.reshape(-1)
+        state = self._prepare(x, w)
+        whole, _ = self._matrices(x, w)
+        if whole is not None:
+            state = sv.matmul(whole, state.reshape(len(whole), -1)).reshape(state.shape)
+        return self._measurement.expectations(state).T, (state,)
+
+    def backward(
+        self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
+    ) -> tuple[Array, Array]:
+        """See `Adjoint.backward`."""
+        x, w = inputs.T, weights.reshape(-1)
+        gradients = (jnp.zeros_like(x), jnp.zeros_like(w))
+        (psi,) = residuals
+        bra = self._measurement.bra(psi, cotangents.T)
+        whole, after = self._matrices(x, w)
+        if whole is not None:
+            rows = len(whole)
+            overlap = sv.matmul(bra.reshape(rows, -1), psi.reshape(rows, -1).T)
+            for run, matrices in zip(self._runs, after, strict=True):
+                here = sv.matmul(matrices.swapaxes(-1, -2), sv.matmul(overlap, matrices))
+                gradients = chain(gradients, run, _slopes(run, here), x, w)
+            bra = sv.matmul(whole.T, bra.reshape(rows, -1)).reshape(bra.shape)
+        grad_x, grad_w = self._finish(gradients, bra, x, w)
+        return grad_x.T, grad_w.reshape(weights.shape)
+
+    def _matrices(self, x: Array, w: Array) -> tuple[Array | None, list[Array]]:
+        """Everything after the preparation as one real matrix, and what follows each layer's one-qubit gates.
+
+        Returns:
+            `(2 * 2**n, 2 * 2**n)`, or nothing where nothing follows the preparation; and for each run
+            `(n_layers, 2 * 2**n, 2 * 2**n)`.
+        """
+        if not self._runs:
+            return None, []
+        whole = jnp.eye(2 * self._n_states, dtype=w.dtype)
+        after: list[Array] = []
+        for run in reversed(self._runs):
+            whole, matrices = _products(run, run.prepare(x, w), whole)
+            after.insert(0, matrices)
+        return whole, after
+
+
+def _products(run: Run, prepared: Prepared, whole: Array) -> tuple[Array, Array]:
+    """Multiply a matrix by the layers of a run, the last one first.
+
+    Args:
+        run: The run.
+        prepared: Its matrices.
+        whole: What follows the run.
+
+    Returns:
+        The product, and what follows each layer's one-qubit gates.
+    """
+
+    def step(whole: Array, at: tuple[Layer, Prepared]) -> tuple[Array, Array]:
+        layer, now = at
+        columns = whole.reshape(len(whole), 2, -1)
+        if layer.back is not None:
+            columns = sv.permute(columns.swapaxes(0, 1).swapaxes(1, 2), layer.back)
+            columns = columns.swapaxes(1, 2).swapaxes(0, 1)
+        if layer.diagonal is not None:
+            assert now.angles is not None
+            cos, sin = sv.phases(layer.diagonal, now.angles, columns.shape[2])
+            re, im = columns[:, 0], columns[:, 1]
+            columns = jnp.stack([cos * re + sin * im, cos * im - sin * re], axis=1)
+        after = columns.reshape(whole.shape)
+        for matrix in now.blocks:
+            whole = sv.matmul(after, matrix)
+        return (whole if now.blocks else after), after
+
+    return run.fold(step, whole, prepared)
+
+
+def _slopes(run: Run, overlaps: Array) -> Slopes:
+    """Gradients of a run from the overlaps after each layer's one-qubit gates."""
+    diagonal, reduced, angles = run.layers.diagonal, None, None
+    if run.layers.local is not None:
+        reduced = reduced_to_wires(overlaps)
+    if diagonal is not None:
+        on_diagonal = jnp.diagonal(complex_overlaps(overlaps), axis1=-2, axis2=-1).imag
+        # Each layer has words of its own.
+        angles = jax.vmap(
+            lambda masks, values: sv.matmul(sv.signs(masks, len(values), values.dtype), values)
+        )(jnp.asarray(diagonal.masks), on_diagonal)
+    return Slopes(reduced, angles)

@@ -1,0 +1,97 @@
+"""The door for JAX users: a circuit as a pure function of arrays, without torch tensors.
+
+    import jax
+    from qproj import Circuit
+    from qproj.functional import expectation
+
+    circuit = Circuit(n_qubits=4, n_layers=3)
+    loss = lambda weights, inputs: expectation(circuit, inputs, weights).sum()
+    gradient = jax.jit(jax.grad(loss))
+
+`jit`, `grad` and `vmap` compose. Derivatives are the engine's own, by `jax.custom_vjp`: reverse mode, once.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from qproj.circuits.circuit import Circuit
+from qproj.differentiation.adjoint import Residuals
+from qproj.simulation import engine
+from qproj.simulation.planning import check_memory, choose
+
+
+def expectation(
+    circuit: Circuit,
+    inputs: ArrayLike,
+    weights: ArrayLike,
+    *,
+    strategy: str = "auto",
+    diff_method: str = "best",
+) -> Array:
+    """Run a circuit.
+
+    Args:
+        circuit: The circuit.
+        inputs: `(..., n_inputs)`, radians; with encoding `"amplitude"` up to `n_inputs` amplitudes, which are
+            normalised (all zero gives NaN). float32, or float64 where JAX has it switched on.
+        weights: `circuit.weight_shape`, radians.
+        strategy: As for `qproj.QuantumLayer`.
+        diff_method: As for `qproj.QuantumLayer`.
+
+    Returns:
+        Expectation values `(..., n_outputs)`, in the dtype of inputs and weights together.
+
+    Raises:
+        ValueError: If shapes do not fit the circuit, or a name is unknown.
+    """
+    inputs, weights = jnp.asarray(inputs), jnp.asarray(weights)
+    dtype = jnp.promote_types(jnp.result_type(inputs, weights), jnp.float32)
+    width = inputs.shape[-1] if inputs.ndim else 0
+    if width != circuit.n_inputs and not (circuit.amplitudes and 0 < width < circuit.n_inputs):
+        raise ValueError(f"inputs must have shape (..., {circuit.n_inputs}), but had shape {inputs.shape}.")
+    if weights.shape != circuit.weight_shape:
+        raise ValueError(f"weights must have shape {circuit.weight_shape}, but had shape {weights.shape}.")
+    check_memory(circuit.n_qubits)
+    batch = math.prod(inputs.shape[:-1])
+    if not batch:
+        return jnp.zeros((*inputs.shape[:-1], circuit.n_outputs), dtype)
+    x = _features(circuit, inputs.astype(dtype).reshape(batch, width))
+    names = choose(circuit, batch, dtype.itemsize, strategy, diff_method)
+    values = _differentiable(circuit, *names)(x, weights.astype(dtype))
+    return values.reshape(*inputs.shape[:-1], circuit.n_outputs)
+
+
+@functools.lru_cache(maxsize=128)
+def _differentiable(circuit: Circuit, strategy: str, diff_method: str) -> jax.custom_vjp[Array]:
+    method = engine.build(circuit, strategy, diff_method)
+
+    @jax.custom_vjp
+    def run(inputs: Array, weights: Array) -> Array:
+        return method.forward(inputs, weights)[0]
+
+    def forward(inputs: Array, weights: Array) -> tuple[Array, tuple[object, Array, Array]]:
+        values, residuals = method.forward(inputs, weights)
+        return values, (residuals, inputs, weights)
+
+    def backward(kept: tuple[Residuals, Array, Array], cotangents: Array) -> tuple[Array, Array]:
+        return method.backward(*kept, cotangents)
+
+    run.defvjp(forward, backward)
+    return run
+
+
+def _features(circuit: Circuit, x: Array) -> Array:
+    """Products of inputs in columns of their own, or normalised amplitudes, padded."""
+    if circuit.amplitudes:
+        x = x / jnp.linalg.norm(x, axis=-1, keepdims=True)
+        return jnp.pad(x, ((0, 0), (0, circuit.n_inputs - x.shape[-1])))
+    for i, j in circuit.products:
+        x = jnp.concatenate([x, x[:, i : i + 1] * x[:, j : j + 1]], axis=1)
+    return x

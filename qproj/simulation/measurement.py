@@ -1,0 +1,143 @@
+"""Expectation values of Pauli words and their sums, and what they make of a state. JAX only."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from jax import Array
+
+from qproj.circuits.circuit import Circuit
+from qproj.simulation.moves import Moves
+from qproj.simulation.statevector import matmul, permute, signs
+
+
+class _Group(NamedTuple):
+    """Words that flip the same bits: `flip`; each word's place, sign mask and factor."""
+
+    flip: int
+    words: npt.NDArray[np.int32]
+    masks: npt.NDArray[np.int32]
+    factors: npt.NDArray[np.complex128]
+
+
+class Measurement:
+    """Expectation values of a circuit's observables.
+
+    A word acts as `(P psi)[i] = phase[i] * psi[i ^ flip]`. Words with the same flip share one pass.
+
+    Args:
+        circuit: The circuit.
+        undone: What undoes a permutation of amplitudes that should have come before the measurement, and is
+            absorbed by it instead. Given only where `absorbs` allows.
+    """
+
+    def __init__(self, circuit: Circuit, undone: Moves | None = None) -> None:
+        n = circuit.n_qubits
+        self._owners = np.array(circuit.owners, np.int32)
+        self._n_outputs = circuit.n_outputs
+        # Signs are factored into those of the leading and of the other wires: tables of 2**(n/2) entries.
+        self._low_bits = n // 2
+        self._n_states = 2**n
+        groups: dict[int, list[tuple[int, int, complex]]] = {}  # by flip: word, sign mask, factor
+        for i, word in enumerate(circuit.words):
+            flip = sign = 0
+            for letter, wire in zip(word.letters, word.wires, strict=True):
+                bit = 1 << (n - 1 - wire)
+                flip |= bit if letter in "XY" else 0
+                sign |= bit if letter in "YZ" else 0
+            if undone is not None:
+                sign = _pulled_back(sign, undone, n)
+            # Y = -i * (sign) * (flip): each Y brings a factor of -i.
+            factor = word.coefficient * (-1j) ** word.letters.count("Y")
+            groups.setdefault(flip, []).append((i, sign, factor))
+        self._groups = [_Group(flip, *map(np.array, zip(*g, strict=True))) for flip, g in groups.items()]
+
+    @staticmethod
+    def absorbs(circuit: Circuit, moves: Moves | None) -> bool:
+        """Whether a permutation right before the measurement only turns Z words into other Z words."""
+        linear = moves is None or len(moves.high) > 1
+        return linear and all(set(word.letters) == {"Z"} for word in circuit.words)
+
+    def expectations(self, state: Array) -> Array:
+        """`<psi|P|psi>` for each observable: `(2, 2**n_qubits, batch)` to `(n_outputs, batch)`."""
+        re, im = state
+        values = jnp.zeros((len(self._owners), state.shape[-1]), state.dtype)
+        for group in self._groups:
+            other_re, other_im = self._flipped(state, group.flip)
+            total = jnp.zeros((), state.dtype)
+            if group.factors.real.any():
+                total = total + self._real(group, state) * self._sums(group, re * other_re + im * other_im)
+            if group.factors.imag.any():
+                total = total - self._imag(group, state) * self._sums(group, re * other_im - im * other_re)
+            # One group holds all words, in their order.
+            values = total if len(self._groups) == 1 else values.at[group.words].set(total)
+        if len(self._owners) == self._n_outputs:
+            return values
+        return jnp.zeros((self._n_outputs, state.shape[-1]), state.dtype).at[self._owners].add(values)
+
+    def bra(self, state: Array, cotangents: Array) -> Array:
+        """`sum_j cotangents[j] P_j psi`, all observables at once; same shape as `state`."""
+        if len(self._owners) != self._n_outputs:
+            cotangents = cotangents[self._owners]
+        total: Array | None = None
+        for group in self._groups:
+            other_re, other_im = self._flipped(state, group.flip)
+            chosen = cotangents if len(self._groups) == 1 else cotangents[group.words]
+            if group.factors.real.any():
+                weight = self._weights(group, self._real(group, state) * chosen)
+                part = jnp.stack([weight * other_re, weight * other_im])
+                total = part if total is None else total + part
+            if group.factors.imag.any():
+                weight = self._weights(group, self._imag(group, state) * chosen)
+                part = jnp.stack([-weight * other_im, weight * other_re])
+                total = part if total is None else total + part
+        return jnp.zeros_like(state) if total is None else total
+
+    def _flipped(self, state: Array, flip: int) -> Array:
+        if not flip:
+            return state
+        low = flip & (2**self._low_bits - 1)
+        high_index = np.arange(self._n_states >> self._low_bits) ^ (flip >> self._low_bits)
+        return permute(
+            state,
+            Moves(
+                (high_index << self._low_bits).astype(np.int32),
+                (np.arange(2**self._low_bits) ^ low).astype(np.int32),
+            ),
+        )
+
+    def _signs(self, group: _Group, dtype: jnp.dtype) -> tuple[Array, Array]:
+        high = signs(group.masks >> self._low_bits, self._n_states >> self._low_bits, dtype)
+        return high, signs(group.masks & (2**self._low_bits - 1), 2**self._low_bits, dtype)
+
+    def _sums(self, group: _Group, products: Array) -> Array:
+        """`sum_i sign_w(i) * products[i]` for each word: `(2**n, batch)` to `(n_words, batch)`."""
+        high, low = self._signs(group, products.dtype)
+        partial = matmul(high, products.reshape(high.shape[1], -1))
+        partial = partial.reshape(len(high), low.shape[1], -1)
+        return (partial * low[:, :, None]).sum(axis=1)
+
+    def _weights(self, group: _Group, chosen: Array) -> Array:
+        """`sum_w sign_w(i) * chosen[w]`: `(n_words, batch)` to `(2**n, batch)`."""
+        high, low = self._signs(group, chosen.dtype)
+        spread = (low[:, :, None] * chosen[:, None]).reshape(len(low), -1)
+        return matmul(high.T, spread).reshape(self._n_states, -1)
+
+    def _real(self, group: _Group, like: Array) -> Array:
+        return jnp.asarray(group.factors.real, like.dtype)[:, None]
+
+    def _imag(self, group: _Group, like: Array) -> Array:
+        return jnp.asarray(group.factors.imag, like.dtype)[:, None]
+
+
+def _pulled_back(mask: int, undone: Moves, n_qubits: int) -> int:
+    """The Z word before a linear permutation of basis states that is this Z word after it."""
+    low_bits = n_qubits // 2
+    sent = [
+        int(undone.low[1 << bit] if bit < low_bits else undone.high[1 << (bit - low_bits)])
+        for bit in range(n_qubits)
+    ]
+    return sum(((mask & to).bit_count() & 1) << bit for bit, to in enumerate(sent))

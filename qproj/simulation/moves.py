@@ -1,0 +1,87 @@
+"""Permutations of basis states, as gathers whose indices are cheap to write down. Pure Python and NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qproj.circuits.gates import Gate
+
+Indices = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Moves:
+    """A permutation of amplitudes: amplitude `i` after it is amplitude `source[i]` before it.
+
+    CNOT, SWAP and whatever they compose to map an index linearly over its bits, so `source` is the exclusive
+    or of one entry for the leading bits of `i` and one for the others: two short tables instead of one of
+    `2**n_qubits` entries, which at 20 qubits would fill programs and take long to compile.
+
+    Attributes:
+        high: `(2**(n - n // 2),)` entries for the leading bits.
+        low: `(2**(n // 2),)` entries for the other bits. For permutations that are not linear, such as
+            Toffoli, `high` is `[0]` and `low` holds all `2**n` entries.
+    """
+
+    high: Indices
+    low: Indices
+
+    @property
+    def source(self) -> Indices:
+        """All entries, `(2**n_qubits,)`."""
+        return (self.high[:, None] ^ self.low).reshape(-1)
+
+
+def moves(n_qubits: int, gates: Sequence[Gate], *, inverse: bool = False) -> Moves:
+    """Compose permutation gates into one gather.
+
+    Args:
+        n_qubits: Number of wires.
+        gates: Permutation gates in the order in which they act.
+        inverse: Whether to undo them instead.
+
+    Returns:
+        The gather.
+    """
+
+    def source(index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        for gate in gates if inverse else reversed(gates):
+            index = _follow(n_qubits, gate, index, forwards=inverse)
+        return index
+
+    if not all(_linear(gate) for gate in gates):
+        return Moves(np.zeros(1, np.int32), source(np.arange(2**n_qubits)).astype(np.int32))
+    low_bits = n_qubits // 2
+    high = source(np.arange(2 ** (n_qubits - low_bits)) << low_bits)
+    low = source(np.arange(2**low_bits))
+    return Moves(high.astype(np.int32), low.astype(np.int32))
+
+
+def _follow(
+    n_qubits: int, gate: Gate, index: npt.NDArray[np.int64], *, forwards: bool
+) -> npt.NDArray[np.int64]:
+    """Where a gate sends basis states, or where it takes them from."""
+    table = np.array(gate.kind.permutation)
+    if not forwards:
+        table = np.argsort(table)
+    # Wire 0 is the most significant bit, of the state's index and of the gate's own.
+    shifts = [n_qubits - 1 - wire for wire in gate.wires]
+    rest, own = index, np.zeros_like(index)
+    for shift in shifts:
+        own = own << 1 | index >> shift & 1
+        rest = rest & ~(1 << shift)
+    other = table[own]
+    for place, shift in enumerate(reversed(shifts)):
+        rest = rest | (other >> place & 1) << shift
+    return rest
+
+
+def _linear(gate: Gate) -> bool:
+    """Whether a permutation maps the bits of an index linearly: zero to zero, sums to sums."""
+    table = gate.kind.permutation
+    assert table is not None
+    return all(table[a ^ b] == table[a] ^ table[b] for a in range(len(table)) for b in range(len(table)))

@@ -1,0 +1,225 @@
+"""Which strategy runs a circuit, and what it costs. Pure Python and NumPy: nothing is compiled to find out.
+
+The model counts what each strategy does with the state, block by block: arithmetic, bytes, and compiled
+operations, each of which costs a fixed time however little it does. The constants are those of a desktop
+processor; only their ratios decide.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qproj.circuits.circuit import Circuit
+from qproj.memory import physical_memory, written
+from qproj.registry import unknown_name
+from qproj.simulation.fusion import Layer, blocks, layers
+
+STRATEGIES = ("dense", *(f"fused-{k}" for k in range(2, 7)))
+DIFF_METHODS = ("adjoint", "backprop", "parameter-shift")
+
+# Seconds for one compiled operation; bytes and real operations per second, in single precision.
+_OPERATION = 4e-6
+_BYTES = 8e9
+# A product with few rows does not fill the processor's registers: by rows of the real block matrix.
+_FLOPS = {8: 25e9, 16: 45e9, 32: 80e9, 64: 120e9, 128: 140e9}
+_LARGE_FLOPS = 150e9
+_DENSE_QUBITS = 8  # beyond, building one matrix costs more than it can save
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a strategy does in one forward pass.
+
+    Attributes:
+        strategy: Its name.
+        blocks: Wires of each block; all of them, in one, for `"dense"`.
+        passes: How often the whole batch of states is read and written.
+        flops: Real additions and multiplications.
+        bytes: Read and written.
+        operations: Compiled operations.
+        seconds: What the model makes of these.
+    """
+
+    strategy: str
+    blocks: tuple[int, ...]
+    passes: int
+    flops: float
+    bytes: float
+    operations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a circuit is run; `print` shows it.
+
+    Attributes:
+        circuit: The circuit.
+        batch: Samples.
+        strategy: The strategy that is used.
+        diff_method: The differentiation method that is used.
+        why: What decided both, a sentence each.
+        costs: Of every strategy that is possible, the chosen one first.
+        n_layers: Layers the planner made of the gates.
+        state_bytes: Of all states of the batch once.
+    """
+
+    circuit: Circuit
+    batch: int
+    strategy: str
+    diff_method: str
+    why: tuple[str, ...]
+    costs: tuple[Cost, ...]
+    n_layers: int
+    state_bytes: int
+
+    def __str__(self) -> str:
+        c = self.circuit
+        lines = [
+            f"{len(c.gates)} gates on {c.n_qubits} qubits, in {self.n_layers} layers; batch {self.batch}; "
+            f"one state of the batch is {written(self.state_bytes)}",
+            f"strategy {self.strategy}, diff_method {self.diff_method}",
+            *(f"  {sentence}" for sentence in self.why),
+            "forward, by the cost model:",
+            "  strategy  blocks           passes  Mflop      bytes  operations  estimate",
+        ]
+        for cost in self.costs:
+            lines.append(
+                f"  {cost.strategy:8}  {'+'.join(map(str, cost.blocks)):15}  {cost.passes:6}  "
+                f"{cost.flops / 1e6:5.4g}  {written(cost.bytes):>9}  {cost.operations:10}  "
+                f"{cost.seconds * 1e6:6.0f} us"
+            )
+        return "\n".join(lines)
+
+
+def plan(circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str) -> Plan:
+    """Choose how to run a circuit.
+
+    Args:
+        circuit: The circuit.
+        batch: Samples.
+        itemsize: Bytes of a real number: 4 or 8.
+        strategy: One of `STRATEGIES`, or `"auto"`.
+        diff_method: One of `DIFF_METHODS`, or `"best"`.
+
+    Returns:
+        The choice and its reasons.
+
+    Raises:
+        ValueError: If a name is unknown, or the strategy cannot run this circuit.
+    """
+    check_names(strategy, diff_method)
+    made = layers(circuit)
+    possible = [_cost(circuit, made, name, batch, itemsize) for name in _possible(circuit, made)]
+    ranked = sorted(possible, key=lambda cost: cost.seconds)
+    why = []
+    if strategy == "auto":
+        why.append(f"{ranked[0].strategy} has the lowest estimate.")
+    else:
+        chosen = [cost for cost in ranked if cost.strategy == strategy]
+        if not chosen:
+            raise ValueError(
+                f"strategy must be one of {', '.join(c.strategy for c in ranked)} for this circuit, but was "
+                f"{strategy!r}: a dense matrix is for at most {_DENSE_QUBITS} qubits whose inputs enter once."
+            )
+        ranked = chosen + [cost for cost in ranked if cost.strategy != strategy]
+        why.append(f"strategy={strategy!r} was asked for.")
+    state_bytes = 2 * itemsize * 2**circuit.n_qubits * batch
+    method, reason = _method(diff_method, ranked[0].strategy, len(made), state_bytes)
+    why.append(reason)
+    return Plan(circuit, batch, ranked[0].strategy, method, tuple(why), tuple(ranked), len(made), state_bytes)
+
+
+@functools.lru_cache(maxsize=1024)
+def choose(circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str) -> tuple[str, str]:
+    """Strategy and differentiation method of `plan`, remembered."""
+    made = plan(circuit, batch, itemsize, strategy, diff_method)
+    return made.strategy, made.diff_method
+
+
+def check_names(strategy: str, diff_method: str) -> None:
+    """Raise ValueError for names that are not known."""
+    if strategy != "auto" and strategy not in STRATEGIES:
+        raise unknown_name("strategy", strategy, ("auto", *STRATEGIES))
+    if diff_method != "best" and diff_method not in DIFF_METHODS:
+        raise unknown_name("diff_method", diff_method, ("best", *DIFF_METHODS))
+
+
+def check_memory(n_qubits: int, limit: int | None = None) -> None:
+    """Raise ValueError where the states of one sample do not fit into memory.
+
+    Args:
+        n_qubits: Number of qubits.
+        limit: Bytes there are; this machine's memory if `None`.
+    """
+    limit = physical_memory() if limit is None else limit
+    # The state, the bra that walks back with it, and room for the step each of them takes.
+    needed = 4 * 2 * 4 * 2**n_qubits
+    if limit is not None and needed > limit:
+        most = (limit // 32).bit_length() - 1
+        raise ValueError(
+            f"n_qubits must be at most {most} on this machine, but was {n_qubits}: to train on one sample "
+            f"takes {written(needed)} in single precision, and there are {written(limit)} of memory."
+        )
+
+
+def _possible(circuit: Circuit, made: Sequence[Layer]) -> list[str]:
+    per_sample = any(layer.diagonal is not None and layer.diagonal.angles.per_sample for layer in made)
+    dense = circuit.n_qubits <= _DENSE_QUBITS and not per_sample
+    # Larger blocks than there are wires are the same as one block.
+    largest = max(2, min(6, circuit.n_qubits))
+    return ["dense"] * dense + [f"fused-{k}" for k in range(2, largest + 1)]
+
+
+def _method(diff_method: str, strategy: str, n_layers: int, state_bytes: int) -> tuple[str, str]:
+    if diff_method != "best":
+        return diff_method, f"diff_method={diff_method!r} was asked for."
+    if strategy == "dense":
+        return "adjoint", "adjoint: a dense matrix needs the final states only."
+    kept = state_bytes * (n_layers + 1)
+    room = (physical_memory() or 2**32) // 16
+    if kept <= room:
+        return "backprop", f"backprop: the states of all layers take {written(kept)}, which fits."
+    return "adjoint", f"adjoint: the states of all layers would take {written(kept)}."
+
+
+def _cost(circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, itemsize: int) -> Cost:
+    n = circuit.n_qubits
+    slower = itemsize / 4
+    amplitudes = 2**n * batch
+    state = 2 * itemsize * amplitudes
+    passes, operations = 2, 4  # prepare and measure
+    flops, moved, seconds = 8.0 * amplitudes, 2.0 * state, 2 * state / _BYTES
+    walked = made if circuit.amplitudes else made[1:]
+    if strategy == "dense":
+        split: tuple[int, ...] = (n,)
+        rows = 2 * 2**n
+        built = len(walked) * 2.0 * rows**3
+        run = 2.0 * rows * 2 * amplitudes
+        flops += built + run
+        moved += 2 * state
+        passes += 1
+        operations += 3 + 2 * len(walked)
+        seconds += _matmul(built, 2 * len(walked) * rows * rows * itemsize, rows, slower)
+        seconds += _matmul(run, 2 * state, rows, slower)
+    else:
+        split = blocks(n, int(strategy.removeprefix("fused-")))
+        for layer in walked:
+            for k in split * (layer.local is not None):
+                rows = 2 * 2**k
+                work = 2.0 * rows * 2 * amplitudes
+                turned = 2 * state * (len(split) > 1)
+                flops, moved = flops + work, moved + 2 * state + turned
+                passes, operations = passes + 1 + (len(split) > 1), operations + 1 + (len(split) > 1)
+                seconds += _matmul(work, 2 * state, rows, slower) + turned / _BYTES
+        for layer in made:
+            steps = (layer.diagonal is not None) + (layer.forth is not None)
+            moved, passes, operations = moved + steps * 2 * state, passes + steps, operations + steps
+            seconds += steps * 2 * state / _BYTES
+    return Cost(strategy, split, passes, flops, moved, operations, seconds + operations * _OPERATION)
+
+
+def _matmul(flops: float, moved: float, rows: int, slower: float) -> float:
+    return max(slower * flops / _FLOPS.get(rows, _LARGE_FLOPS), moved / _BYTES)

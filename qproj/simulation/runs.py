@@ -1,0 +1,250 @@
+"""Layers of a circuit, gathered into runs of one kind, and walked forth and back. JAX only."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from qproj.simulation import statevector as sv
+from qproj.simulation.fusion import Layer, blocks
+
+# A run of more layers than these becomes a compiled loop, so that compile time does not grow with depth.
+_UNROLLED = 6
+
+
+class Prepared(NamedTuple):
+    """What a run needs of the weights and inputs, computed before the walk; layers lead every array.
+
+    Attributes:
+        blocks: Real block matrices, one array for each block of wires.
+        angles: Of the Z rotations, `(n_layers, n_words, *batch)`, or nothing.
+    """
+
+    blocks: tuple[Array, ...]
+    angles: Array | None
+
+
+class Kept(NamedTuple):
+    """States that forward passed through; layers lead every array.
+
+    Attributes:
+        after_blocks: After each block, its wires leading still.
+        after_local: After all one-qubit gates, where Z rotations follow.
+    """
+
+    after_blocks: tuple[Array, ...]
+    after_local: Array | None
+
+
+class Slopes(NamedTuple):
+    """Gradients of one run before the chain rule to its angles; layers lead every array.
+
+    Attributes:
+        reduced: `R[a, b] = sum conj(bra[a, ...]) psi[b, ...]` of each wire, `(n_layers, n_qubits, 2, 2)`
+            complex, right after the one-qubit gates; or nothing.
+        angles: For the angles of the Z rotations; or nothing.
+    """
+
+    reduced: Array | None
+    angles: Array | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive layers of the same kind.
+
+    Attributes:
+        layers: One `Layer` whose arrays are those of all layers, stacked.
+        count: Number of layers.
+        blocks: Wires of each block; none where the layers have no one-qubit gates.
+    """
+
+    layers: Layer
+    count: int
+    blocks: tuple[int, ...]
+
+    def prepare(self, inputs: Array, weights: Array) -> Prepared:
+        """Build block matrices and angles of all layers at once."""
+        matrices: list[Array] = []
+        if self.layers.local is not None:
+            unitaries = sv.fuse(sv.gate_matrices(self.layers.local, inputs, weights), 1)
+            done = 0
+            for k in self.blocks:
+                matrices.append(sv.real_matrix(sv.kron(unitaries[:, done : done + k])))
+                done += k
+        diagonal = self.layers.diagonal
+        angles = None if diagonal is None else sv.angle_values(diagonal.angles, inputs, weights)
+        return Prepared(tuple(matrices), angles)
+
+    def forward(self, state: Array, prepared: Prepared, *, keep: bool) -> tuple[Array, Kept | None]:
+        """Walk forth.
+
+        Args:
+            state: Before the run.
+            prepared: From `prepare`.
+            keep: Whether to keep the states in between.
+
+        Returns:
+            The state after the run, and the kept ones.
+        """
+
+        def step(state: Array, at: tuple[Layer, Prepared]) -> tuple[Array, Kept | None]:
+            layer, now = at
+            after_blocks = []
+            for k, matrix in zip(self.blocks, now.blocks, strict=True):
+                state = sv.apply_block(state, matrix)
+                after_blocks.append(state)
+                state = sv.rotate(state, k)
+            kept = Kept(tuple(after_blocks), None if layer.diagonal is None else state) if keep else None
+            if layer.diagonal is not None:
+                state = sv.turn(state, self._phases(layer, now, state))
+            if layer.forth is not None:
+                state = sv.permute(state, layer.forth)
+            return state, kept
+
+        return self.fold(step, state, prepared, reverse=False)
+
+    def backward(
+        self, psi: Array | None, bra: Array, prepared: Prepared, kept: Kept | None
+    ) -> tuple[Array | None, Array, Slopes]:
+        """Walk back.
+
+        Args:
+            psi: The state after the run; nothing where states were kept.
+            bra: After the run.
+            prepared: From `prepare`.
+            kept: From `forward`; without them states are computed back from `psi`.
+
+        Returns:
+            State (if it was given) and bra before the run, and the gradients.
+        """
+
+        def step(
+            carry: tuple[Array | None, Array], at: tuple[Layer, Prepared, Kept | None]
+        ) -> tuple[tuple[Array | None, Array], Slopes]:
+            (psi, bra), (layer, now, here) = carry, at
+            if layer.back is not None:
+                bra = sv.permute(bra, layer.back)
+                psi = None if psi is None else sv.permute(psi, layer.back)
+            angles = None
+            if layer.diagonal is not None:
+                phases = self._phases(layer, now, bra)
+                bra = sv.turn(bra, phases, back=True)
+                psi = None if psi is None else sv.turn(psi, phases, back=True)
+                ket = here.after_local if here is not None else psi
+                assert ket is not None
+                angles = self._word_slopes(layer, ket, bra)
+            reduced = []
+            # The last block first, so that both have been taken back equally far.
+            for i, k in reversed(list(enumerate(self.blocks))):
+                bra = sv.rotate(bra, -k)
+                psi = None if psi is None else sv.rotate(psi, -k)
+                ket = here.after_blocks[i] if here is not None else psi
+                assert ket is not None
+                matrix = now.blocks[i]
+                reduced.append(reduced_to_wires(_overlaps(ket, bra, len(matrix))))
+                bra = sv.apply_block(bra, matrix.T)
+                psi = None if psi is None else sv.apply_block(psi, matrix.T)
+            return (psi, bra), Slopes(jnp.concatenate(reduced[::-1]) if reduced else None, angles)
+
+        (psi, bra), slopes = self.fold(step, (psi, bra), prepared, kept)
+        return psi, bra, slopes
+
+    def fold(
+        self,
+        step: Callable[..., tuple[Any, Any]],
+        carry: Any,
+        prepared: Prepared,
+        *more: Any,
+        reverse: bool = True,
+    ) -> tuple[Any, Any]:
+        """Go through the layers, in a compiled loop where they are many.
+
+        Args:
+            step: `(carry, (layer, prepared, *more)) -> (carry, result)`.
+            carry: What the first step is given.
+            prepared: From `prepare`.
+            more: Further arrays that layers lead, or nothing.
+            reverse: Whether to begin with the last layer.
+
+        Returns:
+            The last carry, and the results, stacked in the order of the layers.
+        """
+        everything = (self.layers, prepared, *more)
+        if self.count > _UNROLLED:
+            return lax.scan(step, carry, jax.tree.map(jnp.asarray, everything), reverse=reverse)
+        results = []
+        order = range(self.count)
+        for i in reversed(order) if reverse else order:
+            carry, result = step(carry, jax.tree.map(operator.itemgetter(i), everything))
+            results.append(result)
+        results = results[::-1] if reverse else results
+        return carry, jax.tree.map(lambda *parts: jnp.stack(parts), *results)
+
+    def _phases(self, layer: Layer, now: Prepared, state: Array) -> Array:
+        assert layer.diagonal is not None
+        assert now.angles is not None
+        return sv.phases(layer.diagonal, now.angles, state.shape[1])
+
+    def _word_slopes(self, layer: Layer, ket: Array, bra: Array) -> Array:
+        """`Im <bra| Z...Z |psi>` of each word: `(n_words, batch)`, or summed over the batch."""
+        assert layer.diagonal is not None
+        overlap = bra[0] * ket[1] - bra[1] * ket[0]
+        if not layer.diagonal.angles.per_sample:
+            overlap = overlap.sum(axis=-1, keepdims=True)
+        slopes = sv.matmul(sv.signs(layer.diagonal.masks, len(overlap), overlap.dtype), overlap)
+        return slopes if layer.diagonal.angles.per_sample else slopes[:, 0]
+
+
+def _overlaps(psi: Array, bra: Array, rows: int) -> Array:
+    """`bra psi^T` on the leading wires as real pairs, summed over everything else: `(rows, rows)`."""
+    return sv.matmul(bra.reshape(rows, -1), psi.reshape(rows, -1).T)
+
+
+def complex_overlaps(overlaps: Array) -> Array:
+    """`sum conj(bra[a, ...]) psi[b, ...]` from overlaps of real pairs: `(..., 2 m, 2 m)` to `(..., m, m)`."""
+    m = overlaps.shape[-1] // 2
+    pairs = overlaps.reshape(*overlaps.shape[:-2], 2, m, 2, m)
+    real = pairs[..., 0, :, 0, :] + pairs[..., 1, :, 1, :]
+    return lax.complex(real, pairs[..., 0, :, 1, :] - pairs[..., 1, :, 0, :])
+
+
+def reduced_to_wires(overlaps: Array) -> Array:
+    """`R` of each wire of a block: overlaps `(..., 2 * 2**k, 2 * 2**k)` to `(..., k, 2, 2)` complex."""
+    block = complex_overlaps(overlaps)
+    k = block.shape[-1].bit_length() - 1
+    wires = []
+    for wire in range(k):
+        shape = (2**wire, 2, 2 ** (k - 1 - wire))
+        wires.append(jnp.einsum("...iajibj->...ab", block.reshape(*block.shape[:-2], *shape, *shape)))
+    return jnp.stack(wires, axis=-3)
+
+
+def runs(layers: Sequence[Layer], n_qubits: int, block: int) -> tuple[Run, ...]:
+    """Gather consecutive layers of the same kind."""
+    found: list[list[Layer]] = []
+    for layer in layers:
+        if found and _kind(layer) == _kind(found[-1][0]):
+            found[-1].append(layer)
+        else:
+            found.append([layer])
+    return tuple(
+        Run(
+            jax.tree.map(lambda *parts: np.stack(parts), *group),
+            len(group),
+            blocks(n_qubits, block) if group[0].local is not None else (),
+        )
+        for group in found
+    )
+
+
+def _kind(layer: Layer) -> object:
+    leaves, structure = jax.tree.flatten(layer)
+    return structure, [leaf.shape for leaf in leaves]

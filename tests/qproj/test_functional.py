@@ -1,0 +1,60 @@
+"""The door for JAX users: the same numbers as the torch layer, and transforms compose."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+import qproj
+from qproj import Circuit
+from qproj.functional import expectation
+
+CIRCUITS = [Circuit(3, 2), Circuit(3, 2, "iqp"), Circuit(2, 1, "amplitude"), Circuit(3, 2, reupload=True)]
+
+
+@pytest.mark.parametrize("circuit", CIRCUITS, ids=lambda c: c.encoding)
+def test_values_and_gradients_are_those_of_the_layer(circuit):
+    layer = qproj.QuantumLayer(circuit=circuit, generator=torch.Generator().manual_seed(0)).double()
+    x = torch.randn(4, circuit.n_inputs, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x.requires_grad_()
+    values = layer(x)
+    (values**2).sum().backward()
+    with jax.enable_x64(True):
+        inputs, weights = x.detach().numpy(), layer.weights.detach().numpy()
+        np.testing.assert_allclose(expectation(circuit, inputs, weights), values.detach(), atol=1e-12)
+        loss = jax.jit(jax.grad(lambda x, w: (expectation(circuit, x, w) ** 2).sum(), argnums=(0, 1)))
+        grad_x, grad_w = loss(inputs, weights)
+    np.testing.assert_allclose(grad_x, x.grad, atol=1e-11)
+    np.testing.assert_allclose(grad_w, layer.weights.grad, atol=1e-11)
+
+
+def test_vmap_over_weights_and_inputs():
+    circuit = Circuit(3, 2)
+    rng = np.random.default_rng(0)
+    inputs = jnp.asarray(rng.normal(size=(5, 3)), jnp.float32)
+    weights = jnp.asarray(rng.normal(size=(4, *circuit.weight_shape)), jnp.float32)
+    many = jax.vmap(lambda w: expectation(circuit, inputs, w))(weights)
+    assert many.shape == (4, 5, 3)
+    for i in range(4):
+        np.testing.assert_allclose(many[i], expectation(circuit, inputs, weights[i]), atol=1e-6)
+    one_by_one = jax.vmap(lambda x: expectation(circuit, x, weights[0]))(inputs)
+    np.testing.assert_allclose(one_by_one, many[0], atol=1e-6)
+    slopes = jax.vmap(jax.grad(lambda w, x: expectation(circuit, x, w).sum()), (None, 0))(weights[0], inputs)
+    whole = jax.grad(lambda w: expectation(circuit, inputs, w).sum())(weights[0])
+    np.testing.assert_allclose(slopes.sum(0), whole, atol=1e-5)
+
+
+def test_leading_dimensions():
+    circuit = Circuit(2, 1)
+    weights = jnp.zeros(circuit.weight_shape)
+    for shape in ((2,), (3, 2), (2, 3, 2), (0, 2)):
+        assert expectation(circuit, jnp.zeros(shape), weights).shape == shape
+
+
+def test_wrong_shapes():
+    circuit = Circuit(3, 1)
+    with pytest.raises(ValueError, match=r"inputs must have shape \(\.\.\., 3\), but had shape \(2, 4\)"):
+        expectation(circuit, np.zeros((2, 4)), np.zeros(circuit.weight_shape))
+    with pytest.raises(ValueError, match=r"weights must have shape \(1, 3, 3\), but had shape \(9,\)"):
+        expectation(circuit, np.zeros((2, 3)), np.zeros(9))
