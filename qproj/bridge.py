@@ -1,14 +1,16 @@
 """Where torch and JAX meet: a compiled circuit as a differentiable torch function. The only such file.
 
-Small CPU arrays go in as NumPy, which jitted functions take without further ado (15 us against 35 us by
-DLPack), and come back by DLPack without a copy. What goes in is copied, so that no in-place change of a
-tensor reaches an array that JAX believes to be immutable; what backward needs is kept by
-`save_for_backward`, so that torch notices such a change and says so.
+Small CPU arrays cross as NumPy copies, both ways: jitted functions take them without further ado, and a copy
+of a few kilobytes costs a third of a DLPack hand-over. Large ones cross by DLPack without a copy where nobody
+else can write to them. What goes in is copied, so that no in-place change of a tensor reaches an array that
+JAX believes to be immutable. Inputs and weights are also kept by `save_for_backward`, so that torch notices
+such a change and says so.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any
 
 import jax
@@ -43,12 +45,16 @@ def run(
     Raises:
         RuntimeError: If JAX has no device like that of the inputs, or on a second derivative.
     """
-    rows = engine.bucket(len(inputs))
-    program = engine.program(circuit, *choose(circuit, rows, inputs.element_size(), strategy, diff_method))
+    program = _program(circuit, engine.bucket(len(inputs)), inputs.element_size(), strategy, diff_method)
     # Inside the function torch always has gradients switched off, so whether to keep a state is asked here.
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
     values: torch.Tensor = _Run.apply(inputs, weights, program, keep)  # type: ignore[no-untyped-call]
     return values
+
+
+@functools.lru_cache(maxsize=1024)
+def _program(circuit: Circuit, rows: int, itemsize: int, strategy: str, diff_method: str) -> engine.Program:
+    return engine.program(circuit, *choose(circuit, rows, itemsize, strategy, diff_method))
 
 
 class _Run(torch.autograd.Function):
@@ -57,26 +63,31 @@ class _Run(torch.autograd.Function):
         ctx: Any, inputs: torch.Tensor, weights: torch.Tensor, program: engine.Program, keep: bool
     ) -> torch.Tensor:
         with _setting(inputs):
+            x, w = _padded(inputs), _to_jax(weights)
             if not keep:
-                values = program.run(_padded(inputs), _to_jax(weights))
-                return _cut(_to_torch(values), len(inputs))
-            values, residuals = program.forward(_padded(inputs), _to_jax(weights))
+                return _cut(_to_torch(program.run(x, w)), len(inputs))
+            values, residuals = program.forward(x, w)
             ctx.program = program
             leaves, ctx.structure = jax.tree.flatten(residuals)
-            ctx.save_for_backward(inputs, weights, *map(_to_torch, leaves))
+            if sum(leaf.size for leaf in leaves) <= _LARGE and inputs.device.type == "cpu":
+                # Nothing worth freeing early: what backward takes is kept as it is.
+                ctx.arguments = (residuals, x, w)
+                ctx.save_for_backward(inputs, weights)
+            else:
+                ctx.arguments = None
+                ctx.save_for_backward(inputs, weights, *map(_to_torch, leaves))
             return _cut(_to_torch(values), len(inputs))
 
     @staticmethod
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, weights, *leaves = ctx.saved_tensors
-        # Autograd runs backward in a thread of its own, and JAX's settings are per thread: set them again.
+        # Autograd may run backward in a thread of its own, and JAX's settings are per thread: set them again.
         with _setting(inputs):
-            grad_inputs, grad_weights = ctx.program.backward(
-                jax.tree.unflatten(ctx.structure, [_to_jax(leaf, share=True) for leaf in leaves]),
-                _padded(inputs),
-                _to_jax(weights),
-                _padded(cotangents),
-            )
+            arguments = ctx.arguments
+            if arguments is None:
+                residuals = jax.tree.unflatten(ctx.structure, [_to_jax(leaf, share=True) for leaf in leaves])
+                arguments = (residuals, _padded(inputs), _to_jax(weights))
+            grad_inputs, grad_weights = ctx.program.backward(*arguments, _padded(cotangents))
             needs, sources = ctx.needs_input_grad, (cotangents, inputs, weights)
             return (
                 first_order(_cut(_to_torch(grad_inputs), len(inputs)), *sources) if needs[0] else None,
@@ -86,15 +97,23 @@ class _Run(torch.autograd.Function):
             )
 
 
-@contextlib.contextmanager
-def _setting(like: torch.Tensor) -> Any:
+@functools.cache
+def _accelerated() -> bool:
+    """Whether JAX would put arrays elsewhere than on the CPU."""
+    return jax.default_backend() != "cpu"
+
+
+def _setting(like: torch.Tensor) -> contextlib.AbstractContextManager[Any]:
     """JAX's precision and default device as a tensor has them, in this thread, for as long as the call."""
-    with contextlib.ExitStack() as stack:
-        if like.dtype == torch.float64:
-            stack.enter_context(jax.enable_x64(True))
-        if like.device.type == "cpu" and jax.default_backend() != "cpu":
-            stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
-        yield
+    double, stay = like.dtype == torch.float64, like.device.type == "cpu" and _accelerated()
+    if not double and not stay:
+        return contextlib.nullcontext()
+    stack = contextlib.ExitStack()
+    if double:
+        stack.enter_context(jax.enable_x64(True))
+    if stay:
+        stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
+    return stack
 
 
 def _padded(tensor: torch.Tensor) -> Any:
@@ -104,6 +123,8 @@ def _padded(tensor: torch.Tensor) -> Any:
     """
     batch, width = tensor.shape
     rows = engine.bucket(batch)
+    if rows == batch:
+        return _to_jax(tensor)
     if tensor.device.type == "cpu":
         array = np.zeros((rows, width), _numpy_dtype(tensor))
         array[:batch] = tensor.detach().resolve_neg().numpy()
@@ -129,6 +150,8 @@ def _to_jax(tensor: torch.Tensor, *, share: bool = False) -> Any:
 
 
 def _to_torch(array: jax.Array) -> torch.Tensor:
+    if array.size <= _LARGE and array.platform() == "cpu":
+        return torch.from_numpy(np.array(array))
     tensor: torch.Tensor = torch.utils.dlpack.from_dlpack(array)
     return tensor
 

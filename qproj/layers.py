@@ -178,22 +178,25 @@ class QuantumLayer(nn.Module):
             ValueError: If its last dimension is not `n_inputs`, the weights are on another device, or
                 amplitudes are all zero.
         """
-        _check_input(x, self.circuit, self.weights)
+        weights: Tensor = self.weights
+        _check_input(x, self.circuit, weights)
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        flat = x.reshape(math.prod(x.shape[:-1]), x.shape[-1]).to(dtype)
-        empty = len(flat) == 0
+        # Each call into torch costs a microsecond or two, which small circuits notice: none is made in vain.
+        flat = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        flat = flat if flat.dtype == dtype else flat.to(dtype)
+        weights = weights if weights.dtype == dtype else weights.to(dtype)
+        empty = flat.shape[0] == 0
         if empty:
             # A row to run keeps the result in the graph, and every backend free of this case.
             flat = torch.cat([flat, flat.new_ones(1, x.shape[-1])])
         # torch.compile must not look inside: it would trace into JAX. Asked for only when it is at work,
         # since torch.compiler.disable takes seconds to load.
         run = torch.compiler.disable(_run) if torch.compiler.is_dynamo_compiling() else _run  # type: ignore[no-untyped-call]
-        values = run(
-            self.backend, self.circuit, self.options, _features(self.circuit, flat), self.weights.to(dtype)
-        )
+        values = run(self.backend, self.circuit, self.options, _features(self.circuit, flat), weights)
         if empty:
             values = values[:0]
-        return values.to(x.dtype).reshape(*x.shape[:-1], self.n_outputs)
+        values = values if values.dtype == x.dtype else values.to(x.dtype)
+        return values if x.ndim == 2 else values.reshape(*x.shape[:-1], self.n_outputs)
 
     def extra_repr(self) -> str:
         """What `repr` shows of the layer."""

@@ -1,5 +1,8 @@
 """The classical connector the quantum one is compared with: the original "projector" and "gate"."""
 
+from typing import Self
+
+import torch
 from torch import Tensor, nn
 
 from hybrid.connectors.connector import Connector
@@ -29,3 +32,31 @@ class ClassicalConnector(Connector):
         """See `Connector.tokens`."""
         token: Tensor = self.gate(self.projector(x))
         return token
+
+    @torch.no_grad()
+    def narrowed(self, width: int, features: Tensor) -> Self:
+        """A connector of another width whose tokens come as near to this one's as a linear map can.
+
+        The new width holds the leading principal components of this connector's tokens, each with variance 1.
+
+        Args:
+            width: Of the new connector, at most ``vision_hidden_size`` and ``hidden_size``.
+            features: ``(n, vision_hidden_size)``, a sample of what is read.
+
+        Returns:
+            The new connector; this one is left as it is.
+        """
+        narrow = type(self)(self.vision_hidden_size, self.hidden_size, width).to(self.mean)
+        narrow.mean.copy_(self.mean)
+        narrow.scale.copy_(self.scale)
+        tokens = self(features)[:, 0]
+        centre = tokens.mean(0)
+        variance, directions = torch.linalg.eigh(torch.cov(tokens.T))  # in rising order
+        spread = variance[-width:].clamp_min(1e-12).sqrt()
+        components = directions[:, -width:] / spread
+        bias = self.gate.weight @ self.projector.bias + self.gate.bias
+        narrow.projector.weight.copy_(components.T @ self.gate.weight @ self.projector.weight)
+        narrow.projector.bias.copy_(components.T @ (bias - centre))
+        narrow.gate.weight.copy_(directions[:, -width:] * spread)
+        narrow.gate.bias.copy_(centre)
+        return narrow

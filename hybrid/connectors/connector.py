@@ -57,8 +57,11 @@ class Connector(nn.Module):
         Returns:
             ``(batch, n_tokens, hidden_size)`` in the connector's dtype.
         """
-        x = (features.to(self.mean.dtype) - self.mean) * self.scale
+        x = self._standardised(features)
         return self.tokens(x).reshape(*x.shape[:-1], self.n_tokens, self.hidden_size)
+
+    def _standardised(self, features: Tensor) -> Tensor:
+        return (features.to(self.mean.dtype) - self.mean) * self.scale
 
     @abstractmethod
     def tokens(self, x: Tensor) -> Tensor:

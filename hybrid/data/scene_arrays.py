@@ -45,6 +45,15 @@ class SceneArrays:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, n: int) -> "SceneArrays":
+        """The first ``n`` of them."""
+        return SceneArrays(self.pixels[:n], self.labels[:n], self.cells[:n])
+
+    @property
+    def two(self) -> np.ndarray:
+        """Which scenes have two objects."""
+        return np.asarray(self.labels[:, -1] < len(RELATIONS))
+
     def captions(self) -> list[str]:
         """The caption of every scene, rebuilt from its labels."""
         return [_caption(row) for row in self.labels]

@@ -127,7 +127,6 @@ def match_tokens(
         learning_rate: The peak.
         seed: Decides the order.
     """
-    student.standardise_to(torch.from_numpy(features))
     with torch.no_grad():
         tokens = teacher(torch.from_numpy(features)).numpy()
     fit(

@@ -125,13 +125,22 @@ class CaptionDataset(BatchDataset):
             self.labels[i, len(head) : end] = tail
             self.lengths[i] = end
         self.vision_features = vision_features
+        self._order = np.arange(len(rows))
+
+    def repeat(self, times: np.ndarray) -> None:
+        """Let each caption come so many times in a pass over the data; once is what they begin with.
+
+        Args:
+            times: ``(n,)`` whole numbers.
+        """
+        self._order = np.repeat(np.arange(len(self.input_ids)), times)
 
     def __len__(self) -> int:
-        return len(self.input_ids)
+        return len(self._order)
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Fetch a whole batch, padded on the right to its longest."""
-        rows = np.asarray(indices)
+        rows = self._order[np.asarray(indices)]
         length = int(self.lengths[rows].max())
         batch = {
             "input_ids": torch.from_numpy(self.input_ids[rows, :length].astype(np.int64)),

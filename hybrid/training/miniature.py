@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_model, save_model
 from transformers import (
@@ -21,6 +22,8 @@ from transformers import (
 )
 
 from hybrid.connectors import build_connector
+from hybrid.connectors.classical import ClassicalConnector
+from hybrid.connectors.quantum import QuantumConnector
 from hybrid.data.features import cached_features
 from hybrid.data.scene_arrays import SceneArrays, scene_arrays
 from hybrid.evaluation import captions_of_features, score
@@ -31,7 +34,7 @@ from hybrid.training import language, vision
 from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
 from hybrid.training.fitting import fit
 from hybrid.training.model_card import write_card
-from hybrid.training.recipe import Recipe
+from hybrid.training.recipe import ConnectorPhase, Recipe
 
 # Independent streams of one seed.
 _STREAMS = ("scenes", "held-out", "crowds", "texts")
@@ -72,6 +75,7 @@ class MiniatureRun:
         self._stage("language", self._language)
         self._stage("vision", self._vision)
         self._stage("teacher", self._teacher)
+        self._stage("bottleneck", self._bottleneck)
         self._stage("quantum", self._quantum)
         self._stage("classical", self._classical)
         self._stage("measure", self._measure)
@@ -142,7 +146,9 @@ class MiniatureRun:
             captioned = tokenizer if phase.pictures == "scenes" else None
             fit(
                 model,
-                vision.PictureDataset(self.pictures(phase.pictures), captioned, phase.roles),
+                vision.PictureDataset(
+                    self.pictures(phase.pictures).first(phase.n_pictures), captioned, phase.roles
+                ),
                 folder / f"{i}-{phase.pictures}",
                 steps=phase.steps,
                 batch_size=phase.batch_size,
@@ -166,8 +172,8 @@ class MiniatureRun:
             self.folder / "vision", self.folder / "language", connector, prompt=self.recipe.prompts[0]
         )
 
-    def _classical_spec(self) -> dict[str, Any]:
-        return {"type": "classical", "width": self.recipe.connector.classical_width}
+    def _classical_spec(self, width: int) -> dict[str, Any]:
+        return {"type": "classical", "width": width}
 
     def _quantum_spec(self) -> dict[str, Any]:
         r = self.recipe.connector
@@ -188,42 +194,68 @@ class MiniatureRun:
         )
 
     def _fit_connector(
-        self, model: HybridForConditionalGeneration, data: language.CaptionDataset, folder: Path, steps: int
+        self,
+        model: HybridForConditionalGeneration,
+        data: language.CaptionDataset,
+        folder: Path,
+        rate: float,
+        *phases: ConnectorPhase,
     ) -> None:
-        r = self.recipe.connector
-        train_connector(
-            model,
-            data,
-            folder,
-            steps=steps,
-            batch_size=r.batch_size,
-            learning_rate=r.learning_rate,
-            connector_learning_rate=r.connector_learning_rate,
-            seed=self.seed,
-        )
+        two = self.pictures("scenes").two
+        for i, phase in enumerate(phases):
+            data.repeat(np.where(two, 1, phase.repeat_single))
+            train_connector(
+                model,
+                data,
+                folder / f"phase-{i}",
+                steps=phase.steps,
+                batch_size=self.recipe.connector.batch_size,
+                learning_rate=phase.learning_rate,
+                connector_learning_rate=rate * phase.learning_rate,
+                seed=self.seed + i,
+            )
 
     def _teacher(self, folder: Path) -> None:
-        """A classical connector with LoRA: what the quantum one is warmed up on."""
-        model, processor = self._composed(self._classical_spec())
+        """A wide classical connector with LoRA: language learns to read a vision token."""
+        r = self.recipe.connector
+        model, processor = self._composed(self._classical_spec(r.classical_width))
         data = self._data(model, processor)
         assert data.vision_features is not None
         model.connector.standardise_to(torch.from_numpy(data.vision_features))
-        add_lora(model, self.recipe.connector.lora_rank)
-        self._fit_connector(model, data, folder / "checkpoints", self.recipe.connector.teacher_steps)
+        add_lora(model, r.lora_rank)
+        self._fit_connector(model, data, folder, r.wide_rate, r.teacher)
         save_model(model, folder / "model.safetensors")
 
-    def _taught(self) -> tuple[HybridForConditionalGeneration, HybridProcessor, language.CaptionDataset]:
-        model, processor = self._composed(self._classical_spec())
+    def _taught(
+        self, stage: str, width: int
+    ) -> tuple[HybridForConditionalGeneration, HybridProcessor, language.CaptionDataset]:
+        """The classical connector of this width and the LoRA that a stage has left."""
+        model, processor = self._composed(self._classical_spec(width))
         add_lora(model, self.recipe.connector.lora_rank)
-        load_model(model, self.folder / "teacher" / "model.safetensors")
+        load_model(model, self.folder / stage / "model.safetensors")
         return model, processor, self._data(model, processor)
+
+    def _bottleneck(self, folder: Path) -> None:
+        """The teacher, narrowed to as many numbers as the circuit has inputs."""
+        r = self.recipe.connector
+        model, processor, data = self._taught("teacher", r.classical_width)
+        assert data.vision_features is not None
+        assert isinstance(model.connector, ClassicalConnector)
+        narrow = model.connector.narrowed(r.n_qubits, torch.from_numpy(data.vision_features))
+        model.connector, model.config.connector = narrow, self._classical_spec(r.n_qubits)
+        self._fit_connector(model, data, folder, r.narrow_rate, r.bottleneck)
+        save_model(model, folder / "model.safetensors")
+        self._save(model, processor, folder / "model")
 
     def _quantum(self, folder: Path) -> None:
         r = self.recipe.connector
-        model, processor, data = self._taught()
+        model, processor, data = self._taught("bottleneck", r.n_qubits)
         assert data.vision_features is not None
         spec = self._quantum_spec()
         student = build_connector(spec, model.config.vision_hidden_size, model.config.hidden_size)
+        assert isinstance(student, QuantumConnector)
+        assert isinstance(model.connector, ClassicalConnector)
+        student.start_from(model.connector, torch.from_numpy(data.vision_features))
         match_tokens(
             student,
             model.connector,
@@ -235,13 +267,14 @@ class MiniatureRun:
             seed=self.seed,
         )
         model.connector, model.config.connector = student, spec
-        self._fit_connector(model, data, folder / "checkpoints", r.steps)
+        self._fit_connector(model, data, folder, r.narrow_rate, *r.phases)
         self._save(model, processor, self.folder / "model")
 
     def _classical(self, folder: Path) -> None:
         """The teacher for as many steps again as the quantum connector gets: what it is compared with."""
-        model, processor, data = self._taught()
-        self._fit_connector(model, data, folder / "checkpoints", self.recipe.connector.steps)
+        r = self.recipe.connector
+        model, processor, data = self._taught("teacher", r.classical_width)
+        self._fit_connector(model, data, folder, r.wide_rate, *r.phases)
         self._save(model, processor, folder / "model")
 
     def _save(self, model: HybridForConditionalGeneration, processor: HybridProcessor, folder: Path) -> None:
@@ -259,6 +292,7 @@ class MiniatureRun:
         for name, where in (
             ("quantum", self.folder / "model"),
             ("classical", self.folder / "classical" / "model"),
+            ("narrow classical", self.folder / "bottleneck" / "model"),
         ):
             model = HybridForConditionalGeneration.from_pretrained(where)
             processor = HybridProcessor.from_pretrained(where)

@@ -39,8 +39,10 @@ only as far as they are among the few it was trained with.
 ## How it was made
 `hybrid train --preset {name} --seed {seed}`, in {minutes:.0f} minutes on 2 CPU cores (stages: {stages}), with
 torch {torch}, transformers {transformers}, jax {jax}. {n_train:,} drawn scenes, no other data. The vision tower was trained
-by contrast with captions and by naming attributes with heads that were thrown away; the connector was warmed up by
-matching a classical connector's vision tokens, then trained with LoRA (rank {connector.lora_rank}) on captions.
+by contrast with captions and by naming attributes with heads that were thrown away. Connector and LoRA (rank
+{connector.lora_rank}) came in four steps: a wide classical connector taught the language model to read a vision token
+({connector.teacher.steps:,} steps); it was narrowed to {connector.n_qubits} numbers ({connector.bottleneck.steps:,} steps); the quantum connector matched the narrow one's
+tokens, without captions ({connector.match_steps:,} steps); then it was trained on captions with LoRA ({own_steps:,} steps).
 
 ## Measured
 On {n_one:,} scenes with one object and {n_two:,} with two that took no part in training; greedy decoding. *Exact* is the whole
@@ -51,9 +53,11 @@ picture's vision token, *zeroed* a token of zeros: what is left then is guessed 
 |---|---|---|---|---|---|---|
 {rows}
 
-The classical connector ({vision.hidden_size} -> {connector.classical_width} -> {language.hidden_size}, no activation) had the same LoRA,
-data, batches, learning rates and number of steps behind captions. The quantum connector saw the data {match_steps:,} steps
-longer, in matching the classical one's tokens, without captions. One seed: an illustration, not a comparison of the two kinds.
+The classical connector ({vision.hidden_size} -> {connector.classical_width} -> {language.hidden_size}, no activation) had the same data, batches, LoRA and LoRA's learning
+rate, and {classical_steps:,} steps behind captions. The quantum one had {quantum_steps:,}, those of its forerunners counted, and {connector.match_steps:,} of
+matching; its own learning rate is that of LoRA, the wide connector's {connector.wide_rate} of it, since more harms it. The
+narrow classical connector ({vision.hidden_size} -> {connector.n_qubits} -> {language.hidden_size}, no activation) is the forerunner, after {narrow_steps:,} steps; it passes the picture
+through as many numbers as the circuit does. One seed: an illustration, not a comparison of the kinds.
 
 ## Licence
 Apache-2.0, as the code. The data are drawn by the code.
@@ -70,7 +74,7 @@ def write_card(folder: Path, recipe: Recipe, metrics: dict[str, Any]) -> None:
     """
     seconds: dict[str, float] = metrics["seconds"]
     rows = []
-    for kind in ("quantum", "classical"):
+    for kind in ("quantum", "classical", "narrow classical"):
         for token in ("picture", "shuffled", "zeroed"):
             m = metrics[kind][token]
             figures = [
@@ -81,6 +85,8 @@ def write_card(folder: Path, recipe: Recipe, metrics: dict[str, Any]) -> None:
             cells = " | ".join(f"{figure:.3f}" for figure in figures)
             rows.append(f"| {kind} | {metrics[kind]['connector_parameters']:,} | {token} | {cells} |")
     counts = metrics["quantum"]["picture"]
+    c = recipe.connector
+    own_steps = sum(phase.steps for phase in c.phases)
     card = _CARD.format(
         name=recipe.name,
         description=recipe.description[0].upper() + recipe.description[1:],
@@ -103,6 +109,9 @@ def write_card(folder: Path, recipe: Recipe, metrics: dict[str, Any]) -> None:
         n_one=counts["n_one"],
         n_two=counts["n_two"],
         rows="\n".join(rows),
-        match_steps=recipe.connector.match_steps,
+        own_steps=own_steps,
+        classical_steps=c.teacher.steps + own_steps,
+        narrow_steps=c.teacher.steps + c.bottleneck.steps,
+        quantum_steps=c.teacher.steps + c.bottleneck.steps + own_steps,
     )
     (folder / "README.md").write_text(card)

@@ -18,12 +18,14 @@ class ScenesRecipe:
 
 @dataclass(frozen=True)
 class VisionPhase:
-    """So many steps on pictures of one kind, ``"crowds"`` or ``"scenes"``, the learning rate falling to zero.
+    """So many steps on the first ``n_pictures`` of one kind, ``"crowds"`` or ``"scenes"``.
 
-    With ``roles`` every patch of a scene of two also learns which object of the caption it belongs to.
+    The learning rate falls to zero. With ``roles`` every patch of a scene of two also learns which object of
+    the caption it belongs to.
     """
 
     pictures: str
+    n_pictures: int
     steps: int
     batch_size: int
     learning_rate: float
@@ -57,8 +59,24 @@ class LanguageRecipe:
 
 
 @dataclass(frozen=True)
+class ConnectorPhase:
+    """So many steps of connector and LoRA, the learning rate falling from this one to zero.
+
+    Scenes of one object are seen ``repeat_single`` times as often as they are drawn.
+    """
+
+    steps: int
+    learning_rate: float
+    repeat_single: int
+
+
+@dataclass(frozen=True)
 class ConnectorRecipe:
-    """The quantum connector, the classical one it is warmed up on, and LoRA."""
+    """The quantum connector, the classical ones it is warmed up on, and LoRA.
+
+    Learning rates are LoRA's. That of a connector is so many times as high: ``wide_rate`` for the wide
+    classical one, ``narrow_rate`` for the narrow and the quantum one.
+    """
 
     n_qubits: int
     n_layers: int
@@ -66,14 +84,15 @@ class ConnectorRecipe:
     ansatz: str
     classical_width: int
     lora_rank: int
-    teacher_steps: int
+    batch_size: int
+    wide_rate: float
+    narrow_rate: float
+    teacher: ConnectorPhase
+    bottleneck: ConnectorPhase
     match_steps: int
     match_batch_size: int
     match_learning_rate: float
-    steps: int
-    batch_size: int
-    learning_rate: float
-    connector_learning_rate: float
+    phases: tuple[ConnectorPhase, ...]
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,13 @@ _SECTIONS: dict[str, type] = {
     "vision": VisionRecipe,
     "language": LanguageRecipe,
     "connector": ConnectorRecipe,
+}
+
+
+# Lists of tables, by their type as written above.
+_PHASES: dict[Any, type] = {
+    tuple[VisionPhase, ...]: VisionPhase,
+    tuple[ConnectorPhase, ...]: ConnectorPhase,
 }
 
 
@@ -153,11 +179,13 @@ def _build(kind: type, given: dict[str, Any], where: str, faults: list[str]) -> 
     values = {}
     for key, value in given.items():
         wanted = known.get(key)
-        if wanted == tuple[VisionPhase, ...]:
+        if wanted in _PHASES:
             rows = value if isinstance(value, list) else [value]
             values[key] = tuple(
-                _build(VisionPhase, row, f"{where}.{key}[{i}]", faults) for i, row in enumerate(rows)
+                _build(_PHASES[wanted], row, f"{where}.{key}[{i}]", faults) for i, row in enumerate(rows)
             )
+        elif wanted is ConnectorPhase:
+            values[key] = _build(wanted, value, f"{where}.{key}", faults)
         elif wanted is not None and not isinstance(value, (int, float) if wanted is float else wanted):
             faults.append(f"{where}.{key} must be {wanted.__name__}, but was {value!r}")
         else:

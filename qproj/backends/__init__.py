@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -68,6 +69,11 @@ def get_backend(backend: Any) -> Backend:
         TypeError: If it is neither a name nor a PennyLane device.
         ValueError: If PennyLane does not know the device either.
     """
-    own = OWN.get(backend) if isinstance(backend, str) else None
-    module = importlib.import_module(own or "qproj.backends.pennylane")
-    return cast("Backend", module.load(backend))
+    if isinstance(backend, str) and backend in OWN:
+        return _own(backend)
+    return cast("Backend", importlib.import_module("qproj.backends.pennylane").load(backend))
+
+
+@functools.cache
+def _own(name: str) -> Backend:
+    return cast("Backend", importlib.import_module(OWN[name]).load(name))

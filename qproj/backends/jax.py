@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+from types import ModuleType
+
 import torch
 
 from qproj.backends import Options
@@ -26,9 +30,14 @@ class JaxBackend:
         self, circuit: Circuit, options: Options, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Run a circuit; see `qproj.backends.Backend`."""
-        from qproj import bridge  # loads JAX
+        values: torch.Tensor = _bridge().run(circuit, options.diff_method, options.strategy, inputs, weights)
+        return values
 
-        return bridge.run(circuit, options.diff_method, options.strategy, inputs, weights)
+
+@functools.cache
+def _bridge() -> ModuleType:
+    """Loads JAX, when a circuit is run for the first time."""
+    return importlib.import_module("qproj.bridge")
 
 
 _BACKEND = JaxBackend()

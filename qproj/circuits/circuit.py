@@ -115,7 +115,11 @@ class Circuit:
         _check_wires(n_qubits, all_gates, self.words)
 
     def __hash__(self) -> int:
-        # Called at every run of a layer: short on purpose, equality does the rest.
+        # Asked for at every run of a layer, so computed once; and short, since equality does the rest.
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
         return hash((self.n_qubits, self.n_layers, self.encoding, self.ansatz, len(self.gates)))
 
     @property

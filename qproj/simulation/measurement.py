@@ -109,22 +109,23 @@ class Measurement:
             ),
         )
 
-    def _signs(self, group: _Group, dtype: jnp.dtype) -> tuple[Array, Array]:
-        high = signs(group.masks >> self._low_bits, self._n_states >> self._low_bits, dtype)
-        return high, signs(group.masks & (2**self._low_bits - 1), 2**self._low_bits, dtype)
+    def _signs(self, group: _Group, dtype: jnp.dtype, *, states_first: bool) -> tuple[Array, Array]:
+        leading, others = self._n_states >> self._low_bits, 2**self._low_bits
+        high = signs(group.masks >> self._low_bits, leading, dtype, states_first=states_first)
+        return high, signs(group.masks & (others - 1), others, dtype)
 
     def _sums(self, group: _Group, products: Array) -> Array:
         """`sum_i sign_w(i) * products[i]` for each word: `(2**n, batch)` to `(n_words, batch)`."""
-        high, low = self._signs(group, products.dtype)
+        high, low = self._signs(group, products.dtype, states_first=False)
         partial = matmul(high, products.reshape(high.shape[1], -1))
         partial = partial.reshape(len(high), low.shape[1], -1)
         return (partial * low[:, :, None]).sum(axis=1)
 
     def _weights(self, group: _Group, chosen: Array) -> Array:
         """`sum_w sign_w(i) * chosen[w]`: `(n_words, batch)` to `(2**n, batch)`."""
-        high, low = self._signs(group, chosen.dtype)
+        high, low = self._signs(group, chosen.dtype, states_first=True)
         spread = (low[:, :, None] * chosen[:, None]).reshape(len(low), -1)
-        return matmul(high.T, spread).reshape(self._n_states, -1)
+        return matmul(high, spread).reshape(self._n_states, -1)
 
     def _real(self, group: _Group, like: Array) -> Array:
         return jnp.asarray(group.factors.real, like.dtype)[:, None]

@@ -2,7 +2,7 @@
 
 The model counts what each strategy does with the state, block by block: arithmetic, bytes, and compiled
 operations, each of which costs a fixed time however little it does. The constants are those of a desktop
-processor; only their ratios decide.
+processor with two cores; only their ratios decide.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ DIFF_METHODS = ("adjoint", "backprop", "parameter-shift")
 
 # Seconds for one compiled operation; bytes and real operations per second, in single precision.
 _OPERATION = 4e-6
-_BYTES = 8e9
+_BYTES_IN_CACHE, _BYTES, _CACHE = 40e9, 10e9, 1 << 23
 # A product with few rows does not fill the processor's registers: by rows of the real block matrix.
-_FLOPS = {8: 25e9, 16: 45e9, 32: 80e9, 64: 120e9, 128: 140e9}
-_LARGE_FLOPS = 150e9
-_DENSE_QUBITS = 8  # beyond, building one matrix costs more than it can save
+_FLOPS = {8: 25e9, 16: 50e9, 32: 85e9, 64: 95e9}
+_LARGE_FLOPS = 90e9
+_ENTRY = 4e-9  # seconds to build one entry of a block matrix
+# Building the matrix of all layers: a fixed time, and a rate, since it is many small steps.
+_DENSE_SECONDS = 25e-6
+_DENSE_FLOPS = 50e9
+_DENSE_QUBITS = 8  # beyond, building it costs more than it can save
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,8 @@ def plan(circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method
         ranked = chosen + [cost for cost in ranked if cost.strategy != strategy]
         why.append(f"strategy={strategy!r} was asked for.")
     state_bytes = 2 * itemsize * 2**circuit.n_qubits * batch
-    method, reason = _method(diff_method, ranked[0].strategy, len(made), state_bytes)
+    kept = state_bytes * (1 + len(ranked[0].blocks) * sum(layer.local is not None for layer in made))
+    method, reason = _method(diff_method, ranked[0].strategy, kept)
     why.append(reason)
     return Plan(circuit, batch, ranked[0].strategy, method, tuple(why), tuple(ranked), len(made), state_bytes)
 
@@ -173,16 +178,15 @@ def _possible(circuit: Circuit, made: Sequence[Layer]) -> list[str]:
     return ["dense"] * dense + [f"fused-{k}" for k in range(2, largest + 1)]
 
 
-def _method(diff_method: str, strategy: str, n_layers: int, state_bytes: int) -> tuple[str, str]:
+def _method(diff_method: str, strategy: str, kept: int) -> tuple[str, str]:
     if diff_method != "best":
         return diff_method, f"diff_method={diff_method!r} was asked for."
     if strategy == "dense":
         return "adjoint", "adjoint: a dense matrix needs the final states only."
-    kept = state_bytes * (n_layers + 1)
     room = (physical_memory() or 2**32) // 16
     if kept <= room:
-        return "backprop", f"backprop: the states of all layers take {written(kept)}, which fits."
-    return "adjoint", f"adjoint: the states of all layers would take {written(kept)}."
+        return "backprop", f"backprop: the states it keeps take {written(kept)}, which fits."
+    return "adjoint", f"adjoint: the states backprop keeps would take {written(kept)}."
 
 
 def _cost(circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, itemsize: int) -> Cost:
@@ -190,8 +194,9 @@ def _cost(circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, it
     slower = itemsize / 4
     amplitudes = 2**n * batch
     state = 2 * itemsize * amplitudes
+    rate = _BYTES_IN_CACHE if state <= _CACHE else _BYTES
     passes, operations = 2, 4  # prepare and measure
-    flops, moved, seconds = 8.0 * amplitudes, 2.0 * state, 2 * state / _BYTES
+    flops, moved, seconds = 8.0 * amplitudes, 2.0 * state, 2 * state / rate
     walked = made if circuit.amplitudes else made[1:]
     if strategy == "dense":
         split: tuple[int, ...] = (n,)
@@ -202,8 +207,8 @@ def _cost(circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, it
         moved += 2 * state
         passes += 1
         operations += 3 + 2 * len(walked)
-        seconds += _matmul(built, 2 * len(walked) * rows * rows * itemsize, rows, slower)
-        seconds += _matmul(run, 2 * state, rows, slower)
+        seconds += _DENSE_SECONDS + slower * built / _DENSE_FLOPS
+        seconds += max(slower * run / _FLOPS.get(rows, _LARGE_FLOPS), 2 * state / rate)
     else:
         split = blocks(n, int(strategy.removeprefix("fused-")))
         for layer in walked:
@@ -213,13 +218,10 @@ def _cost(circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, it
                 turned = 2 * state * (len(split) > 1)
                 flops, moved = flops + work, moved + 2 * state + turned
                 passes, operations = passes + 1 + (len(split) > 1), operations + 1 + (len(split) > 1)
-                seconds += _matmul(work, 2 * state, rows, slower) + turned / _BYTES
+                seconds += max(slower * work / _FLOPS.get(rows, _LARGE_FLOPS), 2 * state / rate)
+                seconds += turned / rate + rows**2 * _ENTRY
         for layer in made:
             steps = (layer.diagonal is not None) + (layer.forth is not None)
             moved, passes, operations = moved + steps * 2 * state, passes + steps, operations + steps
-            seconds += steps * 2 * state / _BYTES
+            seconds += steps * 2 * state / rate
     return Cost(strategy, split, passes, flops, moved, operations, seconds + operations * _OPERATION)
-
-
-def _matmul(flops: float, moved: float, rows: int, slower: float) -> float:
-    return max(slower * flops / _FLOPS.get(rows, _LARGE_FLOPS), moved / _BYTES)

@@ -70,11 +70,15 @@ class Run:
     count: int
     blocks: tuple[int, ...]
 
-    def prepare(self, inputs: Array, weights: Array) -> Prepared:
-        """Build block matrices and angles of all layers at once."""
+    def prepare(self, inputs: Array, weights: Array, *, inverse: bool = False) -> Prepared:
+        """Build block matrices, or those that undo them, and angles of all layers at once."""
         matrices: list[Array] = []
         if self.layers.local is not None:
             unitaries = sv.fuse(sv.gate_matrices(self.layers.local, inputs, weights), 1)
+            if inverse:
+                # Not the transpose of the blocks: XLA would fold it into the product, whose kernel for a
+                # transposed left side takes up to four times as long.
+                unitaries = unitaries.swapaxes(-1, -2).conj()
             done = 0
             for k in self.blocks:
                 matrices.append(sv.real_matrix(sv.kron(unitaries[:, done : done + k])))
@@ -119,7 +123,7 @@ class Run:
         Args:
             psi: The state after the run; nothing where states were kept.
             bra: After the run.
-            prepared: From `prepare`.
+            prepared: From `prepare`, inverse.
             kept: From `forward`; without them states are computed back from `psi`.
 
         Returns:
@@ -150,8 +154,8 @@ class Run:
                 assert ket is not None
                 matrix = now.blocks[i]
                 reduced.append(reduced_to_wires(_overlaps(ket, bra, len(matrix))))
-                bra = sv.apply_block(bra, matrix.T)
-                psi = None if psi is None else sv.apply_block(psi, matrix.T)
+                bra = sv.apply_block(bra, matrix)
+                psi = None if psi is None else sv.apply_block(psi, matrix)
             return (psi, bra), Slopes(jnp.concatenate(reduced[::-1]) if reduced else None, angles)
 
         (psi, bra), slopes = self.fold(step, (psi, bra), prepared, kept)

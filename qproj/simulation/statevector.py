@@ -138,18 +138,21 @@ def permute(state: Array, moves: Moves) -> Array:
     return state.at[:, source].get(mode="promise_in_bounds", unique_indices=True)
 
 
-def signs(masks: ArrayLike, n_states: int, dtype: jnp.dtype) -> Array:
-    """`(n_words, n_states)` of +-1: the eigenvalues of Z words on basis states.
+def signs(masks: ArrayLike, n_states: int, dtype: jnp.dtype, *, states_first: bool = False) -> Array:
+    """`(n_words, n_states)` of +-1, or the other way round: the eigenvalues of Z words on basis states.
 
-    Computed on the spot, since constants of this size would fill programs.
+    Computed on the spot, since constants of this size would fill programs, and in the order that a product
+    needs, since products with a transposed left side are slow.
     """
-    parity = lax.population_count(jnp.arange(n_states, dtype=jnp.int32) & jnp.asarray(masks)[:, None]) & 1
-    return (1 - 2 * parity).astype(dtype)
+    states, words = jnp.arange(n_states, dtype=jnp.int32), jnp.asarray(masks)
+    both = states[:, None] & words if states_first else states & words[:, None]
+    return (1 - 2 * (lax.population_count(both) & 1)).astype(dtype)
 
 
 def phases(diagonal: Diagonal, angles: Array, n_states: int) -> Array:
     """Real pairs `(2, n_states, *batch)` of `exp(-i sum_w angle_w * sign_w / 2)`."""
-    total = matmul(signs(diagonal.masks, n_states, angles.dtype).T, angles.reshape(len(angles), -1)) / 2
+    eigenvalues = signs(diagonal.masks, n_states, angles.dtype, states_first=True)
+    total = matmul(eigenvalues, angles.reshape(len(angles), -1)) / 2
     total = total.reshape(n_states, *angles.shape[1:])
     return jnp.stack([jnp.cos(total), -jnp.sin(total)])
 

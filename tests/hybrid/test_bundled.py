@@ -83,7 +83,7 @@ def test_pictures_from_other_programs(bundled, renderer, n_objects):
         parsed = parse_caption(text)
         said = sorted((colour, shape) for _, colour, shape in parsed[0]) if parsed else []
         right += said == sorted((thing.colour, thing.shape) for thing in scene.things)
-    assert right / len(pairs) >= (0.85 if n_objects == 1 else 0.30)  # see docs/miniature.md
+    assert right / len(pairs) >= (0.95 if n_objects == 1 else 0.88)  # 0.99 and 0.96 of 500: docs/miniature.md
 
 
 def test_batch_equals_single(bundled):

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 import hybrid
+from hybrid.connectors.classical import ClassicalConnector
+from hybrid.connectors.quantum import QuantumConnector
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING
 from hybrid.data.scenes import RELATIONS
 from hybrid.data.shapes import SHAPES
@@ -16,7 +18,7 @@ from hybrid.training import fitting, vision
 from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
 from hybrid.training.language import IGNORED, CaptionDataset, captions, train_tokenizer
 from hybrid.training.miniature import MiniatureRun
-from hybrid.training.recipe import VisionPhase, load_recipe, parse_recipe, presets
+from hybrid.training.recipe import ConnectorPhase, VisionPhase, load_recipe, parse_recipe, presets
 
 
 def _toy():
@@ -26,14 +28,17 @@ def _toy():
         scenes=dataclasses.replace(recipe.scenes, train=96, held_out=24, crowds=40, image_size=32),
         vision=dataclasses.replace(
             recipe.vision, hidden_size=32, layers=2, heads=2,
-            phases=(VisionPhase("crowds", 2, 16, 1e-3, False), VisionPhase("scenes", 3, 16, 1e-3, True)),
+            phases=(VisionPhase("crowds", 40, 2, 16, 1e-3, False),
+                    VisionPhase("scenes", 80, 3, 16, 1e-3, True)),
         ),
         language=dataclasses.replace(
             recipe.language, hidden_size=32, layers=1, heads=2, captions=300, steps=3, batch_size=16
         ),
         connector=dataclasses.replace(
-            recipe.connector, n_qubits=3, n_layers=1, lora_rank=4, teacher_steps=2, match_steps=2,
-            match_batch_size=16, steps=2, batch_size=8,
+            recipe.connector, n_qubits=3, n_layers=1, lora_rank=4, batch_size=8,
+            teacher=ConnectorPhase(2, 1e-3, 1), bottleneck=ConnectorPhase(2, 1e-3, 1),
+            match_steps=2, match_batch_size=16,
+            phases=(ConnectorPhase(2, 1e-3, 1), ConnectorPhase(1, 1e-3, 2)),
         ),
     )  # fmt: skip
 
@@ -62,7 +67,7 @@ def test_a_run_ends_in_a_model_that_captions(finished, pictures):
     assert model.config.connector["type"] == "quantum"
     assert isinstance(hybrid.caption(pictures[0], model=(model, processor)), str)
     metrics = json.loads((folder / "metrics.json").read_text())
-    for connector in ("quantum", "classical"):
+    for connector in ("quantum", "classical", "narrow classical"):
         for token in ("picture", "shuffled", "zeroed"):
             assert metrics[connector][token]["n_one"] + metrics[connector][token]["n_two"] == 24
     card = (folder / "README.md").read_text()
@@ -177,22 +182,94 @@ def test_merging_lora_leaves_a_plain_model_that_says_the_same(tiny, data, tmp_pa
     assert set(model.state_dict()) == names
 
 
-def test_matching_brings_tokens_near_the_teachers(parts, data, tmp_path):
+@pytest.fixture
+def connectors():
+    """A trained-looking wide classical connector, its narrow follower, and features with structure."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(512, 6, generator=generator) @ torch.randn(6, 24, generator=generator) + 0.5
     torch.manual_seed(0)
-    teacher, _ = compose(parts / "clip", parts / "llama", {"type": "classical", "width": 8})
-    student, _ = compose(parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 4, "n_layers": 2})
-    features = torch.from_numpy(data.vision_features)
-    teacher.connector.standardise_to(features)
+    wide = ClassicalConnector(24, 20, width=32)
+    wide.standardise_to(features)
+    return features, wide, wide.narrowed(4, features)
+
+
+def test_a_narrowed_connector_keeps_the_leading_components(connectors):
+    features, wide, narrow = connectors
     with torch.no_grad():
-        wanted = teacher.connector(features)
+        wanted, got = wide(features)[:, 0], narrow(features)[:, 0]
+        inner = narrow.projector((features - narrow.mean) * narrow.scale)
+        torch.testing.assert_close(wide.narrowed(6, features)(features)[:, 0], wanted, atol=1e-4, rtol=1e-4)
+    # What is lost is what the components left out had: no linear map of four numbers loses less.
+    variance = torch.linalg.eigvalsh(torch.cov(wanted.T))
+    lost = (wanted - got).pow(2).sum(1).mean() * 512 / 511
+    torch.testing.assert_close(lost, variance[:-4].sum(), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(torch.cov(inner.T), torch.eye(4), atol=1e-3, rtol=1e-3)
+
+
+def test_a_quantum_connector_starts_from_a_narrow_one(connectors):
+    features, _, narrow = connectors
+    torch.manual_seed(1)
+    quantum = QuantumConnector(24, 20, n_qubits=4, n_layers=2)
+    quantum.start_from(narrow, features)
+    p = quantum.projection
+    with torch.no_grad():
+        x = (features - quantum.mean) * quantum.scale
+        torch.testing.assert_close(p.reduce(x).std(0), torch.ones(4), atol=1e-3, rtol=1e-3)
+        values = (p.circuit(p.reduce(x)) - quantum.values_mean) @ quantum.values_map
+        torch.testing.assert_close(torch.cov(values.T), torch.eye(4), atol=1e-2, rtol=1e-2)
+        wanted = narrow(features)[:, 0]
+        off = (quantum(features)[:, 0] - wanted).pow(2).sum()
+        # Least squares: no change of the last map comes nearer.
+        design = torch.cat([values, torch.ones(512, 1)], 1)
+        best = wanted - design @ torch.linalg.lstsq(design, wanted).solution
+    torch.testing.assert_close(off, best.pow(2).sum(), rtol=1e-2, atol=1e-4)
+    with pytest.raises(ValueError, match=r"narrow must pass through 3 numbers.*width was 4"):
+        QuantumConnector(24, 20, n_qubits=3).start_from(narrow, features)
+
+
+def test_standardising_whitens_the_expectation_values(connectors):
+    features, _, _ = connectors
+    torch.manual_seed(1)
+    quantum = QuantumConnector(24, 20, n_qubits=3, n_layers=2)
+    quantum.standardise_to(features)
+    with torch.no_grad():
+        quantum.projection.expand = torch.nn.Identity()
+        values = quantum.tokens((features - quantum.mean) * quantum.scale)
+    torch.testing.assert_close(torch.cov(values.T), torch.eye(3), atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(values.mean(0), torch.zeros(3), atol=1e-4, rtol=0)
+    quantum.projection.expand = torch.nn.Linear(3, 20)
+    quantum.reset_parameters()
+    assert torch.equal(quantum.values_map, torch.eye(3))
+
+
+def test_matching_brings_tokens_near_the_teachers(connectors, tmp_path):
+    features, _, narrow = connectors
+    torch.manual_seed(1)
+    quantum = QuantumConnector(24, 20, n_qubits=4, n_layers=2)
+    quantum.start_from(narrow, features)
+
+    def off():
+        with torch.no_grad():
+            wanted = narrow(features)
+            return (quantum(features) - wanted).pow(2).mean() / wanted.var(0).mean()
+
+    before = off()
     match_tokens(
-        student.connector, teacher.connector, data.vision_features, tmp_path,
-        steps=60, batch_size=32, learning_rate=3e-2, seed=0,
-    )  # fmt: skip
-    with torch.no_grad():
-        off = (student.connector(features) - wanted).pow(2).mean() / wanted.var(0).mean()
-    assert off < 0.85  # four values cannot carry 24 independent features; without training this is above 1
-    assert torch.equal(student.connector.mean, teacher.connector.mean)
+        quantum, narrow, features.numpy(), tmp_path, steps=60, batch_size=32, learning_rate=3e-2, seed=0
+    )
+    assert off() < 0.5 * before
+
+
+def test_captions_can_come_more_than_once_in_a_pass():
+    texts = ["a small red circle", "a large blue ring"]
+    tokenizer = train_tokenizer(captions(200, 0), [""], 400)
+    data = CaptionDataset(texts, [""], tokenizer, 0)
+    assert len(data) == 2
+    data.repeat(np.array([1, 2]))
+    assert len(data) == 3
+    rows = data.__getitems__([0, 1, 2])["input_ids"]
+    assert torch.equal(rows[1], rows[2])
+    assert not torch.equal(rows[0], rows[1])
 
 
 def test_labels_score_the_caption_and_its_end_only():

@@ -25,7 +25,7 @@ def test_gradcheck(encoding, observables):
     circuit = Circuit(2, 1, encoding, observables=observables)
     x = sample(2, 2, dtype=torch.float64).requires_grad_()
     w = sample(*circuit.weight_shape, dtype=torch.float64, seed=2).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, w: bridge.run(circuit, "adjoint", x, w), (x, w))
+    assert torch.autograd.gradcheck(lambda x, w: bridge.run(circuit, "adjoint", "auto", x, w), (x, w))
 
 
 @pytest.mark.parametrize("batch", [1, 3, 5])
@@ -99,8 +99,8 @@ def test_inputs_may_be_overwritten_at_once():
     circuit = Circuit(10, 2)
     weights = sample(*circuit.weight_shape)
     x = sample(64, 10)
-    expected = bridge.run(circuit, "adjoint", x.clone(), weights.clone())
-    y = bridge.run(circuit, "adjoint", x, weights)
+    expected = bridge.run(circuit, "adjoint", "auto", x.clone(), weights.clone())
+    y = bridge.run(circuit, "adjoint", "auto", x, weights)
     x.zero_(), weights.zero_()
     torch.testing.assert_close(y, expected, atol=0, rtol=0)
 
@@ -167,10 +167,10 @@ def test_large_states_are_shared_without_harm():
     assert bridge._LARGE < 2 * 2**9 * 32
     x = sample(32, 9, dtype=torch.float64).requires_grad_()
     w = sample(*circuit.weight_shape, dtype=torch.float64)
-    bridge.run(circuit, "adjoint", x, w).sum().backward()
+    bridge.run(circuit, "adjoint", "auto", x, w).sum().backward()
     step = 1e-6 * torch.eye(9, dtype=torch.float64)[4]
     with torch.no_grad():
-        up, down = (bridge.run(circuit, "adjoint", x + s, w).sum(1) for s in (step, -step))
+        up, down = (bridge.run(circuit, "adjoint", "auto", x + s, w).sum(1) for s in (step, -step))
     np.testing.assert_allclose(x.grad[:, 4], (up - down) / 2e-6, atol=1e-7)
 
 

@@ -38,8 +38,9 @@ def test_what_is_asked_for_is_done():
         assert f"strategy='{strategy}'" in repr(layer)
 
 
-def test_few_qubits_are_dense_and_many_fused():
-    assert choose(Circuit(3, 3), 256, 4, "auto", "best")[0] == "dense"
+def test_few_qubits_and_a_large_batch_are_dense_and_all_else_fused():
+    assert choose(Circuit(5, 3), 1024, 4, "auto", "best")[0] == "dense"
+    assert choose(Circuit(5, 3), 1, 4, "auto", "best")[0].startswith("fused-")
     assert choose(Circuit(14, 3), 8, 4, "auto", "best")[0].startswith("fused-")
 
 
