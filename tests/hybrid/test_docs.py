@@ -47,7 +47,9 @@ def test_the_readmes_picture_gets_the_readmes_caption():
     assert hybrid.caption(ROOT / "docs" / "example.png") == caption
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/miniature.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/miniature.md", "docs/performance.md"]
+)
 def test_links_lead_somewhere(document):
     text = (ROOT / document).read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):

@@ -14,11 +14,11 @@ from .test_simulation import CIRCUITS, draw_data, label, random_circuit, strateg
 
 
 def methods(circuit):
-    """Every strategy with its methods."""
-    for strategy in strategies(circuit):
-        for method in ("adjoint", "backprop", "parameter-shift"):
-            if (strategy, method) != ("dense", "backprop"):  # the same as adjoint there
-                yield strategy, method
+    """Every method by small blocks, so that there are several, and the dense matrix where it can be."""
+    for method in ("adjoint", "backprop", "parameter-shift"):
+        yield "fused-2", method
+    if "dense" in strategies(circuit):
+        yield "dense", "adjoint"
 
 
 def gradients(circuit, columns, weights, cotangents, strategy, method):
@@ -61,13 +61,13 @@ def test_all_methods_agree_with_finite_differences(circuit):
     check(circuit, seed=1)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_any_gate_list(seed):
     check(random_circuit(1 + seed % 4, 12, seed), seed)
 
 
 @given(seed=st.integers(0, 2**16))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_random_gate_lists(seed):
     check(random_circuit(2, 6, seed), seed)
 
