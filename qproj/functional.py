@@ -54,7 +54,7 @@ def expectation(
     inputs, weights = jnp.asarray(inputs), jnp.asarray(weights)
     dtype = jnp.promote_types(jnp.result_type(inputs, weights), jnp.float32)
     width = inputs.shape[-1] if inputs.ndim else 0
-    if width != circuit.n_inputs and not (circuit.amplitudes and 0 < width < circuit.n_inputs):
+    if not circuit.takes(width):
         raise ValueError(f"inputs must have shape (..., {circuit.n_inputs}), but had shape {inputs.shape}.")
     if weights.shape != circuit.weight_shape:
         raise ValueError(f"weights must have shape {circuit.weight_shape}, but had shape {weights.shape}.")

@@ -340,7 +340,7 @@ def _check_input(x: object, circuit: Circuit, weights: Tensor) -> None:
             "Angles are real numbers in radians; convert with x.float()."
         )
     width = x.shape[-1] if x.ndim else 0
-    if width != circuit.n_inputs and not (circuit.amplitudes and 0 < width < circuit.n_inputs):
+    if not circuit.takes(width):
         wanted = "at most " * circuit.amplitudes + str(circuit.n_inputs)
         kind = (
             "amplitude for each basis state" if circuit.amplitudes else "angle for each input of the circuit"

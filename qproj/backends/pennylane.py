@@ -31,8 +31,9 @@ from qproj.backends.pennylane_tapes import (
 )
 from qproj.circuits.circuit import Circuit
 from qproj.registry import unknown_name
+from qproj.simulation import planning
 
-DIFF_METHODS = ("best", "adjoint", "backprop", "parameter-shift")
+DIFF_METHODS = ("best", *planning.DIFF_METHODS)
 
 # These say that they support backpropagation, but squares of square roots of probabilities are what they
 # differentiate, and where a basis state has probability 0 that gives NaN (PennyLane 0.45).

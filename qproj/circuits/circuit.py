@@ -148,6 +148,10 @@ class Circuit:
         """Number of columns a runner is given per sample: the inputs, then `products`."""
         return self.n_inputs + len(self.products)
 
+    def takes(self, width: int) -> bool:
+        """Whether samples of so many inputs can be run: amplitudes may be fewer, and are padded."""
+        return width == self.n_inputs or (self.amplitudes and 0 < width < self.n_inputs)
+
     @cached_property
     def plain_gates(self) -> tuple[Gate, ...]:
         """The gates with plain columns as input slots: each of `products` has a column of its own."""

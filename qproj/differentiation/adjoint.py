@@ -70,7 +70,8 @@ class Adjoint:
             kept.append(states)
         residuals = (state, *kept) if self.keeps_states else (state,)
         # Zero, but a second use of the product state: with one, XLA would compute it inside the gather that
-        # follows, amplitude by amplitude, several times as slowly (and a barrier does not keep it from that).
+        # follows, amplitude by amplitude, several times as slowly. Only this and the barrier above together
+        # keep it from that.
         nothing = 0 * start[0, 0, :, None]
         return self._measurement.expectations(state).T + nothing, residuals
 
