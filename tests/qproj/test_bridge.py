@@ -82,6 +82,12 @@ def test_change_between_forward_and_backward(layer, batch):
     before = layer(x)
     torch.testing.assert_close(y, before)
 
+    (expected,) = torch.autograd.grad(before.sum(), x)
+    other = x.detach().clone().requires_grad_()
+    y = layer(other)
+    other.data.zero_()  # the gradient is that of what was computed
+    torch.testing.assert_close(torch.autograd.grad(y.sum(), other)[0], expected)
+
     changed = x * 1.0
     y = layer(changed)
     changed.add_(1)
