@@ -78,7 +78,7 @@ def test_closed_form_of_higher_derivatives():
 
 def test_gradient_penalty_trains_the_weights():
     layer = make()
-    x = sample(3, 2).requires_grad_()  # three rows run as four: rows that were added must not count
+    x = sample(5, 2).requires_grad_()  # five rows run as six: the one that was added must not count
 
     def penalty():
         (slope,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
