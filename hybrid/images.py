@@ -9,6 +9,8 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from hybrid.data.results import printable
+
 # Parsers for these are fuzzed by many; Pillow's others (EPS runs Ghostscript, say) are not worth the risk.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 256 * 2**20
@@ -19,7 +21,19 @@ class ImageError(ValueError):
     """A picture that cannot be read. The message is one line that names it, the reason and the way out."""
 
 
-def open_image(source: str | os.PathLike[str] | IO[bytes] | Image.Image) -> Image.Image:
+Source = str | os.PathLike[str] | IO[bytes] | Image.Image
+
+
+def source_name(source: Source) -> str:
+    """What to call a path, a stream or a picture, on one line."""
+    if isinstance(source, Image.Image):
+        return printable(str(getattr(source, "filename", "") or "the picture"))
+    if isinstance(source, (str, os.PathLike)):
+        return printable(os.fspath(source))
+    return printable(str(getattr(source, "name", "the stream")))
+
+
+def open_image(source: Source) -> Image.Image:
     """Read a picture safely.
 
     Orientation from EXIF is applied, transparency is laid over white, 16-bit levels are scaled to 8 bits, and
@@ -38,10 +52,9 @@ def open_image(source: str | os.PathLike[str] | IO[bytes] | Image.Image) -> Imag
     if isinstance(source, Image.Image):
         return _upright_rgb(source)
     if isinstance(source, (str, os.PathLike)):
-        name = os.fspath(source)
-        with _open_file(name) as stream:
-            return _read(stream, name)
-    return _read(source, str(getattr(source, "name", "the stream")))
+        with _open_file(os.fspath(source)) as stream:
+            return _read(stream, source_name(source))
+    return _read(source, source_name(source))
 
 
 def _open_file(name: str) -> IO[bytes]:
@@ -53,7 +66,8 @@ def _open_file(name: str) -> IO[bytes]:
         status = Path(name).stat()
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(
-                f"{shown}: is a directory; give the pictures in it, such as {shown.rstrip('/')}/*.jpg"
+                f"{shown}: is a directory; give pictures, such as {shown.rstrip('/')}/*.jpg, or "
+                f"{shown.rstrip('/')}/**/*.jpg for those in folders below"
             )
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{shown}: is not a regular file; copy the picture to one")
@@ -73,8 +87,7 @@ def _open_file(name: str) -> IO[bytes]:
         raise ImageError(f"{shown}: cannot be opened ({getattr(error, 'strerror', None) or error})") from None
 
 
-def _read(stream: IO[bytes], name: str) -> Image.Image:
-    shown = printable(name)
+def _read(stream: IO[bytes], shown: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # Damaged metadata is not our business; a decompression bomb is caught by its size below.
@@ -130,10 +143,3 @@ def _scaled(picture: Image.Image) -> Image.Image:
     usual = (1.0, 255.0, 65535.0) if picture.mode == "F" else (65535.0,)
     top = next((scale for scale in usual if levels.max(initial=0) <= scale), levels.max(initial=1))
     return Image.fromarray(np.clip(levels * (255 / top), 0, 255).round().astype(np.uint8)).convert("RGB")
-
-
-def printable(name: str) -> str:
-    """A file's name as it can be shown on one line, whatever bytes it holds."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name
-    )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hybrid.images import FORMATS, ImageError, open_image, printable
+from hybrid.images import FORMATS, ImageError, open_image
 
 
 def _scene(size=(40, 30)):
@@ -122,9 +122,3 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     _scene().save(tmp_path / "a.png")
     monkeypatch.setattr("hybrid.images.MAX_PIXELS", 1000)
     _fails(tmp_path / "a.png", "40 x 30", "1,000")
-
-
-def test_names_are_shown_on_one_line():
-    assert printable("a\nb\x1b[31m.png") == "a\\nb\\x1b[31m.png"
-    assert printable("Bär 図.png") == "Bär 図.png"
-    assert "\\udcff" in printable("a\udcff.png")
