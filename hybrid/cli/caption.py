@@ -15,6 +15,7 @@ from hybrid.cli import fail
 from hybrid.cli.caption_request import Request, faults, is_done
 from hybrid.cli.command import Command, switch
 from hybrid.cli.model import load_model, model_options
+from hybrid.cli.quiet import quiet_libtiff
 from hybrid.data.result_file import ResultFileError, ResultWriter, images_done
 from hybrid.data.results import BARE, FORMATS, Result, printable
 from hybrid.data.sidecars import sidecar_of, write_sidecar
@@ -134,6 +135,7 @@ def _results(names: list[str], o: Request, bare: bool) -> Generator[Result]:
     """A result for every picture, in order."""
     from hybrid.images import ImageError, open_image, source_name
 
+    quiet_libtiff()
     sources = [_stdin() if name == "-" else name for name in names]
     # A picture is read before the model: a mistyped name is answered at once.
     while sources:

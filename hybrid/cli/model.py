@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from hybrid.cli.quiet import quiet_transformers
 from hybrid.models import MODELS
 
 if TYPE_CHECKING:
@@ -67,14 +68,6 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def quiet_libraries() -> None:
-    """Leave stderr to this program: it says what went wrong in one line, transformers in ten."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-
-
 def load_model(
     model: str | None,
     device: str = "cpu",
@@ -87,7 +80,7 @@ def load_model(
 
     from hybrid.loading import ModelError, load
 
-    quiet_libraries()
+    quiet_transformers()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
