@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install caption test bench lint types check train bundle clean
+.PHONY: help install caption test bench lint types check docs train bundle clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ types: $(READY) ## Check types
 	$(BIN)/mypy
 
 check: lint types test ## All that CI runs
+
+docs: $(READY) ## Write docs/cli.md anew from the help pages
+	$(BIN)/python -m hybrid.cli.reference > docs/cli.md
 
 train: $(READY) ## Train the bundled model anew, into runs/scenes-mini
 	$(BIN)/hybrid train --preset scenes-mini

@@ -14,6 +14,10 @@ import click
 COMMANDS = {
     "caption": "Caption pictures.",
     "train": "Train a model by a preset's recipe.",
+    "models": "List the models that are there without a download.",
+    "info": "Describe a model, its circuit, and what is installed.",
+    "draw": "Draw a model's circuit.",
+    "completion": "Print what makes a shell complete commands and options.",
 }
 
 
