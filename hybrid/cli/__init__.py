@@ -17,6 +17,7 @@ COMMANDS = {
     "models": "List the models that are there without a download.",
     "info": "Describe a model, its circuit, and what is installed.",
     "draw": "Draw a model's circuit.",
+    "demo": "Open a web page to try pictures on.",
     "completion": "Print what makes a shell complete commands and options.",
 }
 
