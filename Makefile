@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install caption test test-demo bench lint types check docs train bundle clean
+.PHONY: help install caption test test-demo bench matrix lint types check docs train bundle clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ bench: $(READY) ## Run the benchmarks, on a machine that does nothing else
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m pytest benchmarks --benchmark-only
 
+matrix: ## Run the fast tests with the oldest and the newest versions supported, in .matrix
+	PYTHON=$(PYTHON) bash tests/matrix.sh
+
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,4 +53,4 @@ bundle: $(READY) ## Ship the model of the last training run
 	$(BIN)/python -m hybrid.training.bundle runs/scenes-mini
 
 clean: ## Remove the environment and what tools left
-	rm -rf $(VENV) dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .matrix dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -56,6 +56,7 @@ def test_the_readmes_picture_gets_the_readmes_caption():
         "docs/cli.md",
         "docs/miniature.md",
         "docs/performance.md",
+        "docs/torch.md",
     ],
 )
 def test_links_lead_somewhere(document):
