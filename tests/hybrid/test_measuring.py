@@ -8,6 +8,8 @@ from transformers import set_seed
 
 from hybrid.measuring import expectation_values
 from hybrid.noise import depolarised
+from qproj import Circuit, QuantumLayer
+from qproj.circuits.gates import Gate
 
 
 @pytest.fixture
@@ -68,6 +70,13 @@ def test_noise_is_pennylanes_channel_on_average(tiny):
     assert (wanted - exact).abs().max() > 0.1
     values = depolarised(layer, angles, 0.05, trajectories=600)[0].double()
     assert (values - wanted).abs().max() < 0.08  # about four standard errors: a value is within [-1, 1]
+
+
+def test_an_error_may_hit_each_wire_of_a_gate():
+    """Two of three Paulis turn the sign of Z: its expectation value shrinks by 4/3 of the probability."""
+    layer = QuantumLayer(circuit=Circuit(2, gates=[Gate("CNOT", (0, 1))]))
+    values = depolarised(layer, torch.zeros(1, 0), 0.3, trajectories=1500)
+    torch.testing.assert_close(values, torch.full((1, 2), 1 - 4 / 3 * 0.3), atol=0.1, rtol=0)
 
 
 def test_without_errors_noise_changes_nothing_and_a_seed_repeats_it(tiny, features):
