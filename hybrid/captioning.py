@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any
+from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
-from hybrid.images import open_image
+from hybrid.asking import Question
+from hybrid.data.ahead import map_ahead
+from hybrid.data.results import Result
+from hybrid.familiarity import Familiarity
+from hybrid.images import ImageError, Source, open_image, source_name
 from hybrid.loading import load
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.processing import HybridProcessor
-
-Source = str | os.PathLike[str] | IO[bytes] | Image.Image
 
 
 def caption(
@@ -64,7 +67,6 @@ def caption(
     return texts[0] if single else texts
 
 
-@torch.inference_mode()
 def caption_pictures(
     model: HybridForConditionalGeneration,
     processor: HybridProcessor,
@@ -92,30 +94,92 @@ def caption_pictures(
     Raises:
         ValueError: If a number is below 1, or prompt and caption exceed the model's context.
     """
-    for name, value in (("max_new_tokens", max_new_tokens), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, but was {value}")
-    options = {"max_new_tokens": max_new_tokens, "do_sample": False} | generation
-    for batch in _batches(pictures, batch_size):
-        inputs = processor(images=batch, text=prompt).to(model.device)
-        length = inputs["input_ids"].shape[1]
-        context = model.config.text_config.max_position_embeddings
-        if length + max_new_tokens > context:
-            raise ValueError(
-                f"prompt and caption must fit the model's {context} tokens, but the prompt takes {length} "
-                f"and max_new_tokens is {max_new_tokens}; shorten one"
-            )
-        out = model.generate(**inputs, **options)
-        for text in processor.tokenizer.batch_decode(out[:, length:], skip_special_tokens=True):
-            yield " ".join(text.split())
-
-
-def _batches(pictures: Iterable[Image.Image], size: int) -> Iterator[list[Image.Image]]:
-    batch: list[Image.Image] = []
+    _check_batch_size(batch_size)
+    question = Question(model, processor, prompt, max_new_tokens, generation)
+    batch: list[Tensor] = []
     for picture in pictures:
-        batch.append(picture)
-        if len(batch) == size:
-            yield batch
+        batch.append(question.look_at(picture))
+        if len(batch) == batch_size:
+            yield from question.answers(question.features(batch))
             batch = []
     if batch:
-        yield batch
+        yield from question.answers(question.features(batch))
+
+
+def caption_files(
+    model: HybridForConditionalGeneration,
+    processor: HybridProcessor,
+    sources: Iterable[Source],
+    *,
+    prompt: str | None = None,
+    max_new_tokens: int = 50,
+    batch_size: int = 16,
+    workers: int = 2,
+    familiarity: Familiarity | None = None,
+    **generation: Any,
+) -> Iterator[Result]:
+    """Caption any number of files: one that cannot be read is one error, and the others are done.
+
+    Files are read and scaled in threads while the model is at work on those before them.
+
+    Args:
+        model: The captioner.
+        processor: Its processor.
+        sources: Paths, streams or pictures.
+        prompt: As for `caption_pictures`.
+        max_new_tokens: As for `caption_pictures`.
+        batch_size: As for `caption_pictures`.
+        workers: Threads that read.
+        familiarity: What the model has seen, to mark results of pictures unlike it.
+        **generation: Passed on to ``generate``.
+
+    Yields:
+        One result a source, in order. At most three batches are held at a time.
+
+    Raises:
+        ValueError: As `caption_pictures`.
+    """
+    _check_batch_size(batch_size)
+    question = Question(model, processor, prompt, max_new_tokens, generation)
+
+    def read(source: Source) -> tuple[str, Tensor | ImageError]:
+        name = source_name(source)
+        try:
+            return name, question.look_at(open_image(source))
+        except ImageError as error:
+            return name, error
+
+    batch: list[tuple[str, Tensor | ImageError]] = []
+    seen: list[Tensor] = []
+    for name, found in map_ahead(read, sources, workers=workers, ahead=2 * batch_size):
+        batch.append((name, found))
+        if isinstance(found, Tensor):
+            seen.append(found)
+        if len(seen) in (0, batch_size):  # an error waits for the pictures before it only
+            yield from _results(question, batch, seen, familiarity)
+            batch, seen = [], []
+    yield from _results(question, batch, seen, familiarity)
+
+
+def _results(
+    question: Question,
+    batch: list[tuple[str, Tensor | ImageError]],
+    seen: list[Tensor],
+    familiarity: Familiarity | None,
+) -> Iterator[Result]:
+    texts: Iterator[str] = iter(())
+    strange: Iterator[bool] = iter(())
+    if seen:
+        features = question.features(seen)
+        texts = iter(question.answers(features))
+        strange = iter(familiarity.unfamiliar(features) if familiarity else [False] * len(seen))
+    for name, found in batch:
+        if isinstance(found, ImageError):
+            yield Result(name, error=str(found).removeprefix(f"{name}: "))
+        else:
+            yield Result(name, next(texts), unfamiliar=next(strange))
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, but was {batch_size}")

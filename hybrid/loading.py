@@ -14,11 +14,8 @@ from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, Au
 
 from hybrid.configuration import HybridConfig
 from hybrid.modeling import HybridForConditionalGeneration
+from hybrid.models import BUNDLED, MODELS
 from hybrid.processing import DEFAULT_PROMPT, IMAGE_TOKEN, HybridProcessor
-
-BUNDLED = Path(__file__).parent / "bundled"
-# Models that ship with the package, by preset name. Any other name is a folder or a repository on the hub.
-MODELS = {"scenes-mini": BUNDLED}
 
 
 class ModelError(ValueError):
@@ -31,6 +28,7 @@ def load(
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
     backend: str | None = None,
+    shots: int | None = None,
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     """Load a captioner.
 
@@ -40,13 +38,14 @@ def load(
         device: Where to put the model.
         dtype: Of its weights; by default as saved, and float32 for the bundled model.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
+        shots: Measurements for each expectation value, on PennyLane devices; exact values by default.
 
     Returns:
         The model, in evaluation mode, and its processor.
 
     Raises:
         ModelError: If there is no such model, or it does not fit its own configuration.
-        ValueError: If the backend is unknown.
+        ValueError: If the backend is unknown, or cannot do what is asked.
         ImportError: If the backend is not installed.
     """
     where = MODELS.get(str(name or "scenes-mini"), name)
@@ -57,20 +56,21 @@ def load(
         model, processor = _from_hub(str(where))
     else:
         raise ModelError(_unknown(str(name)))
-    if backend is not None:
-        use_backend(model, backend)
+    if backend is not None or shots is not None:
+        use_backend(model, backend or "jax", shots)
     return model.to(device=device, dtype=dtype).eval(), processor
 
 
-def use_backend(model: HybridForConditionalGeneration, backend: str) -> None:
+def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int | None = None) -> None:
     """Let another backend run a model's circuit.
 
     Args:
         model: With a quantum connector.
-        backend: ``"jax"`` or the name of a PennyLane device.
+        backend: ``"jax"``, the name of a PennyLane device, or such a device.
+        shots: Measurements for each expectation value, on PennyLane devices; as before if left out.
 
     Raises:
-        ValueError: If the connector has no circuit, or there is no such backend.
+        ValueError: If the connector has no circuit, or there is no such backend, or it cannot do it.
         ImportError: If the backend is not installed.
     """
     projection = getattr(model.connector, "projection", None)
@@ -79,7 +79,7 @@ def use_backend(model: HybridForConditionalGeneration, backend: str) -> None:
         raise ValueError(
             f"backend {backend!r} was given, but a {kind} connector has no circuit; leave it out"
         )
-    projection.to_backend(backend)
+    projection.to_backend(backend, shots)
 
 
 def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
@@ -201,4 +201,4 @@ def compose(
     return model.to(dtype), processor
 
 
-__all__ = ["MODELS", "ModelError", "compose", "load", "use_backend"]
+__all__ = ["BUNDLED", "MODELS", "ModelError", "compose", "load", "use_backend"]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from PIL import Image
+from torch import Tensor
 from transformers import AutoProcessor, BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
@@ -9,6 +11,7 @@ from hybrid.configuration import HybridConfig
 
 IMAGE_TOKEN = "<image>"
 DEFAULT_PROMPT = "Describe the image: "  # TinyLlama-VLM-LoRA's
+_LONGEST = 16  # times the short side; a crop of common models needs one and a bit
 
 
 class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
@@ -84,6 +87,42 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
             {"input_ids": ids}, padding=True, padding_side="left", return_tensors=return_tensors
         )
         return BatchFeature(data)
+
+    def pixel_values(self, picture: Image.Image) -> Tensor:
+        """Prepare one picture, whatever its proportions; safe to call from several threads.
+
+        Args:
+            picture: RGB.
+
+        Returns:
+            ``(1, 3, height, width)``.
+        """
+        pixels: Tensor = self.image_processor(self._cut(picture), return_tensors="pt")["pixel_values"]
+        return pixels
+
+    def _cut(self, picture: Image.Image) -> Image.Image:
+        """Cut ends that will be cropped away in any case.
+
+        Where the short side is brought to a size before the middle is cropped, a strip of 100,000 x 1 pixels
+        would become one of millions.
+        """
+        short, longest = min(picture.size), _LONGEST * min(picture.size)
+        if max(picture.size) <= longest or not getattr(self.image_processor, "do_center_crop", False):
+            return picture
+        width, height = (short if side == short else longest for side in picture.size)
+        left, top = (picture.width - width) // 2, (picture.height - height) // 2
+        return picture.crop((left, top, left + width, top + height))
+
+    def prompt_ids(self, prompt: str | None = None) -> list[int]:
+        """The placeholders of one picture and the prompt behind them.
+
+        Args:
+            prompt: Taken literally, as in ``__call__``; the default prompt if left out.
+
+        Returns:
+            Token ids.
+        """
+        return self._encode(self.prompt if prompt is None else prompt, with_image=True)
 
     def _encode(self, prompt: str, *, with_image: bool) -> list[int]:
         text = prompt.removeprefix(IMAGE_TOKEN) if with_image else prompt

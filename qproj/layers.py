@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -120,11 +121,12 @@ class QuantumLayer(nn.Module):
         """
         nn.init.uniform_(self.weights, 0.0, 2 * math.pi, generator=generator)
 
-    def to_backend(self, backend: Any) -> Self:
+    def to_backend(self, backend: Any, shots: int | None = None) -> Self:
         """Let another backend run the same circuit with the same weights.
 
         Args:
             backend: `"jax"`, the name of a PennyLane device such as `"lightning.qubit"`, or such a device.
+            shots: Measurements for each expectation value from now on; as before if `None`.
 
         Returns:
             The layer itself.
@@ -133,8 +135,9 @@ class QuantumLayer(nn.Module):
             ValueError: If there is no such backend, or it cannot run this layer.
             ImportError: If it needs PennyLane and PennyLane is not installed.
         """
-        get_backend(backend).check(self.circuit, self.options)
-        self.backend = backend
+        options = self.options if shots is None else replace(self.options, shots=shots)
+        get_backend(backend).check(self.circuit, options)
+        self.backend, self.options = backend, options
         return self
 
     def plan(self, batch: int = 32, dtype: torch.dtype = torch.float32) -> Plan:

@@ -102,9 +102,9 @@ class QuantumProjection(nn.Module):
         nn.init.uniform_(self.expand.weight, -bound, bound, generator=generator)
         nn.init.zeros_(self.expand.bias)
 
-    def to_backend(self, backend: Any) -> Self:
+    def to_backend(self, backend: Any, shots: int | None = None) -> Self:
         """Let another backend run the circuit; see `QuantumLayer.to_backend`."""
-        self.circuit.to_backend(backend)
+        self.circuit.to_backend(backend, shots)
         return self
 
     def forward(self, x: Tensor) -> Tensor:

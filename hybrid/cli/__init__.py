@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -13,7 +14,25 @@ import click
 COMMANDS = {
     "caption": "Caption pictures.",
     "train": "Train a model by a preset's recipe.",
+    "models": "List the models that are there without a download.",
+    "info": "Describe a model, its circuit, and what is installed.",
+    "draw": "Draw a model's circuit.",
+    "demo": "Open a web page to try pictures on.",
+    "completion": "Print what makes a shell complete commands and options.",
 }
+
+
+class Signalled(BaseException):
+    """A signal asked for the end. Like KeyboardInterrupt, it passes what only handles exceptions.
+
+    Args:
+        number: Of the signal.
+        message: What is said on stderr.
+    """
+
+    def __init__(self, number: int, message: str = "interrupted") -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class _Commands(click.Group):
@@ -41,18 +60,29 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
-    if not value or ctx.resilient_parsing:
-        return
+# What a report of a fault should name; all but the first may be missing.
+PACKAGES = ("torch", "transformers", "jax", "pennylane", "pillow", "gradio")
+
+
+def versions() -> dict[str, str]:
+    """The versions that matter, found without loading anything."""
+    import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    click.echo(f"hybrid {version('qproj')}")
-    for name in ("torch", "transformers", "jax", "pennylane"):
+    found = {"hybrid": version("qproj"), "python": platform.python_version()}
+    for name in PACKAGES:
         try:
-            click.echo(f"{name} {version(name)}")
+            found[name] = version(name)
         except PackageNotFoundError:
-            click.echo(f"{name} not installed")
-    ctx.exit()
+            found[name] = "not installed"
+    return found
+
+
+def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value and not ctx.resilient_parsing:
+        for name, number in versions().items():
+            click.echo(f"{name} {number}")
+        ctx.exit()
 
 
 @click.group(
@@ -71,30 +101,55 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 something failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line.
+
+    Exit code 0: all done; 1: something failed; 2: wrong usage; 130 and 143: stopped by SIGINT and SIGTERM.
+    """
+    handlers = {number: _handle(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        code = group.main(sys.argv[1:] or ["--help"], prog_name="hybrid", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(_run(sys.argv[1:] or ["--help"]))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _run(arguments: list[str]) -> int:
+    settings: dict[str, bool] = {"traceback": bool(os.environ.get("HYBRID_DEBUG"))}
+    try:
+        code = group.main(arguments, prog_name="hybrid", standalone_mode=False, obj=settings)
+        return code if isinstance(code, int) else 0
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "hybrid"
         fail(f"{error.format_message().rstrip('.')} (see '{path} --help')")
-        sys.exit(2)
-    except click.ClickException as error:
-        fail(error.format_message())
-        sys.exit(1)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        fail("interrupted")
-        sys.exit(130)
+        return 2
+    except Signalled as stop:
+        fail(str(stop))
+        return 128 + stop.number
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1
     except Exception as error:
         # Whatever it is, a person gets a line; a developer can ask for all of it.
-        if os.environ.get("HYBRID_DEBUG"):
+        if settings["traceback"]:
             raise
-        lines = str(error).splitlines()
-        fail(f"{type(error).__name__}: {lines[0] if lines else ''} (HYBRID_DEBUG=1 shows where)")
-        sys.exit(1)
+        if isinstance(error, click.ClickException):
+            fail(error.format_message())
+        else:
+            lines = str(error).splitlines()
+            fail(f"{type(error).__name__}: {lines[0] if lines else ''} (--traceback shows where)")
+        return 1
+
+
+def _handle(number: int) -> Any:
+    """Turn a signal into an exception, unless whoever started us had it ignored."""
+    before = signal.getsignal(number)
+
+    def stop(received: int, _frame: object) -> None:
+        raise Signalled(received)
+
+    if before is not signal.SIG_IGN:
+        signal.signal(number, stop)
+    return before
 
 
 def fail(message: str) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from hybrid.cli import fail
+from hybrid.cli import Signalled
+from hybrid.cli.command import Command
 
 
-@click.command(name="train")
+@click.command(name="train", cls=Command)
 @click.option("--preset", required=True, metavar="NAME", help="The recipe: scenes-mini.")
 @click.option(
     "--output",
@@ -45,7 +46,6 @@ def command(preset: str, output: Path | None, seed: int, workers: int) -> int:
         with redirect_stdout(sys.stderr):  # stdout is for the result
             model = run.run()
         click.echo(model)
-    except KeyboardInterrupt:
-        fail(f"interrupted; the same command goes on in {folder}")
-        return 130
+    except Signalled as stop:
+        raise Signalled(stop.number, f"interrupted; the same command goes on in {folder}") from None
     return 0

@@ -32,6 +32,7 @@ from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.processing import HybridProcessor
 from hybrid.training import language, vision
 from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
+from hybrid.training.familiarity import measure_familiarity
 from hybrid.training.fitting import fit
 from hybrid.training.model_card import write_card
 from hybrid.training.recipe import ConnectorPhase, Recipe
@@ -309,5 +310,10 @@ class MiniatureRun:
             path.parent.name: json.loads(path.read_text())["seconds"]
             for path in sorted(self.folder.glob("*/done.json"))
         }
+        train, held_out = (
+            torch.from_numpy(np.load(self.folder / "features" / f"{name}.npy"))
+            for name in ("train", "held-out")
+        )
+        measure_familiarity(train, held_out, seed=self.seed).save(self.folder / "model")
         (self.folder / "model" / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
         write_card(self.folder / "model", self.recipe, report)

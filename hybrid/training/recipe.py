@@ -1,5 +1,6 @@
 """A training recipe: what a preset's TOML file says, checked."""
 
+import difflib
 import tomllib
 from dataclasses import dataclass, fields
 from importlib.resources import files
@@ -143,7 +144,9 @@ def load_recipe(name: str) -> Recipe:
         ValueError: If there is no such preset, or its file does not say what it must.
     """
     if name not in presets():
-        raise ValueError(f"preset must be one of {', '.join(presets())}, but was {name!r}")
+        near = difflib.get_close_matches(name, presets(), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"preset must be one of {', '.join(presets())}, but was {name!r}{hint}")
     table = tomllib.loads((files("hybrid.presets") / f"{name}.toml").read_text())
     return parse_recipe(name, table)
 

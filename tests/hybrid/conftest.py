@@ -1,7 +1,10 @@
 """A tiny captioner in the hub's formats, made here: what real checkpoints look like, at a size for tests."""
 
+import functools
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import (
@@ -14,9 +17,14 @@ from transformers import (
     LlamaForCausalLM,
 )
 
+from hybrid import cli
+from hybrid.data.drawing import draw_scene
 from hybrid.data.scenes import sample_scene
-from hybrid.loading import compose
+from hybrid.loading import compose, load
 from hybrid.training.language import captions, train_tokenizer
+
+HYBRID = Path(sys.executable).parent / "hybrid"
+_loaded_once = functools.cache(load)
 
 
 @pytest.fixture(scope="session")
@@ -84,9 +92,43 @@ def tiny_folder(tiny, tmp_path) -> Path:
 @pytest.fixture
 def pictures():
     """Five different pictures."""
-    import numpy as np
-
-    from hybrid.data.drawing import draw_scene
-
     rng = np.random.default_rng(7)
     return [draw_scene(sample_scene(rng), rng) for _ in range(5)]
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Call the command in this process: (exit code, stdout, stderr). A model is only loaded once."""
+    monkeypatch.setattr("hybrid.loading.load", _loaded_once)
+
+    def call(*args):
+        monkeypatch.setattr(sys, "argv", ["hybrid", *map(str, args)])
+        with pytest.raises(SystemExit) as leaving:
+            cli.main()
+        out, err = capsys.readouterr()
+        return leaving.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Three pictures on disk and their right captions."""
+    rng = np.random.default_rng(11)
+    pairs = []
+    for i in range(3):
+        scene = sample_scene(rng, 1)
+        path = tmp_path / f"{i}.png"
+        draw_scene(scene, rng).save(path)
+        pairs.append((path, scene.caption))
+    return pairs
+
+
+def one_line(err, *words):
+    """Check that this is one line about a fault, with these words in it."""
+    assert "Traceback" not in err
+    (line,) = err.splitlines()
+    assert line.startswith("hybrid: ")
+    for word in words:
+        assert word in line
+    return line

@@ -53,6 +53,7 @@ def test_the_readmes_picture_gets_the_readmes_caption():
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "docs/cli.md",
         "docs/miniature.md",
         "docs/performance.md",
         "docs/torch.md",

@@ -1,11 +1,16 @@
 import io
 import os
+import struct
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from hybrid.images import FORMATS, ImageError, open_image, printable
+from hybrid.images import FORMATS, ImageError, _no_warnings, open_image
 
 
 def _scene(size=(40, 30)):
@@ -66,9 +71,106 @@ def test_floating_point_levels_are_scaled(tmp_path, top):
     assert levels.tolist() == [0, 64, 128, 191, 255]
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "RGBA"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "RGBA", "YCbCr", "LAB", "HSV"])
 def test_every_mode_becomes_rgb(mode):
     assert open_image(_scene().convert("L" if mode == "LA" else "RGB").convert(mode)).mode == "RGB"
+
+
+# What each file holds: left half red, right half blue, as far as the mode can say it.
+def _halves(mode, **_):
+    picture = Image.new("RGB", (32, 16), (255, 0, 0))
+    picture.paste((0, 0, 255), (16, 0, 32, 16))
+    return picture if mode == "RGB" else picture.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("format_", "mode", "options"),
+    [
+        ("JPEG", "CMYK", {"quality": 100, "subsampling": 0}),
+        ("TIFF", "CMYK", {}),
+        ("TIFF", "CMYK", {"compression": "tiff_lzw"}),
+        ("PNG", "P", {}),
+        ("GIF", "P", {}),
+        ("BMP", "P", {}),
+        ("TIFF", "P", {}),
+        ("JPEG", "RGB", {"quality": 100, "subsampling": 0, "progressive": True}),
+        ("WEBP", "RGB", {"lossless": True}),
+        ("TIFF", "RGB", {"compression": "tiff_deflate"}),
+    ],
+)
+def test_colours_come_out_as_they_went_in(format_, mode, options):
+    stream = io.BytesIO()
+    _halves(mode).save(stream, format_, **options)
+    stream.seek(0)
+    pixels = np.asarray(open_image(stream)).astype(int)
+    assert np.abs(pixels[:, :12] - (255, 0, 0)).max() <= 4
+    assert np.abs(pixels[:, 20:] - (0, 0, 255)).max() <= 4
+
+
+@pytest.mark.parametrize("format_", ["PNG", "GIF", "BMP", "TIFF"])
+def test_one_bit_is_black_and_white(format_):
+    wanted = np.indices((9, 13)).sum(0) % 2 * 255
+    stream = io.BytesIO()
+    Image.fromarray(wanted.astype(np.uint8)).convert("1").save(stream, format_)
+    stream.seek(0)
+    assert np.array_equal(np.asarray(open_image(stream)), wanted[..., None].repeat(3, 2))
+
+
+@pytest.mark.parametrize("format_", ["PNG", "GIF", "WEBP"])
+def test_transparency_of_every_kind_lies_over_white(format_):
+    picture = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    picture.paste((0, 0, 255, 255), (4, 0, 8, 8))
+    stream = io.BytesIO()
+    picture.save(stream, format_, lossless=True)
+    stream.seek(0)
+    out = open_image(stream)
+    assert (out.getpixel((1, 1)), out.getpixel((6, 1))) == ((255, 255, 255), (0, 0, 255))
+
+
+def test_a_transparent_palette_entry_and_a_transparent_grey_lie_over_white(tmp_path):
+    picture = Image.new("P", (2, 1), 0)
+    picture.putpalette([255, 0, 0, 0, 255, 0])
+    picture.putpixel((1, 0), 1)
+    picture.save(tmp_path / "p.png", transparency=0)
+    assert [open_image(tmp_path / "p.png").getpixel((x, 0)) for x in (0, 1)] == [(255,) * 3, (0, 255, 0)]
+    grey = Image.new("LA", (2, 1), (0, 0))
+    grey.putpixel((1, 0), (0, 128))
+    grey.save(tmp_path / "la.png")
+    assert [open_image(tmp_path / "la.png").getpixel((x, 0))[0] for x in (0, 1)] == [255, 127]
+
+
+@pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_several_frames_the_first_is_taken(format_):
+    stream = io.BytesIO()
+    frames = [Image.new("RGB", (20, 10), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(stream, format_, save_all=True, append_images=frames[1:], lossless=True)
+    stream.seek(0)
+    assert open_image(stream).getpixel((5, 5)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (30_000, 1), (1, 30_000), (3, 20_000)])
+def test_a_very_long_picture_is_seen_whole_or_cut_like_the_tower_cuts(tmp_path, tiny, size):
+    """Its processor brings the short side to 32 pixels: without a cut the long one would have a million."""
+    Image.new("RGB", size, (0, 0, 255)).save(tmp_path / "a.png")
+    picture = open_image(tmp_path / "a.png")
+    assert picture.size == size
+    _, processor = tiny
+    assert max(processor._cut(picture).size) <= 16 * min(size)
+    pixels = processor.pixel_values(picture)
+    assert pixels.shape == (1, 3, 32, 32)
+    assert (pixels == pixels[:, :, :1, :1]).all()
+    assert pixels[0, 2, 0, 0] > 1 > -1 > pixels[0, 0, 0, 0]
+
+
+def test_ends_that_are_cropped_away_may_be_cut_first(tiny):
+    """The middle of a long picture looks the same with and without the cut."""
+    _, processor = tiny
+    for shape in ((40, 1600), (1600, 40)):
+        ramp = np.linspace(0, 255, max(shape)).astype(np.uint8)
+        picture = Image.fromarray(np.broadcast_to(ramp if shape[0] < shape[1] else ramp[:, None], shape))
+        whole = processor.image_processor(picture.convert("RGB"), return_tensors="pt")["pixel_values"]
+        cut = processor.pixel_values(picture.convert("RGB"))
+        assert (whole - cut).abs().max() < 0.02
 
 
 def test_streams_and_one_pixel():
@@ -108,23 +210,95 @@ def test_what_is_no_picture(tmp_path):
     _fails(tmp_path / "page.png", "is not a picture")
 
 
-@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
-def test_a_file_cut_short_anywhere_is_refused(tmp_path, format_):
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1"])
+def test_a_file_cut_short_anywhere_is_refused(format_, mode):
+    picture = _scene((64, 64)).convert(mode)
+    picture.paste(0, (0, 32, 64, 64))  # a part that packs into a few bytes
     stream = io.BytesIO()
-    _scene((64, 64)).save(stream, format_)
+    if mode in ("P", "1") and format_ in ("JPEG", "WEBP"):
+        picture = picture.convert("RGB")
+    picture.save(stream, format_)
     whole = stream.getvalue()
     for percent in range(100):
-        (tmp_path / "cut").write_bytes(whole[: len(whole) * percent // 100])
-        _fails(tmp_path / "cut", "cut")
+        _fails(io.BytesIO(whole[: len(whole) * percent // 100]), "the stream: ")
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+@pytest.mark.parametrize("format_", FORMATS)
+def test_what_follows_the_end_of_a_file_does_no_harm(format_):
+    stream = io.BytesIO()
+    _scene().save(stream, format_)
+    assert open_image(io.BytesIO(stream.getvalue() + b"more")).size == (40, 30)
+
+
+def test_a_picture_drawn_in_a_great_many_passes_is_refused():
+    """Such a JPEG of a few KB can take minutes."""
+    stream = io.BytesIO()
+    _scene((64, 64)).save(stream, "JPEG", progressive=True)
+    whole = stream.getvalue()
+    assert open_image(io.BytesIO(whole)).size == (64, 64)
+    last = whole.rindex(b"\xff\xda")
+    _fails(io.BytesIO(whole[:-2] + whole[last:-2] * 100 + whole[-2:]), "passes", "save it anew")
+
+
+def test_bombs():
+    """Real ones: a few bytes that unpack to gigabytes, in pixels or in text."""
+    for size in (50_000, 12_000):
+        header = struct.pack(">IIBBBBB", size, size, 8, 6, 0, 0, 0)
+        body = zlib.compress(bytes(10_000_000), 9) * 3
+        _fails(io.BytesIO(_png(IHDR=header, IDAT=body)), "more than the 100,000,000", "scale it down")
+    text = b"Comment\0\0" + zlib.compress(bytes(100_000_000), 9)
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    _fails(io.BytesIO(_png(IHDR=header, zTXt=text, IDAT=zlib.compress(bytes(4)))), "the stream")
+    _fails(io.BytesIO(b"GIF89a" + struct.pack("<HHBBB", 60_000, 60_000, 0, 0, 0) + b";"), "the stream")
+
+
+def _png(**chunks):
+    out = b"\x89PNG\r\n\x1a\n"
+    for name, data in [*chunks.items(), ("IEND", b"")]:
+        body = name.encode() + data
+        out += struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+    return out
+
+
+def test_a_stream_that_does_not_end_is_not_read_for_ever(monkeypatch):
+    monkeypatch.setattr("hybrid.images.MAX_BYTES", 1000)
+    with Path("/dev/zero").open("rb") as endless:
+        _fails(endless, "/dev/zero", "more than")
+
+
+def test_what_may_not_be_read(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
     _scene().save(tmp_path / "a.png")
-    monkeypatch.setattr("hybrid.images.MAX_PIXELS", 1000)
-    _fails(tmp_path / "a.png", "40 x 30", "1,000")
+    monkeypatch.setattr("pathlib.Path.open", refused)  # the tests may run as root, who may read all
+    _fails(tmp_path / "a.png", "may not be read; check its permissions")
 
 
-def test_names_are_shown_on_one_line():
-    assert printable("a\nb\x1b[31m.png") == "a\\nb\\x1b[31m.png"
-    assert printable("Bär 図.png") == "Bär 図.png"
-    assert "\\udcff" in printable("a\udcff.png")
+def test_warnings_are_silent_until_the_last_thread_has_read_and_as_before_then():
+    before = list(warnings.filters)
+    with _no_warnings:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(open_image, _scene()).result()
+        warnings.warn("a damaged tag", stacklevel=1)  # an error in these tests
+    assert warnings.filters == before
+    with pytest.warns(UserWarning, match="seen"):
+        warnings.warn("seen", stacklevel=1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, OverflowError, EOFError,
+        struct.error, MemoryError,
+    ],
+)  # fmt: skip
+def test_what_pillow_raises_for_broken_files_becomes_one_error(monkeypatch, error):
+    def broken(*_):
+        raise error("what\never")
+
+    stream = io.BytesIO()
+    _scene().save(stream, "PNG")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", broken)
+    _fails(io.BytesIO(stream.getvalue()), "the stream: ", "; ")

@@ -13,6 +13,7 @@ from hybrid.connectors.quantum import QuantumConnector
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING
 from hybrid.data.scenes import RELATIONS
 from hybrid.data.shapes import SHAPES
+from hybrid.familiarity import Familiarity
 from hybrid.loading import compose
 from hybrid.training import fitting, vision
 from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
@@ -70,6 +71,8 @@ def test_a_run_ends_in_a_model_that_captions(finished, pictures):
     for connector in ("quantum", "classical", "narrow classical"):
         for token in ("picture", "shuffled", "zeroed"):
             assert metrics[connector][token]["n_one"] + metrics[connector][token]["n_two"] == 24
+    features = torch.from_numpy(np.load(finished[0] / "features" / "held-out.npy"))
+    assert sum(Familiarity.load(folder).unfamiliar(features)) <= 1
     card = (folder / "README.md").read_text()
     assert "hybrid train --preset scenes-mini" in card
     assert "shuffled" in card

@@ -1,0 +1,97 @@
+"""What all commands share: ``--config`` and ``--traceback``."""
+
+import difflib
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class Command(click.Command):
+    """A command whose options may also stand in a TOML file, under their names; flags win."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += [
+            click.Option(
+                ["--config"],
+                type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                metavar="FILE",
+                is_eager=True,
+                expose_value=False,
+                callback=_use_config,
+                help="Read options from a TOML file; those given here win.",
+            ),
+            click.Option(
+                ["--traceback"],
+                is_flag=True,
+                expose_value=False,
+                callback=_show_tracebacks,
+                help="Show where an error came from, as HYBRID_DEBUG=1 does.",
+            ),
+        ]
+
+
+def switch(name: str, **settings: Any) -> Callable[[Any], Any]:
+    """An option that is on or off: ``--name`` and ``--no-name``, so that flags win over a file either way."""
+    return click.option(f"--{name}/--no-{name}", default=False, **settings)
+
+
+def given(ctx: click.Context, name: str) -> bool:
+    """Whether an option was written on the command line itself."""
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _show_tracebacks(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.ensure_object(dict)["traceback"] = True
+
+
+def _use_config(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    if path is None or ctx.resilient_parsing:
+        return
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--config {path}: cannot be read ({error})", ctx) from None
+    options = {
+        max(parameter.opts, key=len).removeprefix("--"): parameter
+        for parameter in ctx.command.params
+        if isinstance(parameter, click.Option) and not parameter.is_eager
+    }
+    values, faults = {}, []
+    for key, value in given.items():
+        name = key.replace("_", "-")
+        if name in options:
+            fault = _fault(ctx, options[name], value)
+            values[options[name].name] = value
+        else:
+            near = difflib.get_close_matches(name, options, 1)
+            fault = "is no option" + (f", did you mean {near[0]}?" if near else f" of {ctx.command_path}")
+        if fault:
+            faults.append(f"{key} {fault}")
+    if faults:
+        raise click.UsageError(f"--config {path}: {'; '.join(faults)}", ctx)
+    ctx.default_map = values
+
+
+def _fault(ctx: click.Context, option: click.Option, value: Any) -> str | None:
+    """What is wrong with an option's value, if anything is."""
+    kinds: tuple[type, ...]
+    if option.is_flag:
+        wanted, kinds = "true or false", (bool,)
+    elif isinstance(option.type, click.types.IntParamType):
+        wanted, kinds = "a whole number", (int,)
+    elif isinstance(option.type, click.types.FloatParamType):
+        wanted, kinds = "a number", (int, float)
+    else:
+        wanted, kinds = "text in quotes", (str,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and not option.is_flag):
+        return f"must be {wanted}, but was {value!r}"
+    try:
+        option.type_cast_value(ctx, value)
+    except click.BadParameter as error:
+        return f"is not allowed: {error.message.rstrip('.')}"
+    return None

@@ -1,0 +1,102 @@
+"""The options that say which model, where and how it runs; for all commands that have one."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from hybrid.cli.quiet import quiet_transformers
+from hybrid.models import MODELS
+
+if TYPE_CHECKING:
+    from hybrid.modeling import HybridForConditionalGeneration
+    from hybrid.processing import HybridProcessor
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def backends() -> list[str]:
+    """The names of the backends that are installed: the package's own and PennyLane's devices."""
+    return ["jax", *sorted({entry.name for entry in entry_points(group="pennylane.plugins")})]
+
+
+def _complete_backend(
+    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in backends() if name.startswith(incomplete)]
+
+
+def complete_model(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a preset's name, or else a folder's."""
+    presets = [CompletionItem(name) for name in MODELS if name.startswith(incomplete)]
+    return presets or [CompletionItem(incomplete, type="dir")]
+
+
+model_option = click.option(
+    "--model",
+    metavar="NAME",
+    shell_complete=complete_model,
+    help="A preset, a folder, or owner/name on the hub. [default: scenes-mini]",
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, ..."
+)
+dtype_option = click.option(
+    "--dtype", type=click.Choice(DTYPES), help="Of the model's weights. [default: as saved]"
+)
+backend_option = click.option(
+    "--backend",
+    metavar="NAME",
+    shell_complete=_complete_backend,
+    help="Who runs the circuit: jax, lightning.qubit, default.mixed, or another PennyLane device.",
+)
+shots_option = click.option(
+    "--shots",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Measure each expectation value so many times; needs a PennyLane backend. [default: exact]",
+)
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """All of them."""
+    for option in (shots_option, backend_option, dtype_option, device_option, model_option):
+        command = option(command)
+    return command
+
+
+def load_model(
+    model: str | None,
+    device: str = "cpu",
+    dtype: str | None = None,
+    backend: str | None = None,
+    shots: int | None = None,
+) -> "tuple[HybridForConditionalGeneration, HybridProcessor]":
+    """Load a model, and turn what is wrong with an option into a usage error."""
+    import torch
+
+    from hybrid.loading import ModelError, load
+
+    quiet_transformers()
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise click.UsageError(f"--device {device}: cannot be used ({reason}); try --device cpu") from None
+    try:
+        return load(
+            model,
+            device=device,
+            dtype=None if dtype is None else getattr(torch, dtype),
+            backend=backend,
+            shots=shots,
+        )
+    except ModelError as error:
+        raise click.ClickException(str(error)) from None
+    except (ValueError, ImportError) as error:
+        option = f"--backend {backend}" if backend else f"--shots {shots}"
+        raise click.UsageError(f"{option}: {error}") from None

@@ -1,0 +1,26 @@
+"""stderr is for what a person should read: libraries that write to it on their own are told not to."""
+
+import ctypes
+from contextlib import suppress
+from pathlib import Path
+
+
+def quiet_transformers() -> None:
+    """Turn off progress bars and anything less than an error; an error is told in one line by us."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def quiet_libtiff() -> None:
+    """Turn off what libtiff prints about damaged files; Pillow raises what matters, and has no switch."""
+    from PIL import _imaging  # noqa: F401  (loads libtiff, if Pillow was built with it)
+
+    with suppress(OSError, AttributeError):
+        loaded = {
+            line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "tiff" in line
+        }
+        for library in map(ctypes.CDLL, loaded):
+            library.TIFFSetErrorHandler(None)
+            library.TIFFSetWarningHandler(None)

@@ -1,0 +1,326 @@
+"""``hybrid caption``: what goes where, in which order, and what is left when it is stopped."""
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+from PIL import Image
+
+from hybrid.data.results import printable
+from tests.hybrid.conftest import HYBRID, one_line
+
+
+@pytest.fixture
+def folder(tmp_path, scenes):
+    """0.png, 1.png, 2.png and between them in order 1a.png, which is none; and what is said of them."""
+    (tmp_path / "1a.png").write_text("no picture")
+    return tmp_path, {str(path): caption for path, caption in scenes}
+
+
+def _rows(text):
+    return {row["image"]: row.get("caption", row.get("error")) for row in map(json.loads, text.splitlines())}
+
+
+def test_a_folder_is_done_in_order_and_a_bad_file_is_one_row(run, folder):
+    where, _ = folder
+    code, out, err = run("caption", "--format", "jsonl", where)
+    assert code == 1
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["image"] for row in rows] == [f"{where}/{name}.png" for name in ("0", "1", "1a", "2")]
+    assert [set(row) - {"image"} for row in rows] == [{"caption"}, {"caption"}, {"error"}, {"caption"}]
+    fault, summary = err.splitlines()
+    assert fault == f"hybrid: {where}/1a.png: {rows[2]['error']}"
+    assert summary == "hybrid: 3 of 4 captioned, 1 failed"
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 16])
+def test_formats_say_the_same(run, folder, batch_size):
+    where, _ = folder
+    said = {}
+    for style in ("text", "json", "jsonl", "csv"):
+        code, said[style], _ = run("caption", where, "--format", style, "--batch-size", batch_size)
+        assert code == 1
+    rows = _rows(said["jsonl"])
+    assert {row["image"]: row.get("caption", row.get("error")) for row in json.loads(said["json"])} == rows
+    table = csv.DictReader(io.StringIO(said["csv"]))
+    assert {row["image"]: row["caption"] or row["error"] for row in table} == rows
+    good = {name: text for name, text in rows.items() if "1a" not in name}
+    assert dict(line.split(": ", 1) for line in said["text"].splitlines()) == good
+
+
+def test_stdin_is_a_picture(run, scenes, monkeypatch):
+    wanted = run("caption", scenes[0][0])[1]
+
+    def given(data):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    given(scenes[0][0].read_bytes())
+    assert run("caption", "-") == (0, wanted, "")
+    given(scenes[0][0].read_bytes())
+    assert run("caption", scenes[1][0], "-")[1].splitlines()[1] == f"-: {wanted.strip()}"
+    for data in (b"", b"no picture", scenes[0][0].read_bytes()[:-100]):
+        given(data)
+        code, out, err = run("caption", "-")
+        assert (code, out) == (1, "")
+        one_line(err, "hybrid: -: ")
+
+
+def test_streamed_words_make_the_caption(run, folder):
+    where, _ = folder
+    assert run("caption", "--stream", where)[:2] == run("caption", where)[:2]
+    path = where / "0.png"
+    assert run("caption", "--stream", path) == run("caption", path)
+
+
+def test_quiet_and_verbose(run, folder):
+    where, _ = folder
+    _, out, err = run("caption", "-q", where)
+    assert len(out.splitlines()) == 3
+    one_line(err, "1a.png")
+    err = run("caption", "-v", where / "0.png")[2]
+    assert re.search(r"bundled on cpu, torch.float32\n.*1 of 1 captioned, 0 failed, [\d.]+ s\n", err)
+
+
+def test_fail_fast(run, folder):
+    where, _ = folder
+    code, out, err = run("caption", "--fail-fast", "--format", "jsonl", where)
+    assert code == 1
+    assert [row.rsplit("/")[-1] for row in _rows(out)] == ["0.png", "1.png", "1a.png"]
+    assert err.splitlines()[-1] == "hybrid: 2 of 4 captioned, 1 failed"
+
+
+def test_beams_sampling_and_dtype(run, scenes):
+    path = scenes[0][0]
+    greedy = run("caption", path)[1]
+    assert run("caption", "--beams", 3, path)[0] == 0
+    assert run("caption", "--dtype", "bfloat16", path)[1] == greedy
+    sampled = [run("caption", "--temperature", 30, "--seed", seed, path)[1] for seed in (1, 1, 2)]
+    assert sampled[0] == sampled[1] != sampled[2]
+    assert run("caption", "--temperature", 30, "--top-p", 1e-6, path)[1] == greedy
+
+
+def test_shots_reach_the_circuit(run, scenes, monkeypatch):
+    """A handful of shots is far too few for this model: it says something else than with exact values."""
+    paths = [path for path, _ in scenes]
+    args = ("caption", "--backend", "lightning.qubit", "--shots", 3, "--seed", 5, *paths)
+    code, out, err = run(*args)
+    assert (code, err) == (0, "")
+    assert out != run("caption", *paths)[1]
+    fault = one_line(run("caption", "--shots", 3, *paths)[2])
+    assert "--shots needs a backend that measures" in fault
+
+
+def test_output_is_refused_replaced_or_gone_on_with(run, folder, tmp_path):
+    where, _ = folder
+    output = tmp_path / "out.jsonl"
+    args = ("caption", where, "--format", "jsonl", "--output", output)
+    code, out, _ = run(*args)
+    assert (code, out) == (1, "")
+    whole = output.read_text()
+    assert len(_rows(whole)) == 4
+
+    code, _, err = run(*args)
+    assert code == 2
+    one_line(err, "out.jsonl exists", "--overwrite", "--skip-existing")
+    assert output.read_text() == whole
+
+    lines = whole.splitlines(keepends=True)
+    output.write_text(lines[0] + lines[1][:-9])  # killed in the middle of a row
+    assert (
+        run(*args, "--skip-existing", "-v")[2]
+        .splitlines()[-1]
+        .startswith("hybrid: 2 of 3 captioned, 1 failed, 1 done before, ")
+    )
+    assert output.read_text() == whole
+
+    Image.open(where / "0.png").save(where / "1a.png")  # the bad file is replaced, and tried again
+    assert run(*args, "--skip-existing") == (0, "", "")
+    rows = _rows(output.read_text())
+    assert sorted(rows) == sorted(_rows(whole))
+    assert rows[f"{where}/1a.png"] == rows[f"{where}/0.png"]
+    again = output.read_text()
+    assert run(*args, "--skip-existing") == (0, "", "")
+    assert output.read_text() == again
+
+    output.write_text("something else")
+    assert run(*args, "--overwrite", "--format", "csv")[0] == 0
+    assert output.read_text().startswith("image,caption,error\n")
+
+
+def test_a_wrong_option_does_not_cost_the_output(run, folder, tmp_path):
+    output = tmp_path / "out.txt"
+    output.write_text("precious")
+    assert run("caption", folder[0], "--output", output, "--overwrite", "--backend", "jux")[0] == 2
+    assert output.read_text() == "precious"
+
+
+def test_sidecars(run, folder):
+    where, _ = folder
+    code, out, _ = run("caption", "--sidecar", where)
+    assert code == 1
+    texts = {line.split(": ")[0]: line.split(": ")[1] for line in out.splitlines()}
+    for name in ("0", "1", "2"):
+        assert (where / f"{name}.txt").read_text().strip() == texts[f"{where}/{name}.png"]
+    assert not (where / "1a.txt").exists()
+    code, _, err = run("caption", "--sidecar", where)
+    assert code == 2
+    one_line(err, "3 sidecars exist", "0.txt", "--overwrite")
+    (where / "1.txt").write_text("by hand")
+    (where / "2.txt").unlink()
+    code, out, _ = run("caption", "--sidecar", "--skip-existing", where)
+    assert [line.split(": ")[0] for line in out.splitlines()] == [f"{where}/2.png"]
+    assert (where / "1.txt").read_text() == "by hand"
+    run("caption", "--sidecar", "--overwrite", where)
+    assert (where / "1.txt").read_text() != "by hand"
+
+
+def test_a_row_is_not_written_twice_for_a_lost_sidecar(run, folder, tmp_path):
+    where, _ = folder
+    args = ("caption", where, "--format", "jsonl", "--output", tmp_path / "out.jsonl", "--sidecar")
+    run(*args)
+    (where / "1a.png").unlink()
+    sidecar = where / "1.txt"
+    said = sidecar.read_text()
+    sidecar.unlink()
+    assert run(*args, "--skip-existing") == (0, "", "")
+    assert sidecar.read_text() == said
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
+
+
+def test_two_pictures_with_one_sidecar(run, scenes, tmp_path):
+    Image.open(scenes[1][0]).save(tmp_path / "0.bmp")
+    code, out, err = run("caption", "--sidecar", tmp_path / "0.png", tmp_path / "0.bmp")
+    assert code == 1
+    assert len(out.splitlines()) == 2
+    assert err.splitlines()[0] == (
+        f"hybrid: {tmp_path}/0.bmp: its sidecar would be that of {tmp_path}/0.png; rename one"
+    )
+    assert (tmp_path / "0.txt").read_text() == out.splitlines()[0].split(": ")[1] + "\n"
+
+
+def test_all_that_does_not_go_together_is_said_at_once(run, scenes):
+    path = scenes[0][0]
+    code, out, err = run(
+        "caption",
+        path,
+        "--stream",
+        "--beams",
+        2,
+        "--format",
+        "csv",
+        "--overwrite",
+        "--skip-existing",
+        "--shots",
+        9,
+    )
+    assert (code, out) == (2, "")
+    one_line(err, "--beams", "--format csv", "exclude each other", "need --output", "--shots needs")
+
+
+def test_a_prompt_longer_than_the_context(run, scenes):
+    code, _, err = run("caption", "--prompt", "word " * 300, scenes[0][0])
+    assert code == 2
+    assert re.search(
+        r"the model's 256 tokens, but the prompt takes \d{3,} and max_new_tokens is 50", one_line(err)
+    )
+
+
+def test_names_that_are_no_text(run, scenes, tmp_path):
+    name = os.fsdecode(bytes(tmp_path) + b"/caf\xe9\n.png")
+    scenes[0][0].rename(name)
+    code, out, err = run("caption", name, scenes[1][0], "--format", "jsonl")
+    assert (code, err) == (0, "")
+    assert json.loads(out.splitlines()[0])["image"] == printable(name) == f"{tmp_path}/caf\\udce9\\n.png"
+
+
+def test_killed_and_gone_on_with(run, tmp_path, scenes):
+    """SIGKILL and SIGTERM of the installed command: what is written stays, the rest is done later."""
+    where = tmp_path / "many"
+    where.mkdir()
+    for i in range(60):
+        (where / f"{i}.png").symlink_to(scenes[i % 3][0])
+    output = tmp_path / "out.json"
+    command = [
+        "caption",
+        where,
+        "--format",
+        "json",
+        "--output",
+        output,
+        "--batch-size",
+        "1",
+        "--skip-existing",
+    ]
+
+    def lines():
+        return len(output.read_text().splitlines()) if output.exists() else 0
+
+    def stopped_by(number):
+        begun = lines()
+        with subprocess.Popen([HYBRID, *command], stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and lines() <= begun + 4:
+                time.sleep(0.01)
+            process.send_signal(number)
+            return process.wait(60), process.stderr.read()
+
+    assert stopped_by(signal.SIGKILL) == (-9, "")
+    assert stopped_by(signal.SIGTERM) == (143, "hybrid: interrupted\n")
+    some = json.loads(output.read_text())
+    assert 8 <= len(some) < 60
+    assert run(*command) == (0, "", "")
+    rows = json.loads(output.read_text())
+    assert rows[: len(some)] == some
+    assert [row["image"] for row in rows] == [f"{where}/{i}.png" for i in range(60)]
+
+
+def test_interrupted_is_130(run, folder, monkeypatch):
+    where, _ = folder
+
+    def interrupted(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+        yield
+
+    monkeypatch.setattr("hybrid.captioning.caption_files", interrupted)
+    code, _, err = run("caption", where)
+    assert code == 130
+    one_line(err, "interrupted")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_terminal_gets_a_bar(run, folder, monkeypatch):
+    """Rows on stdout are data alone; the bar, with rate and time left, is on a stderr that is a terminal."""
+    where, _ = folder
+    (where / "1a.png").unlink()
+    wanted = run("caption", where)
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = pty.openpty()
+    shown = []
+
+    def read():
+        with suppress(OSError):  # which is how a terminal ends
+            while data := os.read(ours, 4096):
+                shown.append(data.decode())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with os.fdopen(theirs, "w") as terminal, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        code, out, _ = run("caption", where)
+        patch.setattr(sys, "stderr", sys.__stderr__)
+    reader.join(10)
+    os.close(ours)
+    assert (code, out) == wanted[:2]
+    bar = "".join(shown)
+    assert "3/3" in bar
+    assert re.search(r"[\d.]+/s", bar)
+    assert re.search(r"\d:\d\d:\d\d", bar)

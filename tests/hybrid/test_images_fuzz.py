@@ -1,0 +1,103 @@
+"""Damaged files of every kind: either a picture comes out or the one error that is meant for it."""
+
+import functools
+import io
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hybrid.images import FORMATS, ImageError, open_image
+
+# What is written where: options that bring other parts of the parsers into play.
+_OPTIONS = {
+    "JPEG": [{}, {"progressive": True}, {"exif": True}],
+    "PNG": [{}, {"exif": True}, {"transparency": 0}],
+    "WEBP": [{}, {"lossless": True}, {"exif": True}],
+    "GIF": [{}, {"transparency": 0}, {"interlace": 0}],
+    "BMP": [{}],
+    "TIFF": [{}, {"compression": "tiff_lzw"}, {"compression": "tiff_deflate"}, {"compression": "jpeg"}],
+}
+_MODES = {
+    "JPEG": ["RGB", "L", "CMYK"],
+    "PNG": ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"],
+    "WEBP": ["RGB", "RGBA"],
+    "GIF": ["P", "L", "1"],
+    "BMP": ["RGB", "L", "P", "1"],
+    "TIFF": ["RGB", "L", "CMYK", "1", "F", "I;16"],
+}
+
+
+@functools.cache
+def _files():
+    """Small whole files: format, mode, options."""
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a description"
+    files = []
+    for format_ in FORMATS:
+        for mode in _MODES[format_]:
+            picture = Image.fromarray(pixels)
+            if mode == "I;16":
+                picture = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+            elif mode == "F":
+                picture = Image.fromarray(pixels[..., 0].astype(np.float32))
+            else:
+                picture = picture.convert("L" if mode == "LA" else "RGB").convert(mode)
+            for options in _OPTIONS[format_]:
+                if options.get("compression") == "jpeg" and mode not in ("RGB", "L"):
+                    continue
+                if "transparency" in options and mode not in ("P", "L"):
+                    continue
+                stream = io.BytesIO()
+                picture.save(stream, format_, **({"exif": exif} if "exif" in options else options))
+                files.append(stream.getvalue())
+    return files
+
+
+@st.composite
+def damaged(draw):
+    """A file with some of its bytes changed, moved, doubled or taken away, mostly where the headers are."""
+    data = bytearray(draw(st.sampled_from(_files())))
+    for _ in range(draw(st.integers(1, 6))):
+        here = draw(st.one_of(st.integers(0, min(80, len(data))), st.integers(0, len(data))))
+        length = draw(st.integers(0, 8))
+        new = draw(
+            st.one_of(
+                st.binary(min_size=length, max_size=length),
+                st.sampled_from([b"\0" * 4, b"\xff" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x80"]),
+                st.integers(0, len(data)).map(lambda there: bytes(data[there : there + 16])),
+            )
+        )
+        data[here : here + draw(st.sampled_from([0, len(new)]))] = new
+    return bytes(data[: draw(st.one_of(st.just(len(data)), st.integers(0, len(data))))])
+
+
+def _read(data):
+    try:
+        picture = open_image(io.BytesIO(data))
+    except ImageError as error:
+        return str(error)
+    assert picture.mode == "RGB"
+    assert picture.tobytes()
+    return "the stream: whole; fine"
+
+
+def _is_one_line(message):
+    return message.startswith("the stream: ") and ";" in message and "\n" not in message
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(damaged())
+def test_a_picture_or_the_error(data):
+    assert _is_one_line(_read(data))
+
+
+_BEGINNINGS = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"GIF89a", b"BM", b"II*\0"]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.binary(max_size=200), st.sampled_from(_BEGINNINGS))
+def test_any_bytes_behind_any_beginning(data, beginning):
+    assert _is_one_line(_read(beginning + data))

@@ -1,0 +1,47 @@
+import threading
+
+import pytest
+
+import hybrid
+from hybrid.streaming import _on_one_line, stream_caption
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [["a ", "large\n", "red ", "", "circle"], ["  a", " b", " ", "c "], ["a", "b", "\n\n", " c"], [" "], []],
+)
+def test_pieces_make_one_line(pieces):
+    assert "".join(_on_one_line(pieces)) == " ".join("".join(pieces).split())
+
+
+def test_pieces_make_the_caption_and_come_before_its_end(tiny, pictures):
+    wanted = hybrid.caption(pictures[0], model=tiny, max_new_tokens=30)
+    pieces = list(stream_caption(*tiny, pictures[0], max_new_tokens=30))
+    assert "".join(pieces) == wanted
+    assert len(pieces) > 3
+
+
+def test_who_stops_early_stops_the_model(tiny, pictures):
+    model, processor = tiny
+    steps = []
+    model.language_model.register_forward_hook(lambda *_: steps.append(1))
+    words = stream_caption(model, processor, pictures[0], max_new_tokens=100, min_new_tokens=100)
+    next(words)
+    words.close()
+    assert len(steps) < 100
+    assert not [thread for thread in threading.enumerate() if "generate" in thread.name]
+
+
+def test_what_goes_wrong_is_raised_to_the_caller(tiny, pictures):
+    model, processor = tiny
+
+    def broken(*_):
+        raise RuntimeError("out of luck")
+
+    model.language_model.register_forward_hook(broken)
+    with pytest.raises(RuntimeError, match="luck"):
+        list(stream_caption(model, processor, pictures[0]))
+    with pytest.raises(ValueError, match="num_beams"):
+        next(stream_caption(model, processor, pictures[0], num_beams=2))
+    with pytest.raises(ValueError, match="128 tokens"):
+        next(stream_caption(model, processor, pictures[0], max_new_tokens=500))
