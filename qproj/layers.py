@@ -178,7 +178,9 @@ class QuantumLayer(nn.Module):
             ValueError: If its last dimension is not `n_inputs`, the weights are on another device, or
                 amplitudes are all zero.
         """
-        weights: Tensor = self.weights
+        return self._evaluate(x, self.weights)
+
+    def _evaluate(self, x: Tensor, weights: Tensor) -> Tensor:
         _check_input(x, self.circuit, weights)
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         # Each call into torch costs a microsecond or two, which small circuits notice: none is made in vain.
