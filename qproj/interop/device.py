@@ -1,11 +1,11 @@
 """The PennyLane device `qproj.statevector`: any QNode on this package's engine.
 
-PennyLane loads this module by its entry point; nothing else imports it, since it cannot be without PennyLane.
+PennyLane loads this module by its entry point; nothing else does, since it cannot be without PennyLane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,31 +13,22 @@ import numpy as np
 import pennylane as qml
 from numpy.typing import DTypeLike
 from pennylane.devices import Device, ExecutionConfig
-from pennylane.devices.default_qubit import accepted_analytic_measurement, accepted_sample_measurement
 from pennylane.devices.modifiers import simulator_tracking, single_tape_support
-from pennylane.devices.preprocess import (
-    decompose,
-    device_resolve_dynamic_wires,
-    no_sampling,
-    validate_adjoint_trainable_params,
-    validate_device_wires,
-    validate_measurements,
-)
 from pennylane.devices.qubit.simulate import measure_final_state
-from pennylane.exceptions import DecompositionUndefinedError, DeviceError
-from pennylane.measurements import ClassicalShadowMP, ShadowExpvalMP
-from pennylane.operation import Operator, StatePrepBase
-from pennylane.transforms import broadcast_expand, defer_measurements
-from pennylane.transforms.core import CompilePipeline, transform
+from pennylane.exceptions import DeviceError
+from pennylane.transforms.core import CompilePipeline
 
 from qproj import __version__
 from qproj.circuits.gates import InputSlot, WeightSlot
+from qproj.circuits.observables import PauliWord
 from qproj.interop import execution
-from qproj.interop.tapes import NATIVE, Measured, Script, is_native, is_pauli_expectation, measured, script
+from qproj.interop.preprocessing import pipeline
+from qproj.interop.tapes import Measured, Script, is_pauli_expectation, measured, script
 from qproj.simulation.planning import check_memory
 
 NAME = "qproj.statevector"
 _REALS: dict[Any, type[np.floating[Any]]] = {np.complex64: np.float32, np.complex128: np.float64}
+_GRADIENTS = ("adjoint", "device", "best")
 
 
 @simulator_tracking
@@ -46,14 +37,14 @@ class QprojStatevector(Device):  # type: ignore[misc]
     """An exact state-vector simulator on jitted JAX.
 
     Expectation values of Pauli words and their sums, and their gradients by `diff_method="adjoint"`, are one
-    compiled program; for all other measurements PennyLane's own code takes over from the final state. A program
-    is compiled once for a circuit's structure: new parameter values find it again.
+    compiled program; for all other measurements PennyLane's own code takes over from the final state. A
+    program is compiled once for a circuit's structure: new parameter values find it again.
 
     Args:
         wires: Number of wires, or their labels; `None` to take them from each circuit.
         shots: Default number of measurements, or a sequence of such; `None` for exact results.
-        seed: Of the measurements' randomness: an int, or anything `numpy.random.default_rng` takes; `None` for
-            another one each time.
+        seed: Of the measurements' randomness: an int, or anything `numpy.random.default_rng` takes; `None`
+            for another one each time.
         c_dtype: Precision: `np.complex128` or `np.complex64`.
 
     Raises:
@@ -86,13 +77,14 @@ class QprojStatevector(Device):  # type: ignore[misc]
         self, execution_config: ExecutionConfig | None = None, circuit: Any = None
     ) -> bool:
         """Whether the device has gradients: of exact expectation values of Pauli words and their sums."""
-        if execution_config is not None and execution_config.gradient_method not in ("adjoint", "device", "best"):
+        if execution_config is not None and execution_config.gradient_method not in _GRADIENTS:
             return False
         if circuit is None:
             return True
-        return not circuit.shots and all(map(is_pauli_expectation, circuit.measurements)) and not any(
-            qml.math.requires_grad(value) for m in circuit.measurements for value in m.obs.data
-        )
+        pauli = all(map(is_pauli_expectation, circuit.measurements))
+        # PennyLane's parameter shift has gradients for coefficients, too.
+        values = [value for m in circuit.measurements if m.obs is not None for value in m.obs.data]
+        return not circuit.shots and pauli and not any(map(qml.math.requires_grad, values))
 
     def supports_vjp(self, execution_config: ExecutionConfig | None = None, circuit: Any = None) -> bool:
         """Whether the device has vector-Jacobian products: wherever it has gradients."""
@@ -104,14 +96,15 @@ class QprojStatevector(Device):  # type: ignore[misc]
         """Fill in what the caller left open."""
         config = config or ExecutionConfig()
         if config.device_options:
-            raise DeviceError(f"Device options {sorted(config.device_options)} are not known to {NAME}.")
+            raise DeviceError(f"device_options must be empty, but were {config.device_options}.")
         mcm = config.mcm_config
         if mcm.mcm_method not in (None, "device", "deferred"):
             raise DeviceError(
-                f"mcm_method must be 'deferred' on {NAME}, but was '{mcm.mcm_method}', which is not supported."
+                f"mcm_method must be 'deferred', since no other is supported on {NAME}, but was "
+                f"'{mcm.mcm_method}'."
             )
         changes: dict[str, Any] = {"mcm_config": replace(mcm, mcm_method="deferred")}
-        if config.gradient_method in ("best", "device", "adjoint") and self.supports_derivatives(config, circuit):
+        if config.gradient_method in _GRADIENTS and self.supports_derivatives(config, circuit):
             # QNodes say False where their caller said nothing. Jacobians would take a product for each
             # measurement, and a tape for each entry of a batch.
             changes |= {
@@ -127,59 +120,28 @@ class QprojStatevector(Device):  # type: ignore[misc]
 
     def preprocess_transforms(self, execution_config: ExecutionConfig | None = None) -> CompilePipeline:
         """What turns any tape into tapes of native gates."""
-        config = execution_config or ExecutionConfig()
-        pipeline = CompilePipeline()
-        pipeline.add_transform(defer_measurements, allow_postselect=False)
-        pipeline.add_transform(
-            decompose,
-            stopping_condition=is_native,
-            device_wires=self.wires,
-            decomposer=_decomposed,
-            target_gates=set(NATIVE),
-            name=self.name,
-        )
-        pipeline.add_transform(device_resolve_dynamic_wires, wires=self.wires, allow_resets=False)
-        pipeline.add_transform(validate_device_wires, self.wires, name=self.name)
-        pipeline.add_transform(
-            validate_measurements,
-            analytic_measurements=accepted_analytic_measurement,
-            sample_measurements=accepted_sample_measurement,
-            name=self.name,
-        )
-        if config.gradient_method == "adjoint":
-            pipeline.add_transform(no_sampling, name=f"adjoint + {self.name}")
-            pipeline.add_transform(
-                decompose,
-                stopping_condition=_adjoint_can,
-                skip_initial_state_prep=False,
-                decomposer=_decomposed,
-                device_wires=self.wires,
-                target_gates=set(NATIVE),
-                name=self.name,
-            )
-            pipeline.add_transform(
-                validate_measurements, analytic_measurements=is_pauli_expectation, name=f"adjoint + {self.name}"
-            )
-            pipeline.add_transform(validate_adjoint_trainable_params)
-        # Jacobians of batches are put together from those of their entries; products need no such thing.
-        jacobians = config.gradient_method == "adjoint" and not config.use_device_jacobian_product
-        pipeline.add_transform(_expand_batches, always=jacobians)
-        return pipeline
+        return pipeline(NAME, self.wires, execution_config or ExecutionConfig())
 
-    def execute(self, circuits: Sequence[Any], execution_config: ExecutionConfig | None = None) -> tuple[Any, ...]:
+    def execute(
+        self, circuits: Sequence[Any], execution_config: ExecutionConfig | None = None
+    ) -> tuple[Any, ...]:
         """Run tapes as `preprocess_transforms` makes them; see `pennylane.devices.Device.execute`."""
         keep = execution_config is not None and bool(execution_config.use_device_jacobian_product)
         self._kept = {}
         return tuple(self._run(circuit, keep) for circuit in circuits)
 
     def compute_derivatives(
-        self, circuits: Sequence[Any], execution_config: ExecutionConfig | None = None
+        self,
+        circuits: Sequence[Any],
+        execution_config: ExecutionConfig | None = None,  # noqa: ARG002 (the signature of all devices)
     ) -> tuple[Any, ...]:
-        """Jacobians, a vector-Jacobian product for each measurement."""
+        """Jacobians, by a vector-Jacobian product for each measurement."""
         return tuple(map(self._jacobian, circuits))
 
     def execute_and_compute_derivatives(
-        self, circuits: Sequence[Any], execution_config: ExecutionConfig | None = None
+        self,
+        circuits: Sequence[Any],
+        execution_config: ExecutionConfig | None = None,  # noqa: ARG002
     ) -> tuple[Any, Any]:
         """Results and Jacobians, with the states of the one used for the other."""
         self._kept = {}
@@ -187,7 +149,10 @@ class QprojStatevector(Device):  # type: ignore[misc]
         return results, tuple(map(self._jacobian, circuits))
 
     def compute_vjp(
-        self, circuits: Sequence[Any], cotangents: Sequence[Any], execution_config: ExecutionConfig | None = None
+        self,
+        circuits: Sequence[Any],
+        cotangents: Sequence[Any],
+        execution_config: ExecutionConfig | None = None,  # noqa: ARG002
     ) -> tuple[Any, ...]:
         """One vector-Jacobian product for each tape, whatever the number of its measurements.
 
@@ -203,7 +168,10 @@ class QprojStatevector(Device):  # type: ignore[misc]
         return tuple(map(self._vjp, circuits, cotangents))
 
     def execute_and_compute_vjp(
-        self, circuits: Sequence[Any], cotangents: Sequence[Any], execution_config: ExecutionConfig | None = None
+        self,
+        circuits: Sequence[Any],
+        cotangents: Sequence[Any],
+        execution_config: ExecutionConfig | None = None,  # noqa: ARG002
     ) -> tuple[Any, Any]:
         """Results and vector-Jacobian products, with the states of the one used for the other."""
         self._kept = {}
@@ -216,114 +184,73 @@ class QprojStatevector(Device):  # type: ignore[misc]
         wanted = None if circuit.shots else measured(circuit.measurements)
         if wanted is None:
             return self._from_state(circuit)
-        job = self._script(circuit, wanted)
+        job = script(circuit, wanted.words, _REALS[self.c_dtype])
         if keep:
             of_words, self._kept[_key(job)] = execution.forward(job.circuit, job.inputs, job.weights)
         else:
             of_words = execution.expectations(job.circuit, job.inputs, job.weights)
         values = wanted.values(of_words.astype(np.float64))
-        columns = tuple(values.T if job.batch is not None else values[0])
+        columns = tuple(values[0] if job.batch is None else values.T)
         return columns[0] if len(columns) == 1 else columns
 
     def _from_state(self, circuit: Any) -> Any:
-        # The words measured do not matter; any does, as long as it is always the same.
-        job = self._script(circuit, measured(()).words)  # type: ignore[union-attr]
+        # A circuit measures something; here nothing is made of it.
+        job = script(circuit, (PauliWord("Z", (0,)),), _REALS[self.c_dtype])
         amplitudes = execution.states(job.circuit, job.inputs, job.weights)
         amplitudes = (amplitudes.T * np.exp(1j * job.phase)).T.astype(self.c_dtype)
-        shape = (2,) * max(circuit.num_wires, 1)
-        batched = job.batch is not None
-        state = amplitudes.reshape(len(amplitudes), *shape) if batched else amplitudes.reshape(shape)
-        return measure_final_state(circuit, state, batched, rng=self._rng)
-
-    def _script(self, circuit: Any, wanted: Any) -> Script:
-        words = wanted.words if isinstance(wanted, Measured) else wanted
-        return script(circuit, words, _REALS[self.c_dtype])
+        batch = () if job.batch is None else (job.batch,)
+        state = amplitudes.reshape(*batch, *(2,) * job.circuit.n_qubits)
+        return measure_final_state(circuit, state, bool(batch), rng=self._rng)
 
     def _vjp(self, circuit: Any, cotangents: Any) -> tuple[Any, ...]:
-        if not circuit.trainable_params:
-            return ()
         n_measurements, rows = len(circuit.measurements), circuit.batch_size
-        given = [cotangents] if n_measurements == 1 and not _is_tuple_of_one(cotangents) else cotangents
-        stacked = np.stack([np.asarray(qml.math.to_numpy(c), np.float64) for c in given], axis=-1)
-        # (products, rows, measurements), whichever of the first two were given.
+        bare = n_measurements == 1 and not isinstance(cotangents, (tuple, list))
+        given = [np.asarray(qml.math.to_numpy(c), float) for c in ([cotangents] if bare else cotangents)]
+        stacked = np.stack(given, axis=-1)
         several = stacked.ndim - 1 > (rows is not None)
         products = stacked.reshape(-1 if several else 1, rows or 1, n_measurements)
-        gradients = self._products(circuit, products)
-        return tuple(np.stack(g) if several else g[0] for g in gradients)
+        by_parameter = self._products(circuit, products)
+        return tuple(np.stack(g) if several else g[0] for g in by_parameter)
 
     def _jacobian(self, circuit: Any) -> Any:
         n_measurements = len(circuit.measurements)
         by_parameter = self._products(circuit, np.eye(n_measurements)[:, None])
-        rows = [tuple(np.asarray(g[i]) for g in by_parameter) for i in range(n_measurements)]
-        rows = [row[0] if len(row) == 1 else row for row in rows]  # type: ignore[misc]
+        rows: list[Any] = [tuple(np.asarray(g[i]) for g in by_parameter) for i in range(n_measurements)]
+        rows = [row[0] if len(row) == 1 else row for row in rows]
         return rows[0] if n_measurements == 1 else tuple(rows)
 
     def _products(self, circuit: Any, products: np.ndarray[Any, Any]) -> list[list[Any]]:
-        """Gradients for each trainable parameter, for each of the cotangents `(products, rows, measurements)`."""
+        """For each trainable parameter its gradients, for cotangents `(products, rows, measurements)`."""
         circuit = circuit.map_to_standard_wires()
-        wanted = measured(circuit.measurements)
+        wanted: Measured | None = measured(circuit.measurements)
         if wanted is None:
-            raise DeviceError(f"Gradients on {NAME} are supported for expectation values of Pauli words only.")
-        job = self._script(circuit, wanted)
+            raise DeviceError(f"Gradients of {circuit.measurements} are not supported on {NAME}.")
+        job = script(circuit, wanted.words, _REALS[self.c_dtype])
         residuals = self._kept.get(_key(job))
         if residuals is None:
             _, residuals = execution.forward(job.circuit, job.inputs, job.weights)
         gradients: list[list[Any]] = [[] for _ in circuit.trainable_params]
         for cotangents in products:
-            by_inputs, by_weights = execution.backward(
+            found = execution.backward(
                 job.circuit, residuals, job.inputs, job.weights, cotangents @ wanted.mixing.T
             )
             for place, index in zip(gradients, circuit.trainable_params, strict=True):
-                place.append(_gradient(job, index, by_inputs, by_weights))
+                place.append(_gradient(job, index, *found))
         return gradients
 
 
 def _gradient(job: Script, index: int, by_inputs: Any, by_weights: Any) -> Any:
     """Of one of the tape's parameters."""
-    # Behind the parameters of the operations come those of the observables, of which a warning was given.
-    slot = job.slots[index] if index < len(job.slots) else None
-    match slot:
+    # Behind those of the operations come those of the observables, for which PennyLane has warned.
+    match job.slots[index] if index < len(job.slots) else None:
         case InputSlot(column):
             return by_inputs[:, column].astype(np.float64)
         case WeightSlot(column):
             return np.float64(by_weights[column])
         case None:
             return np.float64(0.0)
-    raise DeviceError(f"Gradients of prepared states are not supported on {NAME} without preprocessing.")
+    raise DeviceError(f"Gradients of a prepared state are not supported on {NAME}; preprocess the tape.")
 
 
 def _key(job: Script) -> Any:
     return job.circuit, job.inputs.tobytes(), job.weights.tobytes()
-
-
-def _is_tuple_of_one(cotangents: Any) -> bool:
-    return isinstance(cotangents, (tuple, list)) and len(cotangents) == 1
-
-
-def _decomposed(operation: Operator) -> list[Operator]:
-    """One step of a decomposition; a fixed matrix is taken apart where PennyLane knows no other way."""
-    if not operation.has_decomposition and operation.has_matrix:
-        if any(qml.math.requires_grad(value) for value in operation.data):
-            raise DecompositionUndefinedError
-        return [qml.QubitUnitary(operation.matrix(), wires=operation.wires)]
-    steps: list[Operator] = operation.decomposition()
-    return steps
-
-
-def _adjoint_can(operation: Operator) -> bool:
-    """A prepared state stays as it is only where nothing is to be differentiated through it."""
-    if isinstance(operation, StatePrepBase):
-        return not any(qml.math.requires_grad(value) for value in operation.data)
-    return is_native(operation)
-
-
-@transform  # type: ignore[untyped-decorator]
-def _expand_batches(tape: Any, always: bool = False) -> tuple[Any, Callable[[Any], Any]]:
-    """One tape for each entry of a batch, where a batch cannot be run as such."""
-    shadows = any(isinstance(m, (ShadowExpvalMP, ClassicalShadowMP)) for m in tape.measurements)
-    prepared = tape.operations and isinstance(tape.operations[0], StatePrepBase)
-    mixed = prepared and any(operation.batch_size is not None for operation in tape.operations[1:])
-    if always or shadows or mixed:
-        expanded: tuple[Any, Callable[[Any], Any]] = broadcast_expand(tape)
-        return expanded
-    return (tape,), lambda results: results[0]

@@ -1,7 +1,7 @@
-"""Runs circuits for callers that have NumPy arrays and know no batch bigger than memory. JAX, without torch.
+"""Circuits on NumPy arrays: expectation values, vector-Jacobian products, final states. JAX, without torch.
 
-Everything is compiled once for a circuit, a precision and a size of batch, and kept as long as the caches here
-hold it. Batches are padded to few sizes; precision is set for the calling thread and for the call alone.
+Programs are compiled once for a circuit, a precision and a size of batch, to few of which batches are padded.
+Precision is that of the weights, set for the calling thread and for the call alone.
 """
 
 from __future__ import annotations
@@ -107,8 +107,7 @@ def _permissive(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _precision(like: Floats) -> contextlib.AbstractContextManager[Any]:
-    double = like.dtype == np.float64
-    return contextlib.nullcontext() if not double else jax.enable_x64(True)
+    return jax.enable_x64(True) if like.dtype == np.float64 else contextlib.nullcontext()
 
 
 def _padded(rows: Floats) -> Floats:

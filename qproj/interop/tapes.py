@@ -1,7 +1,7 @@
 """PennyLane tapes as circuits of this package.
 
-A tape becomes a circuit whose parameters are slots, and the numbers that go into them, so that new numbers find
-the program that was compiled for the same structure.
+A tape becomes a circuit whose parameters are slots, and the numbers that go into them, so that new numbers
+find the program that was compiled for the same structure.
 """
 
 from __future__ import annotations
@@ -24,12 +24,17 @@ Floats = NDArray[np.floating[Any]]
 _PHASES = ("Identity", "GlobalPhase")
 
 
+NATIVE = frozenset(GATES) | frozenset(_PHASES)
+
+
 def is_native(operation: Any) -> bool:
     """Whether an operation is a gate of the engine, so that PennyLane need not decompose it."""
-    return operation.name in GATES or operation.name in _PHASES
+    return operation.name in NATIVE
 
 
-NATIVE = frozenset(GATES) | frozenset(_PHASES)
+def is_phase(operation: Any) -> bool:
+    """Whether a native operation is no gate, but a global phase or nothing."""
+    return operation.name in _PHASES
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,8 @@ class Script:
 
     Attributes:
         circuit: The circuit, with what `words` asked for as observables.
-        inputs: `(rows, n_features)`, one row for each entry of the tape's batch, or one; or the states to start
-            from, as `qproj.simulation.states.FromStates` has them.
+        inputs: `(rows, n_features)`, one row for each entry of the tape's batch, or one; or the states to
+            start from, as `qproj.simulation.states.FromStates` has them.
         weights: `(n_weights,)`.
         batch: Size of the tape's batch, or `None`.
         slots: For each parameter of the tape's operations the slot it went into; `None` for a global phase;
@@ -122,8 +127,8 @@ def script(tape: Any, words: tuple[PauliWord, ...], dtype: type[np.floating[Any]
     """Write a tape as a circuit.
 
     Args:
-        tape: A PennyLane tape of native operations, at most the first of which prepares a state, on wires that
-            are counted from 0. With a prepared state its parameters are numbers, not batches.
+        tape: A PennyLane tape of native operations on wires that are counted from 0. The first may prepare a
+            state; then the parameters of the others are numbers, not batches.
         words: What the circuit is to measure.
         dtype: Of the numbers: float32 or float64.
 
@@ -156,7 +161,7 @@ def script(tape: Any, words: tuple[PauliWord, ...], dtype: type[np.floating[Any]
                 slot = WeightSlot(len(weights))
                 weights.append(float(value))
             slots.append(slot)
-        if operation.name not in _PHASES:
+        if not is_phase(operation):
             named.append((operation.name, tuple(operation.wires), slot))
     rows = tape.batch_size or 1
     if start is not None:
