@@ -210,7 +210,7 @@ class QprojStatevector(Device):  # type: ignore[misc]
         several = stacked.ndim - 1 > (rows is not None)
         products = stacked.reshape(-1 if several else 1, rows or 1, n_measurements)
         by_parameter = self._products(circuit, products)
-        return tuple(np.stack(g) if several else g[0] for g in by_parameter)
+        return _Products(np.stack(g) if several else g[0] for g in by_parameter)
 
     def _jacobian(self, circuit: Any) -> Any:
         n_measurements = len(circuit.measurements)
@@ -237,6 +237,20 @@ class QprojStatevector(Device):  # type: ignore[misc]
             for place, index in zip(gradients, circuit.trainable_params, strict=True):
                 place.append(_gradient(job, index, *found))
         return gradients
+
+
+class _Products(tuple[Any, ...]):
+    """Gradients of different shapes, where a tape has a batch.
+
+    PennyLane's interface to torch asks `np.squeeze` for the shape of them all, which NumPy cannot tell of a
+    plain tuple.
+    """
+
+    __slots__ = ()
+
+    def squeeze(self) -> np.ndarray[Any, Any]:
+        """An array of as many entries."""
+        return np.empty(len(self))
 
 
 def _gradient(job: Script, index: int, by_inputs: Any, by_weights: Any) -> Any:

@@ -45,7 +45,7 @@ def from_qnode(
         backend: As for `QuantumLayer`.
 
     Returns:
-        The layer. Its outputs are shaped as those of `qml.qnn.TorchLayer`: `(...)` where the QNode returns one
+        The layer. Its outputs have the shapes of `qml.qnn.TorchLayer`: `(...)` where the QNode returns one
         measurement, `(..., n)` for a list, `(n, ..., 1)` for a tuple of more than one.
 
     Raises:

@@ -16,7 +16,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import GATES, Constant, Gate
 from qproj.circuits.observables import Hamiltonian, Observable, PauliWord
 from qproj.interop.formulas import Formula, gradients
-from qproj.interop.probing import ON_THIS_ENGINE, Probe, Run
+from qproj.interop.probing import ON_THIS_ENGINE, Probe, RefusedError, Run
 from qproj.interop.tapes import measured
 
 # Sizes of the inputs that the formulas are compared on, one run each.
@@ -55,7 +55,13 @@ def trace(qnode: Any, shapes: Mapping[str, tuple[int, ...]], n_inputs: int | Non
         ValueError: If the QNode is not a fixed circuit whose angles are sums of constants, multiples of
             inputs, of products of two inputs and of weights, or measures more than expectation values.
     """
-    probe = Probe(qnode, shapes)
+    try:
+        return _trace(Probe(qnode, shapes), n_inputs)
+    except RefusedError as error:
+        raise ValueError(str(error)) from error.__cause__
+
+
+def _trace(probe: Probe, n_inputs: int | None) -> Traced:
     n_inputs = probe.width() if n_inputs is None else probe.checked(n_inputs)
     generator = torch.Generator().manual_seed(0)
     first = probe.run(n_inputs, generator, 1.0)[0]
