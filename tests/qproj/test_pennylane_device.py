@@ -446,6 +446,24 @@ def test_gradients_of_coefficients_and_of_other_measurements():
     torch.testing.assert_close(*gradients, atol=1e-6, rtol=0)
 
 
+def test_gradients_through_a_mere_matrix():
+    """The device would have to differentiate a matrix's decomposition, and says that it does not."""
+
+    def circuit(x):
+        qml.QubitUnitary(np.eye(16), wires=range(4))
+        for wire in range(4):
+            qml.RY(0.3 + wire, wire)
+        qml.DoubleExcitationPlus(x, wires=range(4))
+        return qml.expval(qml.X(0))
+
+    shifted, expected = both(circuit, 4, diff_method="parameter-shift")
+    point = pnp.array(0.7, requires_grad=True)
+    np.testing.assert_allclose(qml.grad(shifted)(point), qml.grad(expected)(point), atol=1e-10)
+    adjoint, _ = both(circuit, 4, diff_method="best")
+    with pytest.raises(DeviceError, match=r"DoubleExcitationPlus.* not supported with qproj\.statevector"):
+        qml.grad(adjoint)(point)
+
+
 # --- Compiling, limits.
 
 
