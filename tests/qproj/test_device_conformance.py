@@ -48,7 +48,7 @@ QUICK = "not MonteCarlo and not Select and not Molecule"
     ("shots", "which", "at_least", "reasons"),
     [
         ("None", f"{QUICK} and not hessian and not PhaseEstimation", 370, REASONS | EXACT),
-        ("10000", f"{QUICK} and not TestTemplates and not TestGradients", 250, REASONS | SAMPLED),
+        ("10000", f"{QUICK} and not TestTemplates and not TestGradients", 270, REASONS | SAMPLED),
     ],
 )
 def test_conformance(shots, which, at_least, reasons, tmp_path):
