@@ -22,7 +22,7 @@ from pennylane.devices.preprocess import (
 from pennylane.exceptions import DecompositionUndefinedError
 from pennylane.measurements import ClassicalShadowMP, ShadowExpvalMP
 from pennylane.operation import Operator, StatePrepBase
-from pennylane.transforms import broadcast_expand, defer_measurements
+from pennylane.transforms import broadcast_expand, convert_to_numpy_parameters, defer_measurements
 from pennylane.transforms.core import CompilePipeline, transform
 
 from qproj.interop.tapes import NATIVE, is_native, is_pauli_expectation
@@ -40,7 +40,12 @@ def pipeline(name: str, wires: Any, config: ExecutionConfig) -> CompilePipeline:
         The transforms.
     """
     made = CompilePipeline()
-    native = {"decomposer": _one_step, "device_wires": wires, "target_gates": set(NATIVE), "name": name}
+    adjoint = config.gradient_method == "adjoint"
+    if not adjoint:
+        # Nothing is differentiated through what follows.
+        made.add_transform(convert_to_numpy_parameters)
+    one_step = _one_step_to_differentiate if adjoint else _one_step
+    native = {"decomposer": one_step, "device_wires": wires, "target_gates": set(NATIVE), "name": name}
     made.add_transform(defer_measurements, allow_postselect=False)
     made.add_transform(decompose, stopping_condition=is_native, **native)
     made.add_transform(device_resolve_dynamic_wires, wires=wires, allow_resets=False)
@@ -51,7 +56,6 @@ def pipeline(name: str, wires: Any, config: ExecutionConfig) -> CompilePipeline:
         sample_measurements=accepted_sample_measurement,
         name=name,
     )
-    adjoint = config.gradient_method == "adjoint"
     if adjoint:
         made.add_transform(no_sampling, name=f"adjoint + {name}")
         made.add_transform(
@@ -67,14 +71,18 @@ def pipeline(name: str, wires: Any, config: ExecutionConfig) -> CompilePipeline:
 
 
 def _one_step(operation: Operator) -> list[Operator]:
-    """One step of a decomposition; a fixed matrix is taken apart where PennyLane knows no other way."""
+    """One step of a decomposition; a matrix is taken apart where PennyLane knows no other way."""
     if not operation.has_decomposition and operation.has_matrix:
-        # Gradients through the entries of a matrix would not be exact where its parts degenerate.
-        if any(qml.math.requires_grad(value) for value in operation.data):
-            raise DecompositionUndefinedError
         return [qml.QubitUnitary(operation.matrix(), wires=operation.wires)]
     steps: list[Operator] = operation.decomposition()
     return steps
+
+
+def _one_step_to_differentiate(operation: Operator) -> list[Operator]:
+    """Likewise, but for matrices with gradients, which would not be exact where their parts degenerate."""
+    if not operation.has_decomposition and any(map(qml.math.requires_grad, operation.data)):
+        raise DecompositionUndefinedError
+    return _one_step(operation)
 
 
 def _adjoint_can(operation: Operator) -> bool:

@@ -80,9 +80,8 @@ class QNodeLayer(QuantumLayer):
     weight_names: tuple[str, ...] = ()
 
     def __init__(self, traced: Traced, values: Mapping[str, Tensor], **options: Any) -> None:
-        # Drawn by a generator of its own: the one vector of weights is replaced at once.
-        super().__init__(circuit=traced.circuit, generator=torch.Generator(), **options)
-        del self.weights
+        super().__init__(circuit=traced.circuit, **options)
+        del self.weights  # one vector, in whose place come those with names
         self._n_inputs, self._returns = traced.n_inputs, traced.returns
         self._has_constants = any(traced.constants)
         for name, value in values.items():

@@ -63,7 +63,8 @@ def measured(measurements: Sequence[Any]) -> Measured | None:
         measurements: PennyLane measurement processes on wires that are counted from 0.
 
     Returns:
-        The words, or `None` if the measurements are others than real sums of Pauli words' expectation values.
+        The words, or `None` if the measurements are others than expectation values of sums of Pauli words.
+        Of complex coefficients the real parts count, as everywhere in PennyLane.
     """
     words: dict[PauliWord, int] = {}
     terms: list[tuple[int, int, float]] = []
@@ -72,8 +73,6 @@ def measured(measurements: Sequence[Any]) -> Measured | None:
         if not is_pauli_expectation(measurement):
             return None
         for word, coefficient in measurement.obs.pauli_rep.items():
-            if np.imag(coefficient):
-                return None
             real = float(np.real(coefficient))
             if not word:
                 constants[column] += real

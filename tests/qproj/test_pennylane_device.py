@@ -267,8 +267,9 @@ def test_shapes_of_samples():
     few, many = sampled(qml.sample, [10, 20])(0.3)
     assert (few.shape, many.shape) == ((10, 2), (20, 2))
     assert [np.shape(v) for v in sampled(lambda: qml.expval(qml.Z(0)), [10, 20])(batch)] == [(3,), (3,)]
-    bits, recipes = sampled(lambda: qml.classical_shadow([0, 1]), 40)(0.3)
-    assert bits.shape == recipes.shape == (40, 2)
+    shadow = sampled(lambda: qml.classical_shadow([0, 1]), 40)
+    assert np.shape(shadow(0.3)) == (2, 40, 2)
+    assert np.shape(shadow(batch)) == (3, 2, 40, 2)
 
 
 def test_a_seed_repeats_the_samples():
@@ -408,6 +409,10 @@ def test_device_methods_by_themselves():
     np.testing.assert_allclose(products[1], [-3 * sin, 4 * cos], atol=1e-15)
     several = device.compute_vjp(two, (np.array([1.0, 3.0]), np.array([0.0, 4.0])), config)
     np.testing.assert_allclose(several, [[-sin, -3 * sin], [0, 4 * cos]], atol=1e-15)
+    # What was kept of one tape is no use for another of the same structure.
+    device.execute(one, device.setup_execution_config(config, one))
+    other = one.bind_new_parameters([0.9], [0])
+    np.testing.assert_allclose(device.compute_vjp(other, 1.0, config), [-np.sin(0.9)], atol=1e-15)
     two.trainable_params = [1]
     np.testing.assert_allclose(device.compute_vjp(two, (3.0, 4.0), config), [4 * cos], atol=1e-15)
 
@@ -430,19 +435,20 @@ def test_gradients_from_a_prepared_state():
     np.testing.assert_allclose(*gradients, atol=1e-10)
 
 
-def test_gradients_of_coefficients_and_of_other_measurements():
+@pytest.mark.parametrize("measure", [lambda: qml.probs(wires=0), lambda: qml.expval(qml.Y(0))])
+def test_gradients_of_coefficients_and_of_other_measurements(measure):
     """The device has none, so that PennyLane takes another method."""
 
     def circuit(x, c):
         qml.RX(x, 0)
-        return qml.expval(c * qml.Z(0) + qml.Y(0)), qml.probs(wires=0)
+        return qml.expval(c * qml.Z(0) + qml.Y(0)), measure()
 
     found, expected = both(circuit, 1)
     point = (torch.tensor(0.3, requires_grad=True), torch.tensor(0.7, requires_grad=True))
     gradients = []
     for qnode in (found, expected):
-        value, probabilities = qnode(*point)
-        gradients.append(torch.autograd.grad(value + 3 * probabilities[0], point))
+        value, more = qnode(*point)
+        gradients.append(torch.autograd.grad(value + 3 * more.reshape(-1)[0], point))
     torch.testing.assert_close(*gradients, atol=1e-6, rtol=0)
 
 
