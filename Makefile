@@ -25,7 +25,8 @@ test: $(READY) ## Run the tests
 
 bench: $(READY) ## Run the benchmarks, on a machine that does nothing else
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m pytest benchmarks --benchmark-only
+	$(BIN)/python -m pytest --benchmark-only --benchmark-json benchmark.json
+	$(BIN)/python -m benchmarks.report benchmark.json
 
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .
