@@ -15,8 +15,9 @@ from benchmarks.workloads import circuit
 from qproj import QuantumLayer
 from qproj.memory import written
 
-# Largest difference, relative to the largest value (or 1).
-_TOLERANCE = {"float32": 2e-4, "float64": 1e-8}
+# Largest difference, relative to the largest value (or 1). Some peers build gates, or hand values to torch,
+# in single precision even where they compute in double.
+_TOLERANCE = {"float32": 2e-4, "float64": 2e-6}
 
 
 class Subject:
