@@ -63,7 +63,8 @@ class _PeerConnector(nn.Module):
             self.weights = subject.weights
 
     def forward(self, x):
-        return self.expand(self.step(self.reduce(x)))
+        # default.qubit answers in double precision whatever it was asked in.
+        return self.expand(self.step(self.reduce(x)).to(x.dtype))
 
 
 def _connector(name, cell, device):

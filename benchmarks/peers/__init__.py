@@ -62,7 +62,7 @@ PEERS: dict[str, Peer] = {
         "tensorcircuit", "tensorcircuit-ng", compiles=True, dtypes=("float32",), devices=("cpu", "cuda")
     ),
     "default.qubit": Peer("default_qubit", "pennylane", devices=("cpu", "cuda")),
-    "lightning.qubit": Peer("lightning", _LIGHTNING, {"device_vjp": False}, loops=True),
+    "lightning.qubit": Peer("lightning", _LIGHTNING, {"device_vjp": False}, loops=True, n_states=2**16),
     "lightning.qubit-vjp": Peer("lightning", _LIGHTNING, {"device_vjp": True}, loops=True),
     "deepquantum": Peer("deep_quantum", "deepquantum", devices=("cpu", "cuda")),
     "qulacs": Peer("qulacs", "qulacs", gradients=False, loops=True),

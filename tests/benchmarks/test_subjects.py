@@ -27,6 +27,16 @@ def test_peers_agree_with_the_layer(peer, cell):
         assert disagreement(results, own.results(direction), cell.dtype) is None
 
 
+@pytest.mark.parametrize("peer", ["default.qubit", "lightning.qubit", "qulacs"])
+def test_double_precision_peers_compute_in_it(peer):
+    """But for the rounding of values to single precision where they are handed to torch."""
+    if installed(peer) is None:
+        pytest.skip(f"{peer} is not installed")
+    cell = Cell(STRONG, 6, 8, 3, "float64")
+    values, expected = (Subject(name, cell).results("forward")["values"] for name in (peer, OWN))
+    assert float((values - expected).abs().max()) < 2**-24
+
+
 def test_a_subject_gives_gradients_of_inputs_and_weights():
     results = Subject(OWN, Cell(STRONG, 3, 2)).results("both")
     assert {name: tuple(tensor.shape) for name, tensor in results.items()} == {
