@@ -54,7 +54,8 @@ def first_calls(result: Result) -> str:
     head = [*SIZE, "peer", "import and set up", "first call", "later calls"]
     return (
         table(head, rows)
-        + "\n\nForward and backward, each in a fresh process; torch is imported already.\n\n"
+        + "\n\nForward and backward, each in a fresh process; torch is imported already. The layer "
+        "loads JAX within its first call, the others load what they need when they are set up.\n\n"
         f"![First call and later calls]({{results}}/{result.suite['device']}-first-call.svg)"
     )
 
@@ -66,13 +67,16 @@ def memory(result: Result) -> str:
             *size(r.cell),
             r.peer,
             written(r.info["before_bytes"]),
-            written(r.info["peak_bytes"] - r.info["before_bytes"]),
+            written(r.info["peak_bytes"]),
         ]
         for r in result.of("memory")
     ]
-    return (
-        rows and table([*SIZE, "peer", "resident once set up", "added by forward and backward"], rows)
-    ) or ""
+    if not rows:
+        return ""
+    return table([*SIZE, "peer", "resident once set up", "at most"], rows) + (
+        "\n\nOf the whole process, torch included. The layer loads JAX at its first call, the others load what "
+        "they need when they are set up: the last column is the one to compare."
+    )
 
 
 def strategies(result: Result) -> str:
