@@ -37,12 +37,18 @@ def machine(result: Result) -> str:
     if "accelerator" in m:
         where.append(m["accelerator"])
     versions = ", ".join(f"{name} {number}" for name, number in suite["versions"].items())
-    return (
+    text = (
         f"Measured on {result.when}, commit {commit}, grid `{suite['grid']}`, device {suite['device']}: "
         f"{', '.join(where)}. Versions: {versions}. Medians, with quartiles in brackets; compiling is not in "
         "the times of calls. How many times longer a peer took comes from rounds that alternate with the "
         "layer's."
     )
+    if m["load_before"] > 0.5 * m["cores"]:
+        text += (
+            f" **Other programs were running (load {m['load_before']:.1f} before the suite began): these "
+            "figures are provisional.**"
+        )
+    return text
 
 
 def _compared(result: Result, kind: str = "layer") -> dict[Cell, dict[str, Comparison]]:
@@ -116,6 +122,7 @@ def summary(result: Result) -> str:
             f"Against the fastest peer of each cell, {'; '.join(lines)}. {machine(result)}",
             "Repeat it, on a machine that does nothing else, by",
             COMMAND,
+            "More cells, and what the figures mean: [docs/performance.md](docs/performance.md).",
         ]
     )
 

@@ -12,12 +12,17 @@ from benchmarks.results import SUITE
 
 # What was not timed, and why: rows for the JSON, since pytest-benchmark writes down what it timed only.
 _NOT_TIMED = pytest.StashKey[list[dict[str, object]]]()
+# How busy the machine was before the suite made it so.
+_LOAD = pytest.StashKey[float]()
 _CELL = ("workload", "n_qubits", "n_layers", "batch", "dtype")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the list of what is not timed."""
+    """Begin the list of what is not timed, and see whether others are at work."""
+    from benchmarks.machine import load
+
     config.stash[_NOT_TIMED] = []
+    config.stash[_LOAD] = load()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -117,7 +122,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     from benchmarks.machine import describe
 
     machine_info["node"] = ""
-    machine_info.update(describe(config.option.device))
+    machine_info.update(describe(config.option.device), load_before=config.stash[_LOAD])
 
 
 @pytest.hookimpl(optionalhook=True)

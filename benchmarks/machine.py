@@ -22,6 +22,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def load() -> float:
+    """How many programs wanted a core in the last minute; 0 where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
 def describe(device: str) -> dict[str, object]:
     """Cores, memory, threads and the accelerator, beside what pytest-benchmark writes of the processor."""
     import psutil
@@ -32,7 +37,6 @@ def describe(device: str) -> dict[str, object]:
         "cores": cores,
         "memory_bytes": psutil.virtual_memory().total,
         "torch_threads": torch.get_num_threads(),
-        "load_before": os.getloadavg()[0],
     }
     if device == "cuda":
         found["accelerator"] = torch.cuda.get_device_name()

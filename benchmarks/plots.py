@@ -100,7 +100,8 @@ def roofline(result: Result) -> Figure | None:
     rates = result.suite["limits"]
     roof = rates["sgemm_flops_per_second"] / 1e9
     points = [(row.info["flops"] / row.info["bytes"], row.info["flops"] / row.median / 1e9) for row in rows]
-    left, right = 0.5, 1.5 * max(x for x, _ in points)
+    right = 1.5 * max(x for x, _ in points)
+    left = min(0.25, 0.5 * rates["sgemm_flops_per_second"] / rates["cache_bytes_per_second"])
     for name, style in (("cache", "--"), ("memory", ":")):
         slope = rates[f"{name}_bytes_per_second"] / 1e9
         edge = min(roof / slope, right)
@@ -122,7 +123,7 @@ def roofline(result: Result) -> Figure | None:
                     *zip(*chosen, strict=True), "o", color=colour, markerfacecolor=face,
                     label=f"{n} qubits" if direction == "both" else None,
                 )  # fmt: skip
-    ticks = [tick for tick in (0.5, 1, 2, 4, 8, 16, 32, 64) if left <= tick <= right]
+    ticks = [tick for tick in (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64) if left <= tick <= right]
     axes[0].set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="GFLOP/s")
     axes[0].set(xticks=ticks, xticklabels=ticks)
     axes[0].minorticks_off()

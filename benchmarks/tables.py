@@ -74,8 +74,8 @@ def memory(result: Result) -> str:
     if not rows:
         return ""
     return table([*SIZE, "peer", "resident once set up", "at most"], rows) + (
-        "\n\nOf the whole process, torch included. The layer loads JAX at its first call, the others load what "
-        "they need when they are set up: the last column is the one to compare."
+        "\n\nOf the whole process, torch included. The layer loads JAX at its first call, the others load "
+        "what they need when they are set up: the last column is the one to compare."
     )
 
 

@@ -5,7 +5,6 @@ import functools
 import pytest
 
 from benchmarks import fresh
-from benchmarks.grid import GRIDS
 from benchmarks.peers import OWN, why_not
 from benchmarks.recording import record
 from benchmarks.subjects import too_large
@@ -18,8 +17,7 @@ _run = functools.lru_cache(maxsize=64)(lambda peer, cell, device, _: fresh.run(p
 
 def _fresh(benchmark, group, kind, cell, peer, device, grid, not_timed, rounds):
     where = {"cell": cell.as_dict(), "peer": peer, "kind": kind}
-    patient = grid is GRIDS["full"]
-    reason = why_not(peer, cell, len(circuit(cell).gates), "both", device, patient)
+    reason = why_not(peer, cell, len(circuit(cell).gates), "both", device, grid.patient)
     if reason := reason or too_large(cell, peer):
         not_timed.skip(reason, **where)
     try:

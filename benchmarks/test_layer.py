@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 
 from benchmarks import limits
-from benchmarks.grid import DIRECTIONS, GRIDS, Cell
+from benchmarks.grid import DIRECTIONS, Cell
 from benchmarks.peers import OWN, why_not
 from benchmarks.recording import ratio, record
 from benchmarks.subjects import Subject, disagreement, too_large
@@ -26,10 +26,9 @@ def _expected(cell: Cell, device: str, direction: str) -> dict[str, Tensor]:
     return _subject(OWN, cell, device).results(direction)
 
 
-def _measure(benchmark, cell, direction, peer, device, pace, not_timed, group, **extra):
-    patient = GRIDS["full"] is extra.pop("grid")
-    where = {"cell": cell.as_dict(), "peer": peer, "direction": direction, "kind": extra["kind"]}
-    reason = why_not(peer, cell, len(circuit(cell).gates), direction, device, patient)
+def _measure(benchmark, kind, cell, direction, peer, device, grid, pace, not_timed, **extra):
+    where = {"cell": cell.as_dict(), "peer": peer, "direction": direction, "kind": kind}
+    reason = why_not(peer, cell, len(circuit(cell).gates), direction, device, grid.patient)
     if reason := reason or too_large(cell, peer):
         not_timed.skip(reason, **where)
     own = _subject(OWN, cell, device)
@@ -45,12 +44,12 @@ def _measure(benchmark, cell, direction, peer, device, pace, not_timed, group, *
         extra |= {"ratio": ratio(rounds, own_rounds), "own_seconds": own_rounds.seconds}
     record(
         benchmark,
-        f"{group}{cell}, {DIRECTIONS[direction]}",
+        f"{kind}, {cell}, {DIRECTIONS[direction]}",
         rounds,
         **where,
         agreed=True,
         samples_per_second=cell.batch / statistics.median(rounds.seconds),
-        **{key: value for key, value in extra.items() if key != "kind"},
+        **extra,
     )
 
 
@@ -75,7 +74,7 @@ def beside_its_limits(own: Subject, direction: str, pace: dict) -> tuple[Rounds,
 
 @pytest.mark.cells("layer")
 def test_layer(benchmark, cell, peer, direction, device, grid, pace, not_timed):
-    _measure(benchmark, cell, direction, peer, device, pace, not_timed, "layer, ", grid=grid, kind="layer")
+    _measure(benchmark, "layer", cell, direction, peer, device, grid, pace, not_timed)
 
 
 @pytest.mark.cells("qcbm")
@@ -83,7 +82,4 @@ def test_layer(benchmark, cell, peer, direction, device, grid, pace, not_timed):
 def test_qcbm(benchmark, cell, peer, device, grid, pace, not_timed):
     """The circuit of yardstiq/quantum-benchmarks, forward in double precision as there."""
     published = PUBLISHED_QCBM.get((cell.n_qubits, cell.batch), {})
-    _measure(
-        benchmark, cell, "forward", peer, device, pace, not_timed, "", grid=grid, kind="qcbm",
-        published=published,
-    )  # fmt: skip
+    _measure(benchmark, "qcbm", cell, "forward", peer, device, grid, pace, not_timed, published=published)

@@ -20,10 +20,10 @@ _VISION, _HIDDEN = 768, 2048  # widths of CLIP ViT-B/32 and of TinyLlama
 
 @pytest.mark.cells("throughput")
 @pytest.mark.peers(OWN, "tensorcircuit-ng", "deepquantum")
-def test_throughput(benchmark, cell, peer, device, pace, not_timed):
+def test_throughput(benchmark, cell, peer, device, grid, pace, not_timed):
     """Samples a second, forward and backward, when they come as a stream that is cut into batches."""
     where = {"cell": cell.as_dict(), "peer": peer, "kind": "throughput"}
-    if reason := why_not(peer, cell, len(circuit(cell).gates), "both", device, False):
+    if reason := why_not(peer, cell, len(circuit(cell).gates), "both", device, grid.patient):
         not_timed.skip(reason, **where)
 
     def pass_over(subject):
@@ -99,11 +99,13 @@ def _training_step(name, cell, device):
 @pytest.mark.parametrize(
     "connector", [OWN, "classical", "tensorcircuit-ng", "default.qubit", "lightning.qubit-vjp"]
 )
-def test_training_step(benchmark, cell, connector, device, pace, not_timed):
+def test_training_step(benchmark, cell, connector, device, grid, pace, not_timed):
     """Vision embedding to vision token, loss, backward, AdamW; as wide as those of CLIP and TinyLlama."""
     where = {"cell": cell.as_dict(), "peer": connector, "kind": "training step"}
     n_gates = len(circuit(cell).gates)
-    if connector != "classical" and (reason := why_not(connector, cell, n_gates, "both", device, False)):
+    if connector != "classical" and (
+        reason := why_not(connector, cell, n_gates, "both", device, grid.patient)
+    ):
         not_timed.skip(reason, **where)
     calls = [_training_step(name, cell, device) for name in dict.fromkeys((connector, OWN))]
     rounds, own = [*interleaved(calls, **pace), None][:2]

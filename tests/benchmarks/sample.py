@@ -71,7 +71,7 @@ def sample() -> dict[str, Any]:
             "limits": rates, "not_timed": [wrong, skipped],
         },
         "machine_info": {"cpu": {"brand_raw": "A processor"}, "machine": "x86_64", "system": "Linux",
-                         "cores": 2, "memory_bytes": 1 << 34},
+                         "cores": 2, "load_before": 0.2, "memory_bytes": 1 << 34},
         "commit_info": {"id": "0123456789abcdef", "dirty": False},
         "datetime": "2026-01-02T03:04:05",
         "benchmarks": rows,

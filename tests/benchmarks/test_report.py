@@ -67,6 +67,15 @@ def test_the_other_sections(made):
     assert lines_with(made["QCBM"], "300 us", "100 us", "9.73 us")
 
 
+def test_a_busy_machine_is_owned_up_to(made):
+    data = sample()
+    assert "provisional" not in made["machine"]
+    data["machine_info"]["load_before"] = 1.2
+    assert (
+        "(load 1.2 before the suite began): these figures are provisional" in sections(read(data))["machine"]
+    )
+
+
 def test_a_choice_that_is_the_best_loses_nothing():
     data = sample()
     for entry in data["benchmarks"]:
