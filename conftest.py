@@ -29,3 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
     only = config.getoption("benchmark_only", default=False)
     if only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args = ["benchmarks"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> None:
+    """Leave out the machine's name in its network; here, so that a comparison finds it left out as well."""
+    machine_info["node"] = ""

@@ -30,10 +30,15 @@ def overall(result: Result, direction: str) -> str:
 
 def machine(result: Result) -> str:
     """Where it was measured, of which commit, with which versions."""
-    m, suite = result.machine, result.suite
+    suite = result.suite
+    m = suite["machine"]
     commit = str(result.commit["id"])[:12] + (" with changes" if result.commit.get("dirty") else "")
-    cpu = m["cpu"].get("brand_raw", m["machine"])
-    where = [f"{m['cores']} cores of {cpu}", f"{written(m['memory_bytes'])} of memory", m["system"]]
+    cpu = result.machine["cpu"].get("brand_raw", result.machine["machine"])
+    where = [
+        f"{m['cores']} cores of {cpu}",
+        f"{written(m['memory_bytes'])} of memory",
+        result.machine["system"],
+    ]
     if "accelerator" in m:
         where.append(m["accelerator"])
     versions = ", ".join(f"{name} {number}" for name, number in suite["versions"].items())

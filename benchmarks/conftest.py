@@ -117,24 +117,16 @@ def pace(benchmark: Any) -> dict[str, Any]:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, object]) -> None:
-    """Add what counts here; leave out the machine's name in its network."""
-    from benchmarks.machine import describe
-
-    machine_info["node"] = ""
-    machine_info.update(describe(config.option.device), load_before=config.stash[_LOAD])
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Say which suite this is, what else took part, and what was not timed."""
     from benchmarks import limits
-    from benchmarks.machine import versions
+    from benchmarks.machine import describe, versions
 
     output_json["suite"] = {
         "name": SUITE,
         "grid": config.option.grid,
         "device": config.option.device,
+        "machine": describe(config.option.device) | {"load_before": config.stash[_LOAD]},
         "versions": versions(),
         "limits": limits.measured(config.option.device),
         "not_timed": config.stash[_NOT_TIMED],

@@ -69,9 +69,9 @@ def sample() -> dict[str, Any]:
         "suite": {
             "name": SUITE, "grid": "default", "device": "cpu", "versions": {"torch": "2.13.0"},
             "limits": rates, "not_timed": [wrong, skipped],
+            "machine": {"cores": 2, "load_before": 0.2, "memory_bytes": 1 << 34},
         },
-        "machine_info": {"cpu": {"brand_raw": "A processor"}, "machine": "x86_64", "system": "Linux",
-                         "cores": 2, "load_before": 0.2, "memory_bytes": 1 << 34},
+        "machine_info": {"cpu": {"brand_raw": "A processor"}, "machine": "x86_64", "system": "Linux"},
         "commit_info": {"id": "0123456789abcdef", "dirty": False},
         "datetime": "2026-01-02T03:04:05",
         "benchmarks": rows,

@@ -70,7 +70,7 @@ def test_the_other_sections(made):
 def test_a_busy_machine_is_owned_up_to(made):
     data = sample()
     assert "provisional" not in made["machine"]
-    data["machine_info"]["load_before"] = 1.2
+    data["suite"]["machine"]["load_before"] = 1.2
     assert (
         "(load 1.2 before the suite began): these figures are provisional" in sections(read(data))["machine"]
     )

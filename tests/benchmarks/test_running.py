@@ -102,6 +102,7 @@ def test_what_is_written_down(small_run):
     data = json.loads(small_run[1].read_text())
     assert data["machine_info"]["node"] == ""
     assert data["suite"]["grid"] == "default"
+    assert data["suite"]["machine"]["cores"] >= 1
     assert all(rate > 0 for rate in data["suite"]["limits"].values())
     assert {"torch", "jax", "pennylane-lightning"} <= set(data["suite"]["versions"])
     by_name = {entry["name"]: entry for entry in data["benchmarks"]}
