@@ -29,7 +29,8 @@ test-demo: $(READY) ## Run the tests of the web page in a browser (needs chromiu
 
 bench: $(READY) ## Run the benchmarks, on a machine that does nothing else
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m pytest benchmarks --benchmark-only
+	$(BIN)/python -m pytest --benchmark-only --benchmark-json benchmark.json
+	$(BIN)/python -m benchmarks.report benchmark.json
 
 matrix: ## Run the fast tests with the oldest and the newest versions supported, in .matrix
 	PYTHON=$(PYTHON) bash tests/matrix.sh
