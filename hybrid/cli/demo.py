@@ -1,5 +1,6 @@
 """``hybrid demo``: a web page on this machine."""
 
+import logging
 import os
 import threading
 
@@ -60,6 +61,8 @@ def command(model: str | None, device: str, dtype: str | None, host: str, port: 
         click.echo(address)
         threading.Event().wait()
     finally:
+        # Whoever is still connected is cut off, which the server would call an error.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         page.close(verbose=False)
 
 
