@@ -67,7 +67,7 @@ def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int 
     Args:
         model: With a quantum connector.
         backend: ``"jax"``, the name of a PennyLane device, or such a device.
-        shots: Measurements for each expectation value, on PennyLane devices; as before if left out.
+        shots: Measurements for each expectation value, on PennyLane devices; exact values if left out.
 
     Raises:
         ValueError: If the connector has no circuit, or there is no such backend, or it cannot do it.

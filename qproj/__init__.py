@@ -5,7 +5,8 @@ program that torch's autograd sees as one function.
 """
 
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
-from qproj.layers import QuantumLayer, QuantumProjection
+from qproj.layers import QuantumLayer
+from qproj.projection import QuantumProjection
 
 __version__ = "0.1.0"
 

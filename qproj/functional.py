@@ -8,23 +8,21 @@
     loss = lambda weights, inputs: expectation(circuit, inputs, weights).sum()
     gradient = jax.jit(jax.grad(loss))
 
-`jit`, `grad` and `vmap` compose. Derivatives are the engine's own, by `jax.custom_vjp`: reverse mode, once.
+`jit`, `grad` and `vmap` compose. First derivatives are the engine's own, by `jax.custom_vjp`; derivatives of
+those are JAX's. Forward mode works on gradients, as in `jax.hessian`, but not on the function itself.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
-from qproj.differentiation.adjoint import Residuals
 from qproj.simulation import engine
-from qproj.simulation.planning import check_memory, choose
+from qproj.simulation.planning import check_memory
 
 
 def expectation(
@@ -63,28 +61,8 @@ def expectation(
     if not batch:
         return jnp.zeros((*inputs.shape[:-1], circuit.n_outputs), dtype)
     x = _features(circuit, inputs.astype(dtype).reshape(batch, width))
-    names = choose(circuit, batch, dtype.itemsize, strategy, diff_method)
-    values = _differentiable(circuit, *names)(x, weights.astype(dtype))
+    values = engine.expectation(circuit, x, weights.astype(dtype), strategy, diff_method)
     return values.reshape(*inputs.shape[:-1], circuit.n_outputs)
-
-
-@functools.lru_cache(maxsize=128)
-def _differentiable(circuit: Circuit, strategy: str, diff_method: str) -> jax.custom_vjp[Array]:
-    method = engine.build(circuit, strategy, diff_method)
-
-    @jax.custom_vjp
-    def run(inputs: Array, weights: Array) -> Array:
-        return method.forward(inputs, weights)[0]
-
-    def forward(inputs: Array, weights: Array) -> tuple[Array, tuple[object, Array, Array]]:
-        values, residuals = method.forward(inputs, weights)
-        return values, (residuals, inputs, weights)
-
-    def backward(kept: tuple[Residuals, Array, Array], cotangents: Array) -> tuple[Array, Array]:
-        return method.backward(*kept, cotangents)
-
-    run.defvjp(forward, backward)
-    return run
 
 
 def _features(circuit: Circuit, x: Array) -> Array:

@@ -1,11 +1,11 @@
-"""The layers: quantum circuits as torch modules."""
+"""A quantum circuit as a torch module."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,21 +13,9 @@ from torch import Tensor, nn
 from qproj.backends import Options, get_backend
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.observables import Observable
+from qproj.circuits.text import dumps
+from qproj.operator import expectation
 from qproj.simulation.planning import Plan, plan
-
-
-class LayerOptions(TypedDict, total=False):
-    """The options of `QuantumLayer` that `QuantumProjection` hands on."""
-
-    encoding: str | None
-    ansatz: str | None
-    observables: str | Iterable[Observable]
-    reupload: bool
-    circuit: Circuit | None
-    diff_method: str
-    strategy: str
-    backend: Any
-    shots: int | None
 
 
 class QuantumLayer(nn.Module):
@@ -100,6 +88,7 @@ class QuantumLayer(nn.Module):
             raise ValueError("circuit must come alone: n_qubits, encoding and the like are its own.")
         self.circuit = circuit
         self.options = Options(diff_method, strategy, shots)
+        self._text = dumps(circuit)  # what a compiled program can hold of it
         self.to_backend(backend)
         self.weights = nn.Parameter(torch.empty(self.circuit.weight_shape))
         self.reset_parameters(generator)
@@ -132,12 +121,12 @@ class QuantumLayer(nn.Module):
         """
         nn.init.uniform_(self.weights, 0.0, 2 * math.pi, generator=generator)
 
-    def to_backend(self, backend: Any, shots: int | None = None) -> Self:
+    def to_backend(self, backend: Any, shots: int | Literal["same"] | None = "same") -> Self:
         """Let another backend run the same circuit with the same weights.
 
         Args:
             backend: `"jax"`, the name of a PennyLane device such as `"lightning.qubit"`, or such a device.
-            shots: Measurements for each expectation value from now on; as before if `None`.
+            shots: Measurements for each expectation value from now on, `None` for exact values.
 
         Returns:
             The layer itself.
@@ -146,7 +135,7 @@ class QuantumLayer(nn.Module):
             ValueError: If there is no such backend, or it cannot run this layer.
             ImportError: If it needs PennyLane and PennyLane is not installed.
         """
-        options = self.options if shots is None else replace(self.options, shots=shots)
+        options = self.options if shots == "same" else replace(self.options, shots=shots)
         get_backend(backend).check(self.circuit, options)
         self.backend, self.options = backend, options
         return self
@@ -181,21 +170,31 @@ class QuantumLayer(nn.Module):
             ValueError: If its last dimension is not `n_inputs`, the weights are on another device, or
                 amplitudes are all zero.
         """
-        weights: Tensor = self.weights
+        return self._evaluate(x, self.weights)
+
+    def _evaluate(self, x: Tensor, weights: Tensor) -> Tensor:
         _check_input(x, self.circuit, weights)
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         # Each call into torch costs a microsecond or two, which small circuits notice: none is made in vain.
         flat = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         flat = flat if flat.dtype == dtype else flat.to(dtype)
         weights = weights if weights.dtype == dtype else weights.to(dtype)
-        empty = flat.shape[0] == 0
+        # Inside a program of torch's, and for tensors that are not what they seem, the layer is one operator.
+        opaque = torch.compiler.is_compiling() or type(x) not in _TENSORS or x.is_meta
+        empty = not opaque and flat.shape[0] == 0
         if empty:
             # A row to run keeps the result in the graph, and every backend free of this case.
             flat = torch.cat([flat, flat.new_ones(1, x.shape[-1])])
-        # torch.compile must not look inside: it would trace into JAX. Asked for only when it is at work,
-        # since torch.compiler.disable takes seconds to load.
-        run = torch.compiler.disable(_run) if torch.compiler.is_dynamo_compiling() else _run  # type: ignore[no-untyped-call]
-        values = run(self.backend, self.circuit, self.options, _features(self.circuit, flat), weights)
+        inputs = _features(self.circuit, flat)
+        if opaque and isinstance(self.backend, str):
+            o = self.options
+            values: Tensor = expectation(
+                inputs, weights, self._text, self.backend, o.diff_method, o.strategy, o.shots
+            )
+        else:
+            # A device cannot be written into a program: there the program is left for this call.
+            run = torch.compiler.disable(_run) if opaque else _run  # type: ignore[no-untyped-call]
+            values = run(self.backend, self.circuit, self.options, inputs, weights)
         if empty:
             values = values[:0]
         values = values if values.dtype == x.dtype else values.to(x.dtype)
@@ -217,99 +216,6 @@ class QuantumLayer(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in {**shown, "backend": self.backend}.items())
 
 
-class QuantumProjection(nn.Module):
-    """A linear map down to a few angles, a quantum circuit, a linear map up to the features wanted.
-
-    Args:
-        in_features: Width of the inputs.
-        out_features: Width of the outputs.
-        n_qubits: As for `QuantumLayer`.
-        n_layers: As for `QuantumLayer`.
-        generator: Source of all initial weights; torch's global one if `None`.
-        options: As for `QuantumLayer`: `encoding`, `ansatz`, `observables`, `reupload`, `circuit`,
-            `diff_method`, `strategy`, `backend`, `shots`.
-
-    Attributes:
-        reduce: `nn.Linear(in_features, n_inputs)` without bias.
-        circuit: The `QuantumLayer`.
-        expand: `nn.Linear(n_outputs, out_features)`.
-
-    Raises:
-        ValueError: As `QuantumLayer`.
-        TypeError: As `QuantumLayer`.
-        ImportError: As `QuantumLayer`.
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        n_qubits: int | None = None,
-        n_layers: int | None = None,
-        *,
-        generator: torch.Generator | None = None,
-        **options: Unpack[LayerOptions],
-    ) -> None:
-        super().__init__()
-        self.circuit = QuantumLayer(n_qubits, n_layers, **options)
-        self.reduce = nn.Linear(in_features, self.circuit.n_inputs, bias=False)
-        self.expand = nn.Linear(self.circuit.n_outputs, out_features)
-        self.reset_parameters(generator)
-
-    @property
-    def in_features(self) -> int:
-        """Width of the inputs."""
-        return self.reduce.in_features
-
-    @property
-    def out_features(self) -> int:
-        """Width of the outputs."""
-        return self.expand.out_features
-
-    @property
-    def n_qubits(self) -> int:
-        """Number of qubits."""
-        return self.circuit.n_qubits
-
-    @property
-    def n_layers(self) -> int:
-        """Number of ansatz layers."""
-        return self.circuit.n_layers
-
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew.
-
-        `reduce` is normal with variance `1 / in_features`: inputs of unit variance give angles of standard
-        deviation 1 rad, wide enough to be seen and narrow enough not to wrap. `expand` is torch's default
-        for a linear map, times 4, since expectation values are well below 1, and its bias is zero.
-
-        Args:
-            generator: Source of randomness; torch's global one if `None`.
-        """
-        self.circuit.reset_parameters(generator)
-        nn.init.normal_(self.reduce.weight, std=self.in_features**-0.5, generator=generator)
-        bound = 4 * self.expand.in_features**-0.5
-        nn.init.uniform_(self.expand.weight, -bound, bound, generator=generator)
-        nn.init.zeros_(self.expand.bias)
-
-    def to_backend(self, backend: Any, shots: int | None = None) -> Self:
-        """Let another backend run the circuit; see `QuantumLayer.to_backend`."""
-        self.circuit.to_backend(backend, shots)
-        return self
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Project.
-
-        Args:
-            x: Features, `(..., in_features)`.
-
-        Returns:
-            Features, `(..., out_features)`.
-        """
-        projected: Tensor = self.expand(self.circuit(self.reduce(x)))
-        return projected
-
-
 def _run(backend: Any, circuit: Circuit, options: Options, inputs: Tensor, weights: Tensor) -> Tensor:
     return get_backend(backend).run(circuit, options, inputs, weights)
 
@@ -318,7 +224,9 @@ def _features(circuit: Circuit, x: Tensor) -> Tensor:
     """What a backend is given per sample: see `qproj.backends.Backend.run`."""
     if circuit.amplitudes:
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        if not norm.all():
+        # Where a value cannot be asked for, a sample of zeros gives NaN.
+        known = not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
+        if known and not norm.all():
             row = int((norm[:, 0] == 0).nonzero()[0, 0])
             raise ValueError(
                 "x must hold amplitudes that are not all zero, since they are normalised, but sample "
@@ -331,6 +239,7 @@ def _features(circuit: Circuit, x: Tensor) -> Tensor:
     return x
 
 
+_TENSORS = (Tensor, nn.Parameter)
 _DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 

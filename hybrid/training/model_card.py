@@ -42,8 +42,7 @@ torch {torch}, transformers {transformers}, jax {jax}. {n_train:,} drawn scenes,
 by contrast with captions and by naming attributes with heads that were thrown away. Connector and LoRA (rank
 {connector.lora_rank}) came in four steps: a wide classical connector taught the language model to read a vision token
 ({connector.teacher.steps:,} steps); it was narrowed to {connector.n_qubits} numbers ({connector.bottleneck.steps:,} steps); the quantum connector matched the narrow one's
-tokens, without captions ({connector.match_steps:,} steps); then it was trained on captions with LoRA ({own_steps:,} steps; in the last {last_steps:,} of them scenes of one object came
-{repeat_single} times as often as they were drawn).
+tokens, without captions ({connector.match_steps:,} steps); then it was trained on captions with LoRA ({phases}).
 
 ## Measured
 On {n_one:,} scenes with one object and {n_two:,} with two that took no part in training; greedy decoding. *Exact* is the whole
@@ -110,9 +109,10 @@ def write_card(folder: Path, recipe: Recipe, metrics: dict[str, Any]) -> None:
         n_one=counts["n_one"],
         n_two=counts["n_two"],
         rows="\n".join(rows),
-        own_steps=own_steps,
-        last_steps=c.phases[-1].steps,
-        repeat_single=c.phases[-1].repeat_single,
+        phases=", then ".join(
+            f"{p.steps:,} steps with scenes of one object {p.repeat_single} times as often as drawn"
+            for p in c.phases
+        ),
         classical_steps=c.teacher.steps + own_steps,
         narrow_steps=c.teacher.steps + c.bottleneck.steps,
         quantum_steps=c.teacher.steps + c.bottleneck.steps + own_steps,

@@ -14,12 +14,10 @@ from typing import Any
 
 import torch
 
-from qproj.autograd import first_order
 from qproj.backends import OWN, Options
+from qproj.backends.pennylane_gradients import run_tapes
 from qproj.backends.pennylane_tapes import (
     Adjoint,
-    Array,
-    Method,
     ParameterShift,
     Tapes,
     angle,
@@ -76,7 +74,8 @@ class PennyLaneBackend:
         Amplitudes get the gradient of the quadratic form that the values are, not of their normalisation.
 
         Raises:
-            RuntimeError: If the device cannot run the circuit, with what it said.
+            RuntimeError: If the device cannot run the circuit, with what it said; or under a transformation
+                of torch's, which no method but `"backprop"` has here.
             ValueError: As `check`, and for `"adjoint"` where amplitudes require a gradient.
         """
         needs = (
@@ -94,8 +93,7 @@ class PennyLaneBackend:
             )
         tapes = Tapes(circuit, device, shots)
         runner = Adjoint(tapes, needs) if method == "adjoint" else ParameterShift(tapes, needs)
-        values: torch.Tensor = _TapeRun.apply(inputs, weights, runner)  # type: ignore[no-untyped-call]
-        return values
+        return run_tapes(runner, inputs, weights)
 
     def _plan(
         self, circuit: Circuit, options: Options, *, amplitudes_need_gradient: bool
@@ -181,34 +179,6 @@ def _supported(device: Any) -> set[str]:
     if device.supports_derivatives(backprop) and device.name not in _BACKPROP_FAILS:
         works.add("backprop")
     return works
-
-
-class _TapeRun(torch.autograd.Function):
-    """A run of scripts, and their gradient: NumPy inside, torch outside."""
-
-    @staticmethod
-    def forward(ctx: Any, inputs: torch.Tensor, weights: torch.Tensor, runner: Method) -> torch.Tensor:
-        ctx.save_for_backward(inputs, weights)
-        ctx.runner = runner
-        return torch.from_numpy(runner.forward(_to_numpy(inputs), _to_numpy(weights).ravel())).to(inputs)
-
-    @staticmethod
-    def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        inputs, weights = ctx.saved_tensors
-        arrays = _to_numpy(inputs), _to_numpy(weights).ravel(), _to_numpy(cotangents)
-        gradients = zip(ctx.runner.backward(*arrays), (inputs, weights), ctx.needs_input_grad, strict=False)
-        found = [
-            first_order(torch.from_numpy(gradient).reshape(like.shape).to(like), cotangents, inputs, weights)
-            if needed
-            else None
-            for gradient, like, needed in gradients
-        ]
-        return *found, None
-
-
-def _to_numpy(tensor: torch.Tensor) -> Array:
-    array: Array = tensor.detach().resolve_neg().cpu().double().numpy()
-    return array
 
 
 def _backprop(circuit: Circuit, device: Any, inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -42,6 +42,7 @@ class Circuit:
         n_outputs: Number of expectation values per sample.
         weight_shape: Shape of the weights, as PennyLane's template of the ansatz has it.
         amplitudes: Whether the inputs are the amplitudes of the state the circuit starts in.
+        products: Pairs of inputs whose products are angles, each once, in the order of the gates.
 
     Raises:
         ValueError: If a count is below 1, a name is unknown, a wire does not exist, or options exclude each
@@ -61,6 +62,7 @@ class Circuit:
     n_inputs: int = field(compare=False, repr=False)
     weight_shape: tuple[int, ...] = field(compare=False, repr=False)
     amplitudes: bool = field(compare=False, repr=False)
+    products: tuple[tuple[int, int], ...] = field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -109,6 +111,7 @@ class Circuit:
             "n_qubits": n_qubits, "n_layers": n_layers, "encoding": encoding, "ansatz": ansatz,
             "observables": observables, "reupload": reupload, "own_gates": own, "gates": all_gates,
             "n_inputs": n_inputs, "weight_shape": weight_shape, "amplitudes": amplitudes,
+            "products": _products(all_gates),
         }  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -136,12 +139,6 @@ class Circuit:
     def owners(self) -> tuple[int, ...]:
         """The output that each of `words` is a term of."""
         return tuple(i for i, observable in enumerate(self.observables) for _ in _words(observable))
-
-    @cached_property
-    def products(self) -> tuple[tuple[int, int], ...]:
-        """Pairs of inputs whose products are angles, each once, in the order of the gates."""
-        slots = [gate.parameter for gate in self.gates if isinstance(gate.parameter, InputSlot)]
-        return tuple(dict.fromkeys((slot.index, slot.times) for slot in slots if slot.times is not None))
 
     @property
     def n_features(self) -> int:
@@ -194,6 +191,11 @@ def _count_slots(gates: Sequence[Gate]) -> tuple[int, int]:
             case WeightSlot(index):
                 n_weights = max(n_weights, index + 1)
     return n_inputs, n_weights
+
+
+def _products(gates: Sequence[Gate]) -> tuple[tuple[int, int], ...]:
+    slots = [gate.parameter for gate in gates if isinstance(gate.parameter, InputSlot)]
+    return tuple(dict.fromkeys((slot.index, slot.times) for slot in slots if slot.times is not None))
 
 
 def _check_count(name: str, value: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 import jax
 from jax import Array
@@ -15,6 +15,10 @@ from qproj.differentiation.adjoint import Adjoint, Residuals
 from qproj.differentiation.backprop import Backprop
 from qproj.differentiation.dense import Dense
 from qproj.differentiation.parameter_shift import ParameterShift
+from qproj.simulation.planning import choose
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Differentiation(Protocol):
@@ -55,12 +59,13 @@ class Program:
     Attributes:
         run: `(inputs, weights) -> values`.
         forward: `(inputs, weights) -> (values, residuals)`.
-        backward: `(residuals, inputs, weights, cotangents) -> (grad_inputs, grad_weights)`.
+        backward: `(residuals, inputs, weights, cotangents, needs=(True, True)) -> (grad_inputs,
+            grad_weights)`, with `None` for what is not needed.
     """
 
     run: Callable[[Array, Array], Array]
     forward: Callable[[Array, Array], tuple[Array, Residuals]]
-    backward: Callable[[Residuals, Array, Array, Array], tuple[Array, Array]]
+    backward: Callable[[Residuals, Array, Array, Array, tuple[bool, bool]], tuple[Array | None, Array | None]]
 
 
 # Bounded, so that a search over many circuits does not keep every compiled program.
@@ -78,23 +83,84 @@ def program(circuit: Circuit, strategy: str, diff_method: str) -> Program:
     """
     method = build(circuit, strategy, diff_method)
 
-    # The settings count while a function is traced, not when it runs: an application may be strict about
-    # promotion in its own JAX code, and this code keeps to the dtypes it is given without that.
     def run(inputs: Array, weights: Array) -> Array:
-        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return method.forward(inputs, weights)[0]
-
-    def forward(inputs: Array, weights: Array) -> tuple[Array, Residuals]:
-        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return method.forward(inputs, weights)
+        return method.forward(inputs, weights)[0]
 
     def backward(
-        residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
-    ) -> tuple[Array, Array]:
-        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return method.backward(residuals, inputs, weights, cotangents)
+        residuals: Residuals,
+        inputs: Array,
+        weights: Array,
+        cotangents: Array,
+        needs: tuple[bool, bool] = (True, True),
+    ) -> tuple[Array | None, Array | None]:
+        gradients = method.backward(residuals, inputs, weights, cotangents)
+        # What is not returned is not computed: XLA drops it.
+        return gradients[0] if needs[0] else None, gradients[1] if needs[1] else None
 
-    return Program(run=jax.jit(run), forward=jax.jit(forward), backward=jax.jit(backward))
+    return Program(
+        run=jax.jit(permissive(run)),
+        forward=jax.jit(permissive(method.forward)),
+        backward=jax.jit(permissive(backward), static_argnames="needs"),
+    )
+
+
+def permissive(function: Callable[P, T]) -> Callable[P, T]:
+    """Trace a function under JAX's default rules of promotion.
+
+    An application may be strict about promotion in its own JAX code; this code keeps to the dtypes it is
+    given without that. The settings count while a function is traced, not when it runs.
+    """
+
+    @functools.wraps(function)
+    def traced(*args: P.args, **kwargs: P.kwargs) -> T:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return function(*args, **kwargs)
+
+    return traced
+
+
+def expectation(circuit: Circuit, inputs: Array, weights: Array, strategy: str, diff_method: str) -> Array:
+    """A circuit as a pure function of arrays, with the engine's own gradients by `jax.custom_vjp`.
+
+    Args:
+        circuit: The circuit.
+        inputs: `(batch, n_features)`, batch at least 1.
+        weights: `circuit.weight_shape`, same dtype.
+        strategy: As for `qproj.QuantumLayer`.
+        diff_method: As for `qproj.QuantumLayer`.
+
+    Returns:
+        Expectation values `(batch, n_outputs)`.
+    """
+    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method)
+    return _differentiable(circuit, *names)(inputs, weights)
+
+
+def plain_expectation(
+    circuit: Circuit, inputs: Array, weights: Array, strategy: str, diff_method: str
+) -> Array:
+    """`expectation` with JAX's gradients, which exist in forward mode too, and keep every state."""
+    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method)
+    return build(circuit, *names).forward(inputs, weights)[0]
+
+
+@functools.lru_cache(maxsize=128)
+def _differentiable(circuit: Circuit, strategy: str, diff_method: str) -> jax.custom_vjp[Array]:
+    method = build(circuit, strategy, diff_method)
+
+    @jax.custom_vjp
+    def run(inputs: Array, weights: Array) -> Array:
+        return method.forward(inputs, weights)[0]
+
+    def forward(inputs: Array, weights: Array) -> tuple[Array, tuple[object, Array, Array]]:
+        values, residuals = method.forward(inputs, weights)
+        return values, (residuals, inputs, weights)
+
+    def backward(kept: tuple[Residuals, Array, Array], cotangents: Array) -> tuple[Array, Array]:
+        return method.backward(*kept, cotangents)
+
+    run.defvjp(forward, backward)
+    return run
 
 
 def bucket(batch: int) -> int:

@@ -191,22 +191,6 @@ def test_wrong_type_and_device():
         layer(torch.zeros(1, 2, device="meta"))
 
 
-# torch's own: after a graph break dynamo looks at .grad of the tensor it resumes with.
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
-def test_compile_steps_out_of_the_graph():
-    layer = qproj.QuantumLayer(2, 1, generator=generator())
-    model = torch.nn.Sequential(layer, torch.nn.Linear(2, 2))
-    compiled = torch.compile(model, backend="eager")
-    x = torch.randn(3, 2, generator=generator(1))
-    for _ in range(2):
-        torch.testing.assert_close(compiled(x), model(x))
-    model(x).sum().backward()
-    expected = layer.weights.grad.clone()
-    layer.zero_grad()
-    compiled(x).sum().backward()
-    torch.testing.assert_close(layer.weights.grad, expected)
-
-
 def test_built_on_the_meta_device():
     with torch.device("meta"):
         proj = projection(generator=None)

@@ -1,0 +1,66 @@
+"""A circuit as text and back, where only text can go: into a compiled or exported torch program."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import fields
+from typing import Any
+
+from qproj.circuits.circuit import Circuit
+from qproj.circuits.gates import Constant, Gate, InputSlot, WeightSlot
+from qproj.circuits.observables import Hamiltonian, PauliWord
+
+_PARTS: dict[str, Any] = {
+    part.__name__: part for part in (Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot)
+}
+
+
+def dumps(circuit: Circuit) -> str:
+    """Write a circuit as JSON.
+
+    Args:
+        circuit: The circuit.
+
+    Returns:
+        One line; equal circuits give equal text.
+    """
+    arguments: dict[str, Any] = {"n_qubits": circuit.n_qubits, "observables": circuit.observables}
+    if circuit.own_gates:
+        arguments |= {"gates": circuit.own_gates, "encoding": circuit.encoding or None}
+    else:
+        names = ("n_layers", "encoding", "ansatz", "reupload")
+        arguments |= {name: getattr(circuit, name) for name in names}
+    return json.dumps(arguments, default=_fields, separators=(",", ":"))
+
+
+# The same object each time, so that what hangs on it, such as its hash, is there already.
+@functools.lru_cache(maxsize=256)
+def loads(text: str) -> Circuit:
+    """Read what `dumps` has written.
+
+    Args:
+        text: The JSON.
+
+    Returns:
+        A circuit equal to the one written.
+
+    Raises:
+        ValueError: If it is not JSON, or not of a circuit.
+    """
+    try:
+        arguments = json.loads(text, object_hook=_part)
+        return Circuit(**arguments)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"text must be a circuit as qproj writes it, but was {text[:80]!r}") from error
+
+
+def _fields(part: Any) -> dict[str, Any]:
+    return {"is": type(part).__name__} | {field.name: getattr(part, field.name) for field in fields(part)}
+
+
+def _part(found: dict[str, Any]) -> Any:
+    kind = found.pop("is", None)
+    if kind is None:
+        return found
+    return _PARTS[kind](**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})

@@ -1,0 +1,110 @@
+"""The layer as an operator of torch's own, `torch.ops.qproj.expectation`.
+
+`torch.compile` and `torch.export` cannot look into JAX or PennyLane. They see this operator instead: they
+know the shape of its result and its gradient, and call it when their program runs. It takes text and numbers
+beside tensors, since nothing else can be written into a program.
+
+Between forward and backward an operator can keep tensors only, of shapes known beforehand, and not what an
+engine keeps. So its backward runs the circuit forward again; outside of compiled programs nothing does.
+"""
+
+import torch
+from torch import Tensor
+
+from qproj.backends import Options, get_backend
+from qproj.circuits.text import loads
+
+# Read by torch when it registers an operator, so written out, and not as text.
+
+
+@torch.library.custom_op("qproj::expectation", mutates_args=())
+def expectation(
+    inputs: Tensor,
+    weights: Tensor,
+    circuit: str,
+    backend: str,
+    diff_method: str,
+    strategy: str,
+    shots: int | None,
+) -> Tensor:
+    """Run a circuit.
+
+    Args:
+        inputs: As for `qproj.backends.Backend.run`.
+        weights: As for `qproj.backends.Backend.run`.
+        circuit: What `qproj.circuits.text.dumps` wrote.
+        backend: Its name.
+        diff_method: As for `qproj.QuantumLayer`.
+        strategy: As for `qproj.QuantumLayer`.
+        shots: As for `qproj.QuantumLayer`.
+
+    Returns:
+        Expectation values `(batch, n_outputs)`.
+    """
+    if not len(inputs):
+        return inputs.new_empty(0, loads(circuit).n_outputs)
+    options = Options(diff_method, strategy, shots)
+    return get_backend(backend).run(loads(circuit), options, inputs, weights)
+
+
+@torch.library.custom_op("qproj::expectation_backward", mutates_args=())
+def expectation_backward(
+    cotangents: Tensor,
+    inputs: Tensor,
+    weights: Tensor,
+    circuit: str,
+    backend: str,
+    diff_method: str,
+    strategy: str,
+    shots: int | None,
+    wanted: list[bool],
+) -> tuple[Tensor, Tensor]:
+    """The vector-Jacobian product of `expectation`.
+
+    Args:
+        cotangents: `(batch, n_outputs)`.
+        inputs: As for `expectation`.
+        weights: As for `expectation`.
+        circuit: As for `expectation`.
+        backend: As for `expectation`.
+        diff_method: As for `expectation`.
+        strategy: As for `expectation`.
+        shots: As for `expectation`.
+        wanted: Whether the gradients for inputs and for weights are.
+
+    Returns:
+        Both; zeros where not wanted.
+    """
+    if not len(inputs):
+        return torch.zeros_like(inputs), torch.zeros_like(weights)
+    options = Options(diff_method, strategy, shots)
+    given = [t.detach().requires_grad_(want) for t, want in zip((inputs, weights), wanted, strict=True)]
+    with torch.enable_grad():
+        values = get_backend(backend).run(loads(circuit), options, *given)
+    found = iter(torch.autograd.grad(values, [t for t in given if t.requires_grad], cotangents))
+    first, second = (next(found) if t.requires_grad else torch.zeros_like(t) for t in given)
+    return first, second
+
+
+@expectation.register_fake
+def _(inputs, weights, circuit, backend, diff_method, strategy, shots):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    return inputs.new_empty(inputs.shape[0], loads(circuit).n_outputs)
+
+
+@expectation_backward.register_fake
+def _(cotangents, inputs, weights, circuit, backend, diff_method, strategy, shots, wanted):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    return torch.empty_like(inputs), torch.empty_like(weights)
+
+
+def _keep(ctx, inputs, output):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    given, weights, *ctx.options = inputs
+    ctx.save_for_backward(given, weights)
+
+
+def _backward(ctx, cotangents):  # type: ignore[no-untyped-def]
+    wanted = list(ctx.needs_input_grad[:2])
+    found = expectation_backward(cotangents, *ctx.saved_tensors, *ctx.options, wanted)
+    return *(gradient if want else None for gradient, want in zip(found, wanted, strict=True)), *[None] * 5
+
+
+expectation.register_autograd(_backward, setup_context=_keep)

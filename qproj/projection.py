@@ -1,0 +1,120 @@
+"""A quantum circuit between two linear maps, as a torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, Self, TypedDict, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from qproj.circuits.circuit import Circuit
+from qproj.circuits.observables import Observable
+from qproj.layers import QuantumLayer
+
+
+class LayerOptions(TypedDict, total=False):
+    """The options of `QuantumLayer` that `QuantumProjection` hands on."""
+
+    encoding: str | None
+    ansatz: str | None
+    observables: str | Iterable[Observable]
+    reupload: bool
+    circuit: Circuit | None
+    diff_method: str
+    strategy: str
+    backend: Any
+    shots: int | None
+
+
+class QuantumProjection(nn.Module):
+    """A linear map down to a few angles, a quantum circuit, a linear map up to the features wanted.
+
+    Args:
+        in_features: Width of the inputs.
+        out_features: Width of the outputs.
+        n_qubits: As for `QuantumLayer`.
+        n_layers: As for `QuantumLayer`.
+        generator: Source of all initial weights; torch's global one if `None`.
+        options: As for `QuantumLayer`: `encoding`, `ansatz`, `observables`, `reupload`, `circuit`,
+            `diff_method`, `strategy`, `backend`, `shots`.
+
+    Attributes:
+        reduce: `nn.Linear(in_features, n_inputs)` without bias.
+        circuit: The `QuantumLayer`.
+        expand: `nn.Linear(n_outputs, out_features)`.
+
+    Raises:
+        ValueError: As `QuantumLayer`.
+        TypeError: As `QuantumLayer`.
+        ImportError: As `QuantumLayer`.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        n_qubits: int | None = None,
+        n_layers: int | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__()
+        self.circuit = QuantumLayer(n_qubits, n_layers, **options)
+        self.reduce = nn.Linear(in_features, self.circuit.n_inputs, bias=False)
+        self.expand = nn.Linear(self.circuit.n_outputs, out_features)
+        self.reset_parameters(generator)
+
+    @property
+    def in_features(self) -> int:
+        """Width of the inputs."""
+        return self.reduce.in_features
+
+    @property
+    def out_features(self) -> int:
+        """Width of the outputs."""
+        return self.expand.out_features
+
+    @property
+    def n_qubits(self) -> int:
+        """Number of qubits."""
+        return self.circuit.n_qubits
+
+    @property
+    def n_layers(self) -> int:
+        """Number of ansatz layers."""
+        return self.circuit.n_layers
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw all weights anew.
+
+        `reduce` is normal with variance `1 / in_features`: inputs of unit variance give angles of standard
+        deviation 1 rad, wide enough to be seen and narrow enough not to wrap. `expand` is torch's default
+        for a linear map, times 4, since expectation values are well below 1, and its bias is zero.
+
+        Args:
+            generator: Source of randomness; torch's global one if `None`.
+        """
+        self.circuit.reset_parameters(generator)
+        nn.init.normal_(self.reduce.weight, std=self.in_features**-0.5, generator=generator)
+        bound = 4 * self.expand.in_features**-0.5
+        nn.init.uniform_(self.expand.weight, -bound, bound, generator=generator)
+        nn.init.zeros_(self.expand.bias)
+
+    def to_backend(self, backend: Any, shots: int | Literal["same"] | None = "same") -> Self:
+        """Let another backend run the circuit; see `QuantumLayer.to_backend`."""
+        self.circuit.to_backend(backend, shots)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project.
+
+        Args:
+            x: Features, `(..., in_features)`.
+
+        Returns:
+            Features, `(..., out_features)`.
+        """
+        projected: Tensor = self.expand(self.circuit(self.reduce(x)))
+        return projected
