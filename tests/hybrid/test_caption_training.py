@@ -553,3 +553,28 @@ def test_command_errors(run, drawn, parts, tmp_path, monkeypatch):
         err.splitlines()[-1], "openai/clip-vit-base-patch32", "the hub cannot be reached", "give a folder"
     )
     assert time.monotonic() - began < 60
+
+
+def test_two_processes_learn_what_one_learns_on_the_joint_batch(recipe, drawn, cache, start, tmp_path):
+    def command(folder, *launcher):
+        options = _command(recipe, drawn, cache, folder)[1:]
+        changed = ("--validation-share", "0", "--lora-dropout", "0", "--evaluate-every", "4")
+        return [sys.executable, *launcher, *options, *changed, "--accumulate", "1" if launcher else "2"]
+
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    several = subprocess.run(
+        command(tmp_path / "two", *launcher), capture_output=True, text=True, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert several.returncode == 0, several.stderr[-3000:]
+    assert several.stderr.count("lora: stage 2") == 1
+    training, _ = hold_out(read_pairs(drawn), 0, 0)
+    changed = vars(recipe) | {"accumulate": 2, "lora_dropout": 0.0, "evaluate_every": 4}
+    CaptionRun(
+        CaptionRecipe(**changed), training, [], tmp_path / "one", Setting(cache=cache, use_cpu=True)
+    ).run()
+    one, two = (load_file(tmp_path / name / "model" / "adapter.safetensors") for name in ("one", "two"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-5)
+    rows = (tmp_path / "two" / "lora" / "log.jsonl").read_text().splitlines()
+    assert len([row for row in rows if '"loss"' in row]) == 8

@@ -48,7 +48,15 @@ def test_the_readmes_picture_gets_the_readmes_caption():
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/miniature.md", "docs/performance.md"]
+    "document",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/miniature.md",
+        "docs/performance.md",
+        "docs/training.md",
+    ],
 )
 def test_links_lead_somewhere(document):
     text = (ROOT / document).read_text()

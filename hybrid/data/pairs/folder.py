@@ -16,7 +16,7 @@ def matches(where: str) -> bool:
 def read(where: str) -> Iterator[Pair]:
     """Read the pictures in a folder and in those below it."""
     lists = sorted(path.name for path in Path(where).iterdir() if path.suffix in (".jsonl", ".csv", ".json"))
-    pictures = find_pictures([where], recursive=True)
+    pictures = [name for name in find_pictures([where], recursive=True) if name != where]
     with_text = [name for name in pictures if sidecar_of(name).is_file()]
     if lists and with_text:
         raise DataError(
