@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hybrid.checkpoints import CheckpointError, verify, whole_folder
 from hybrid.connectors import build_connector
-from hybrid.loading import ADAPTER, ModelError, compose, load
+from hybrid.loading import ADAPTER, MODELS, ModelError, compose, load
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.processing import HybridProcessor
 
@@ -78,22 +79,25 @@ class Base:
             processor.prompt = prompt
         return model.eval(), processor
 
-    def pinned(self, model: HybridForConditionalGeneration) -> "Base":
-        """The same with absolute folders, and the commits that hub names stood for when they were loaded."""
-        towers = (model.config, model.vision_tower.config, model.language_model.config)
-        commits = [getattr(config, "_commit_hash", None) for config in towers]
+    def pinned(self) -> "Base":
+        """The same with absolute folders, and the commits that names on the hub stand for in the cache."""
         return Base(
-            _absolute(self.model),
-            self.revision and (commits[0] or self.revision),
-            _absolute(self.vision),
-            self.vision and (commits[1] or self.vision_revision),
-            _absolute(self.language),
-            self.language and (commits[2] or self.language_revision),
+            *_pin(self.model, self.revision),
+            *_pin(self.vision, self.vision_revision),
+            *_pin(self.language, self.language_revision),
         )
 
 
-def _absolute(name: str | None) -> str | None:
-    return str(Path(name).resolve()) if name and Path(name).is_dir() else name
+def _pin(name: str | None, revision: str | None) -> tuple[str | None, str | None]:
+    if name is None or name in MODELS:
+        return name, None
+    if Path(name).is_dir():
+        return str(Path(name).resolve()), None
+    for file in (ADAPTER, "config.json"):
+        path = try_to_load_from_cache(name, file, revision=revision)
+        if isinstance(path, str):
+            return name, Path(path).parent.name
+    return name, revision
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,7 @@ def save_adapter(
     """
     description = {
         "version": _VERSION,
-        "base": asdict(base.pinned(model)),
+        "base": asdict(base.pinned()),
         "fingerprints": {
             "vision": fingerprint(model.vision_tower),
             "language": fingerprint(model.language_model),

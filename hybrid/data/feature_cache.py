@@ -109,7 +109,7 @@ def features_of(
     folder: Path,
     *,
     workers: int = 2,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[], object] = lambda: None,
 ) -> np.ndarray:
     """Embed pictures, or read their embeddings back.
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from tqdm import tqdm
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -160,9 +161,15 @@ class CaptionRun:
         blank = np.zeros((1, 1), np.float32)
         found = [PairDataset(part, blank, processor, context) for part in parts]
         for part, data in zip(parts, found, strict=True):
-            data.features = features_of(
-                part, model, processor, self.setting.cache or default_cache(), workers=self.setting.workers
-            )
+            with tqdm(total=len(part), desc="pictures", leave=False, disable=not sys.stderr.isatty()) as bar:
+                data.features = features_of(
+                    part,
+                    model,
+                    processor,
+                    self.setting.cache or default_cache(),
+                    workers=self.setting.workers,
+                    advance=bar.update,
+                )
             say(f"{len(part):,} pictures with {len(data):,} captions")
         return found[0], found[1] if len(found) > 1 else None
 

@@ -110,7 +110,6 @@ def test_karpathy_split(folder):
     assert len(read_pairs(_write(folder, "dataset_coco.json", _karpathy(filepath="val2014")))) == 3
 
 
-@pytest.mark.filterwarnings("ignore:Cannot (locate|pickle)")  # dill on pyarrow, in the library
 def test_datasets_on_disk(folder, pictures, tmp_path_factory):
     datasets = pytest.importorskip("datasets")
     path = str(tmp_path_factory.mktemp("stored"))

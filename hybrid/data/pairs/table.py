@@ -42,4 +42,6 @@ def _rows(where: str) -> Iterator[tuple[int, dict[str, Any]]]:
             wanted = {name: row[name] for name in ("image", "caption", "split") if name in row}
             yield reader.line_num, wanted
     except csv.Error as error:
-        raise DataError(f"data {place_name(where)}, line {reader.line_num}: is not CSV ({error})") from None
+        raise DataError(
+            f"data {place_name(where)}, line {reader.reader.line_num}: is not CSV ({error})"
+        ) from None
