@@ -3,19 +3,23 @@
 import difflib
 import json
 import socket
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import torch
-from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from hybrid.configuration import HybridConfig
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.models import BUNDLED, MODELS
 from hybrid.processing import DEFAULT_PROMPT, IMAGE_TOKEN, HybridProcessor
+
+ADAPTER = "adapter.json"  # a folder with this file holds what was trained; the rest is named in it
 
 
 class ModelError(ValueError):
@@ -29,16 +33,18 @@ def load(
     dtype: torch.dtype | None = None,
     backend: str | None = None,
     shots: int | None = None,
+    revision: str | None = None,
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     """Load a captioner.
 
     Args:
         name: A preset (``"scenes-mini"``, the bundled one and the default), a folder that `save_pretrained`
-            wrote, or ``owner/name`` on the Hugging Face hub.
+            or ``hybrid train`` wrote, or ``owner/name`` on the Hugging Face hub.
         device: Where to put the model.
         dtype: Of its weights; by default as saved, and float32 for the bundled model.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
         shots: Measurements for each expectation value, on PennyLane devices; exact values by default.
+        revision: Of a name on the hub: a branch, a tag or a commit.
 
     Returns:
         The model, in evaluation mode, and its processor.
@@ -53,7 +59,7 @@ def load(
     if path.is_dir():
         model, processor = _from_folder(path)
     elif str(where).count("/") == 1 and not path.exists() and not str(where).startswith((".", "/", "~")):
-        model, processor = _from_hub(str(where))
+        model, processor = _from_hub(str(where), revision)
     else:
         raise ModelError(_unknown(str(name)))
     if backend is not None or shots is not None:
@@ -67,7 +73,7 @@ def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int 
     Args:
         model: With a quantum connector.
         backend: ``"jax"``, the name of a PennyLane device, or such a device.
-        shots: Measurements for each expectation value, on PennyLane devices; as before if left out.
+        shots: Measurements for each expectation value, on PennyLane devices; exact values if left out.
 
     Raises:
         ValueError: If the connector has no circuit, or there is no such backend, or it cannot do it.
@@ -83,6 +89,10 @@ def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int 
 
 
 def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    if (path / ADAPTER).is_file():
+        from hybrid.adapters import load_adapter
+
+        return load_adapter(path)
     if not (path / "config.json").is_file():
         raise ModelError(f"model {path}: holds no config.json; give a folder that save_pretrained wrote")
     try:
@@ -97,15 +107,41 @@ def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProc
     return _pretrained(str(path))
 
 
-def _from_hub(name: str) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
-    # Asked here, because the hub's own client tries for a minute before it gives up without a network.
-    offline = constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT)
-    if offline and try_to_load_from_cache(name, "config.json") is None:
+def _from_hub(name: str, revision: str | None) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    offline = hub_offline(name, revision, ("config.json", ADAPTER))
+    try:
+        file = hf_hub_download(name, ADAPTER, revision=revision, local_files_only=offline)
+        for other in ("adapter.safetensors", "digests.json"):
+            hf_hub_download(name, other, revision=revision, local_files_only=offline)
+    except (OSError, HfHubHTTPError):  # it holds no adapter; whatever else is wrong is told below
+        return _pretrained(name, local_files_only=offline, revision=revision)
+    return _from_folder(Path(file).parent)
+
+
+def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = ("config.json",)) -> bool:
+    """Whether a name on the hub must come from the local cache.
+
+    Asked first, because the hub's own client tries for a minute before it gives up without a network.
+
+    Args:
+        name: ``owner/name``.
+        revision: A branch, a tag or a commit.
+        files: One of these must be in the cache for it to serve.
+
+    Raises:
+        ModelError: If there is neither a network nor a cached copy.
+    """
+    offline = constants.is_offline_mode() or not _reachable(constants.ENDPOINT)
+    # A file that is known not to exist is something else than a path.
+    cached = (try_to_load_from_cache(name, file, revision=revision) for file in files)
+    if offline and not any(isinstance(path, str) for path in cached):
+        asked = f" at revision {revision}" if revision else ""
         raise ModelError(
-            f"model {name}: is neither a folder here nor in the local cache, and the hub cannot be reached; "
-            f"connect once to download it, or give a folder, or one of the presets: {', '.join(MODELS)}"
+            f"model {name}: is neither a folder here nor in the local cache{asked}, and the hub cannot be "
+            "reached; connect once to download it, or give a folder, or one of the presets: "
+            f"{', '.join(MODELS)}"
         )
-    return _pretrained(name, local_files_only=offline)
+    return offline
 
 
 def _reachable(address: str, seconds: float = 3.0) -> bool:
@@ -121,7 +157,7 @@ def _reachable(address: str, seconds: float = 3.0) -> bool:
 
 
 def _pretrained(
-    where: str, *, local_files_only: bool = True
+    where: str, *, local_files_only: bool = True, revision: str | None = None
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     try:
         model, report = HybridForConditionalGeneration.from_pretrained(
@@ -130,8 +166,11 @@ def _pretrained(
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # so that all of them can be named below
             local_files_only=local_files_only,
+            revision=revision or "main",
         )
-        processor = HybridProcessor.from_pretrained(where, local_files_only=local_files_only)
+        processor = HybridProcessor.from_pretrained(
+            where, local_files_only=local_files_only, revision=revision or "main"
+        )
     except (OSError, RuntimeError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise ModelError(
@@ -165,25 +204,36 @@ def compose(
     *,
     prompt: str = DEFAULT_PROMPT,
     dtype: torch.dtype = torch.float32,
+    vision_revision: str | None = None,
+    language_revision: str | None = None,
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     """Join a vision tower and a language model by a fresh, untrained connector.
 
     Args:
-        vision: A vision tower, or a CLIP model that holds one: a folder or a hub name, such as
+        vision: A vision tower, or a CLIP or SigLIP model that holds one: a folder or a hub name, such as
             ``openai/clip-vit-base-patch32``.
         language: A causal language model with its tokenizer, such as ``TinyLlama/TinyLlama-1.1B-Chat-v1.0``.
         connector: ``{"type": name, **options}``; a quantum one of 4 qubits by default. Widths are read from
             the two configurations.
         prompt: What the processor asks by default.
         dtype: Of the weights.
+        vision_revision: Of the vision tower on the hub: a branch, a tag or a commit.
+        language_revision: Of the language model.
 
     Returns:
-        The model and its processor.
+        The model and its processor. A tower without a class token, such as SigLIP's, is read by its pooler.
+
+    Raises:
+        ModelError: If a part cannot be loaded.
+        ValueError: If the connector cannot be built.
     """
-    tower = AutoModel.from_pretrained(str(vision), dtype=dtype)
+    sight, speech = _source(vision, vision_revision), _source(language, language_revision)
+    tower = _part("vision tower", vision, lambda: AutoModel.from_pretrained(**sight, dtype=dtype))
     tower = getattr(tower, "vision_model", tower)
-    speaker = AutoModelForCausalLM.from_pretrained(str(language), dtype=dtype)
-    tokenizer = AutoTokenizer.from_pretrained(str(language))
+    speaker = _part(
+        "language model", language, lambda: AutoModelForCausalLM.from_pretrained(**speech, dtype=dtype)
+    )
+    tokenizer = _part("tokenizer", language, lambda: AutoTokenizer.from_pretrained(**speech))
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.add_tokens([IMAGE_TOKEN], special_tokens=True)
@@ -192,13 +242,35 @@ def compose(
         text_config=speaker.config,
         connector=connector,
         image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        vision_feature="pooled" if "siglip" in tower.config.model_type else "cls",
     )
     model = HybridForConditionalGeneration(config)
     model.vision_tower, model.language_model = tower, speaker
     model.generation_config = speaker.generation_config
-    images = AutoImageProcessor.from_pretrained(str(vision), backend="pil")
+    images = _part(
+        "image processor", vision, lambda: AutoImageProcessor.from_pretrained(**sight, backend="pil")
+    )
     processor = HybridProcessor(images, tokenizer, n_image_tokens=model.connector.n_tokens, prompt=prompt)
     return model.to(dtype), processor
 
 
-__all__ = ["BUNDLED", "MODELS", "ModelError", "compose", "load", "use_backend"]
+def _source(name: str | Path, revision: str | None) -> dict[str, Any]:
+    """What `from_pretrained` needs to fetch a part, and never runs code that comes with it."""
+    common = {"pretrained_model_name_or_path": str(name), "trust_remote_code": False}
+    if Path(name).is_dir():
+        return common | {"local_files_only": True}
+    if str(name).count("/") != 1 or str(name).startswith((".", "/", "~")):
+        raise ModelError(f"model {name}: no such folder; give a folder, or owner/name on the hub")
+    offline = hub_offline(str(name), revision)
+    return common | {"local_files_only": offline, "revision": revision or "main"}
+
+
+def _part(kind: str, name: str | Path, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except Exception as error:  # what a damaged or hostile folder may raise is not bounded
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ModelError(f"model {name}: its {kind} cannot be loaded ({reason}); get a whole copy") from error
+
+
+__all__ = ["BUNDLED", "MODELS", "ModelError", "compose", "hub_offline", "load", "use_backend"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -121,12 +121,12 @@ class QuantumLayer(nn.Module):
         """
         nn.init.uniform_(self.weights, 0.0, 2 * math.pi, generator=generator)
 
-    def to_backend(self, backend: Any, shots: int | None = None) -> Self:
+    def to_backend(self, backend: Any, shots: int | Literal["same"] | None = "same") -> Self:
         """Let another backend run the same circuit with the same weights.
 
         Args:
             backend: `"jax"`, the name of a PennyLane device such as `"lightning.qubit"`, or such a device.
-            shots: Measurements for each expectation value from now on; as before if `None`.
+            shots: Measurements for each expectation value from now on, `None` for exact values.
 
         Returns:
             The layer itself.
@@ -135,7 +135,7 @@ class QuantumLayer(nn.Module):
             ValueError: If there is no such backend, or it cannot run this layer.
             ImportError: If it needs PennyLane and PennyLane is not installed.
         """
-        options = self.options if shots is None else replace(self.options, shots=shots)
+        options = self.options if shots == "same" else replace(self.options, shots=shots)
         get_backend(backend).check(self.circuit, options)
         self.backend, self.options = backend, options
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -102,7 +102,7 @@ class QuantumProjection(nn.Module):
         nn.init.uniform_(self.expand.weight, -bound, bound, generator=generator)
         nn.init.zeros_(self.expand.bias)
 
-    def to_backend(self, backend: Any, shots: int | None = None) -> Self:
+    def to_backend(self, backend: Any, shots: int | Literal["same"] | None = "same") -> Self:
         """Let another backend run the circuit; see `QuantumLayer.to_backend`."""
         self.circuit.to_backend(backend, shots)
         return self

@@ -13,7 +13,9 @@ import click
 # imported inside it, so that help and usage errors come at once.
 COMMANDS = {
     "caption": "Caption pictures.",
-    "train": "Train a model by a preset's recipe.",
+    "train": "Train a model: by a preset's recipe, or on your own pictures and captions.",
+    "distill": "Start a quantum connector from a trained classical one.",
+    "eval": "Score a model's captions against references.",
     "models": "List the models that are there without a download.",
     "info": "Describe a model, its circuit, and what is installed.",
     "draw": "Draw a model's circuit.",

@@ -55,10 +55,12 @@ class Connector(nn.Module):
             features: ``(batch, vision_hidden_size)``.
 
         Returns:
-            ``(batch, n_tokens, hidden_size)`` in the connector's dtype.
+            ``(batch, n_tokens, hidden_size)`` in the connector's dtype, under autocast too.
         """
-        x = self._standardised(features)
-        return self.tokens(x).reshape(*x.shape[:-1], self.n_tokens, self.hidden_size)
+        # Whitened values are small differences, which do not survive half precision.
+        with torch.autocast(features.device.type, enabled=False):
+            x = self._standardised(features)
+            return self.tokens(x).reshape(*x.shape[:-1], self.n_tokens, self.hidden_size)
 
     def _standardised(self, features: Tensor) -> Tensor:
         return (features.to(self.mean.dtype) - self.mean) * self.scale

@@ -14,21 +14,25 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 from transformers.trainer_utils import get_last_checkpoint
 
 
-class _LogFile(TrainerCallback):  # type: ignore[misc]
+class LogFile(TrainerCallback):  # type: ignore[misc]
     """Appends every log record to a JSONL file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
+        """See `TrainerCallback`."""
+        if not state.is_world_process_zero:
+            return
         with self.path.open("a") as stream:
             stream.write(json.dumps({"step": state.global_step, **(logs or {})}) + "\n")
 
 
-class _Progress(ProgressCallback):  # type: ignore[misc]
+class Progress(ProgressCallback):  # type: ignore[misc]
     """A progress bar that shows the loss in place, where transformers' own prints a dictionary a time."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
+        """See `TrainerCallback`."""
         if self.training_bar is not None and logs and "loss" in logs:
             self.training_bar.set_postfix(loss=f"{float(logs['loss']):.3f}")
 
@@ -97,17 +101,17 @@ def fit(
         model=model,
         args=arguments,
         train_dataset=data,
-        data_collator=_as_it_is,
+        data_collator=as_it_is,
         optimizers=(optimizer, None),
-        callbacks=[_LogFile(folder / "log.jsonl")],
+        callbacks=[LogFile(folder / "log.jsonl")],
     )
     for printing in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(printing)
     if sys.stderr.isatty():
-        trainer.add_callback(_Progress)
+        trainer.add_callback(Progress)
     trainer.train(resume_from_checkpoint=last)
 
 
-def _as_it_is(batch: Any) -> Any:
-    """The data sets hand over finished batches."""
+def as_it_is(batch: Any) -> Any:
+    """A collator that leaves batches alone, since the data sets hand over finished ones."""
     return batch

@@ -1,0 +1,131 @@
+"""Folders that are there whole or not at all, and say when a bit of them has changed."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+DIGESTS = "digests.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be written, or be read. The message names it, the reason and the way out."""
+
+
+def part_of(path: Path) -> Path:
+    """Where a folder is filled before it gets its name."""
+    return path.parent / ".part" / path.name
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder that then appears in one step, with the digests of its files in it.
+
+    A kill, a power cut or a full disk at any moment leaves what was there before.
+
+    Args:
+        path: The folder. Whatever has this name is replaced.
+
+    Yields:
+        A folder to write to, on the same disk.
+
+    Raises:
+        CheckpointError: If it cannot be written; nothing has changed then.
+    """
+    part = part_of(path)
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        yield part
+        _seal(part)
+        before = part.with_name(part.name + ".before")
+        shutil.rmtree(before, ignore_errors=True)
+        if path.exists():
+            os.replace(path, before)  # noqa: PTH105
+        os.replace(part, path)  # noqa: PTH105
+        _sync(path.parent)
+        shutil.rmtree(part.parent, ignore_errors=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, RuntimeError) and "write" not in str(error) and "pos" not in str(error):
+            raise  # only the writer of torch's files tells a full disk by a RuntimeError
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise CheckpointError(
+            f"checkpoint {path}: cannot be written ({reason}); what was saved before is whole: make room, "
+            "and the same command goes on from there"
+        ) from error
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _seal(folder: Path) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DIGESTS)
+    digests = {str(path.relative_to(folder)): _digest(path) for path in files}
+    (folder / DIGESTS).write_text(json.dumps(digests, indent=1))
+    for path in [*files, folder / DIGESTS, *(p for p in folder.rglob("*") if p.is_dir()), folder]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def verify(folder: Path) -> None:
+    """Check that a folder is what `whole_folder` wrote.
+
+    Args:
+        folder: The checkpoint.
+
+    Raises:
+        CheckpointError: Naming the first file that is missing, or of which as much as one bit has changed.
+    """
+    try:
+        digests = json.loads((folder / DIGESTS).read_text())
+        wanted = {str(name): str(value) for name, value in digests.items()}
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"checkpoint {folder}: has no {DIGESTS}, so it is not whole; get a copy that is"
+        ) from None
+    except (OSError, ValueError, AttributeError):
+        raise CheckpointError(f"checkpoint {folder}: {DIGESTS} is damaged; get a whole copy") from None
+    for name, digest in wanted.items():
+        path = folder / name
+        if ".." in Path(name).parts or Path(name).is_absolute() or not path.is_file():
+            raise CheckpointError(f"checkpoint {folder}: {name} is missing; get a whole copy")
+        if _digest(path) != digest:
+            raise CheckpointError(
+                f"checkpoint {folder}: {name} is not what was saved (its digest differs); get a whole copy "
+                "or delete this folder to go on from the one before"
+            )
+
+
+def step_of(folder: Path) -> int:
+    """The optimiser step of a checkpoint's name, ``checkpoint-120``."""
+    return int(folder.name.rpartition("-")[2])
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """The checkpoints in a run's folder, in the order of their steps."""
+    found = (path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal())
+    return sorted((path for path in found if (path / DIGESTS).exists()), key=step_of)
+
+
+def discard(folder: Path) -> None:
+    """Delete a checkpoint, so that one half deleted is not taken for a whole one."""
+    (folder / DIGESTS).unlink(missing_ok=True)
+    shutil.rmtree(folder)

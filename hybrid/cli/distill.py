@@ -1,0 +1,78 @@
+"""``hybrid distill``: a quantum connector in minutes, from a classical one."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hybrid.cli.command import Command
+from hybrid.cli.data import cache_option, offline_option
+
+
+@click.command(name="distill", cls=Command)
+@click.option("--teacher", required=True, metavar="NAME", help="A model with a classical connector.")
+@click.option(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="Pictures: a folder, or what train takes. Captions are not used.",
+)
+@click.option("--n-qubits", type=click.IntRange(1), default=4, show_default=True, help="Of the circuit.")
+@click.option("--n-layers", type=click.IntRange(1), default=3, show_default=True, help="Of the circuit.")
+@click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Optimiser steps.")
+@click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True, help="Pictures a step.")
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), default=1e-2, show_default=True, help="Peak."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is random.")
+@cache_option
+@offline_option
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/distilled"),
+    show_default=True,
+    metavar="DIR",
+    help="Where to keep the run.",
+)
+def command(**o: Any) -> int:
+    """Start a quantum connector from a trained classical one.
+
+    It learns to give the same vision tokens for a folder of pictures. The language model does not run.
+    """
+    from hybrid.cli.data import read_data
+    from hybrid.cli.quiet import quiet_transformers
+    from hybrid.data.feature_cache import default_cache
+    from hybrid.data.pairs import DataError, Pair
+    from hybrid.data.sources import find_pictures
+    from hybrid.loading import ModelError
+    from hybrid.training.distillation import distill
+
+    quiet_transformers()
+    if Path(o["data"]).is_dir() and not any(Path(o["data"]).glob("dataset_*.json")):
+        names = find_pictures([o["data"]], recursive=True)
+        pairs = [Pair(name, (), name) for name in names if name != o["data"]]
+    else:
+        pairs = read_data(o["data"])
+    try:
+        with redirect_stdout(sys.stderr):  # stdout is for the result
+            model = distill(
+                o["teacher"],
+                pairs,
+                o["output"],
+                o["cache"] or default_cache(),
+                connector={"type": "quantum", "n_qubits": o["n_qubits"], "n_layers": o["n_layers"]},
+                steps=o["steps"],
+                batch_size=o["batch_size"],
+                learning_rate=o["learning_rate"],
+                seed=o["seed"],
+                say=lambda line: click.echo(line, err=True),
+            )
+    except (DataError, ModelError) as error:
+        raise click.ClickException(str(error)) from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(model)
+    return 0

@@ -1,0 +1,129 @@
+"""How to train on one's own captions: a preset's TOML file, and what options change in it."""
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields, replace
+from importlib.resources import files
+from typing import Any, Literal
+
+from hybrid.adapters import Base, Lora
+
+
+@dataclass(frozen=True)
+class CaptionRecipe:
+    """Everything that decides the result but data and folder.
+
+    Attributes:
+        description: One line on what this is.
+        model: A captioner to go on from, see `hybrid.load`; else ``vision`` and ``language`` are joined.
+        revision: Of it, on the hub.
+        vision: A vision tower, see `hybrid.compose`.
+        vision_revision: Of it, on the hub.
+        language: A causal language model.
+        language_revision: Of it, on the hub.
+        prompt: What stands before every caption; the model's own if left out.
+        connector: ``{"type": name, **options}`` of a fresh connector; a captioner's own if left out.
+        connector_epochs: Passes over the data of stage 1, the connector alone.
+        epochs: Passes of stage 2, connector and LoRA.
+        batch_size: Captions a process and forward pass.
+        accumulate: Forward passes an optimiser step.
+        quantum_rate: Learning rate of the circuit's weights.
+        connector_rate: Of the rest of the connector.
+        lora_rate: Of LoRA.
+        weight_decay: Of LoRA; the connector has none.
+        lora_rank: Of LoRA's factors; 0 for none.
+        lora_alpha: LoRA's update is scaled by ``lora_alpha / lora_rank``.
+        lora_dropout: In training.
+        lora_targets: Names of linear maps of the language model, with commas, or ``"all-linear"``.
+        precision: ``"no"`` for float32, or matrix products in ``"bf16"`` or ``"fp16"``.
+        evaluate_every: Optimiser steps between evaluations and checkpoints; by default a quarter of a stage.
+        patience: Evaluations without a better loss before a stage ends; none ends it early if it is 0.
+        seed: Everything random follows from it.
+    """
+
+    description: str = ""
+    model: str | None = None
+    revision: str | None = None
+    vision: str | None = None
+    vision_revision: str | None = None
+    language: str | None = None
+    language_revision: str | None = None
+    prompt: str | None = None
+    connector: dict[str, Any] | None = None
+    connector_epochs: float = 1.0
+    epochs: float = 3.0
+    batch_size: int = 32
+    accumulate: int = 1
+    quantum_rate: float = 2e-3
+    connector_rate: float = 1e-3
+    lora_rate: float = 2e-4
+    weight_decay: float = 0.01
+    lora_rank: int = 8
+    lora_alpha: float = 16.0
+    lora_dropout: float = 0.1
+    lora_targets: str = "all-linear"
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    evaluate_every: int | None = None
+    patience: int = 3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole = self.model is not None
+        if whole == (self.vision is not None or self.language is not None):
+            raise ValueError("either model, or vision and language, must be given")
+        if not whole and (self.vision is None or self.language is None):
+            raise ValueError("vision and language must be given together")
+        for name in ("batch_size", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, but was {getattr(self, name)}")
+        if self.connector_epochs < 0 or self.epochs < 0 or self.connector_epochs + self.epochs == 0:
+            raise ValueError("connector_epochs and epochs must not be negative, and not both 0")
+
+    @property
+    def base(self) -> Base:
+        """The models to start from."""
+        return Base(**{field.name: getattr(self, field.name) for field in fields(Base)})
+
+    @property
+    def lora(self) -> Lora | None:
+        """The adapter of stage 2."""
+        if self.lora_rank == 0 or self.epochs == 0:
+            return None
+        names = tuple(name.strip() for name in self.lora_targets.split(","))
+        targets = names[0] if names == ("all-linear",) else names
+        return Lora(self.lora_rank, self.lora_alpha, self.lora_dropout, targets)
+
+
+def caption_presets() -> list[str]:
+    """Names of the presets for one's own captions."""
+    folder = files("hybrid.presets") / "captions"
+    return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
+
+
+def load_caption_recipe(name: str | None, **options: Any) -> CaptionRecipe:
+    """Read a preset, and change it.
+
+    Args:
+        name: One of `caption_presets`, or None to begin with the defaults.
+        **options: Fields of the recipe. ``model`` takes the place of the preset's ``vision``, ``language``
+            and ``connector``, and the other way round.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ValueError: If there is no such preset, or its fields do not go together.
+    """
+    if name is not None and name not in caption_presets():
+        near = difflib.get_close_matches(name, caption_presets(), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"preset must be one of {', '.join(caption_presets())}, but was {name!r}{hint}")
+    values: dict[str, Any] = {}
+    if name is not None:
+        values = tomllib.loads((files("hybrid.presets") / "captions" / f"{name}.toml").read_text())
+    if "model" in options:
+        for field in ("vision", "language", "vision_revision", "language_revision", "connector", "prompt"):
+            values.pop(field, None)
+    elif "vision" in options or "language" in options:
+        values.pop("model", None)
+    return replace(CaptionRecipe(**values | options))

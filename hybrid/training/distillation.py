@@ -1,0 +1,114 @@
+"""A quantum connector that begins where a trained classical one ended, without the language model running."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from hybrid.adapters import WEIGHTS, Base, read_adapter, save_adapter, write_adapter
+from hybrid.connectors import Connector, build_connector
+from hybrid.connectors.classical import ClassicalConnector
+from hybrid.connectors.quantum import QuantumConnector
+from hybrid.data.feature_cache import features_of
+from hybrid.data.pairs import DataError, Pair
+from hybrid.loading import ADAPTER, load
+from hybrid.training.connector import match_tokens
+
+
+def distill(
+    teacher: str,
+    pairs: Sequence[Pair],
+    folder: Path,
+    cache: Path,
+    *,
+    connector: dict[str, Any],
+    steps: int = 1000,
+    batch_size: int = 256,
+    learning_rate: float = 1e-2,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Train a quantum connector to give a classical one's vision tokens.
+
+    The classical connector is narrowed to as many numbers as the circuit has inputs, the quantum one starts
+    from that, and then matches the tokens of the wide one. One picture in ten is held out to measure on.
+
+    Args:
+        teacher: A captioner with a classical connector, for `hybrid.load`.
+        pairs: Pictures; their captions are not used.
+        folder: Where to keep the run.
+        cache: Folder of vision features.
+        connector: ``{"type": "quantum", **options}``.
+        steps: Optimiser steps.
+        batch_size: Pictures a step.
+        learning_rate: The peak.
+        seed: Everything random follows from it.
+        say: Is told what happens.
+
+    Returns:
+        The folder of the model, for `hybrid.load`: the teacher's with the new connector.
+
+    Raises:
+        DataError: If there are too few pictures, or one cannot be read.
+        ModelError: If the teacher cannot be loaded.
+        ValueError: If its connector is not a classical one, or the new one cannot be built.
+    """
+    model, processor = load(teacher)
+    wide = model.connector
+    if not isinstance(wide, ClassicalConnector):
+        kind = (model.config.connector or {}).get("type")
+        raise ValueError(f"teacher must have a classical connector, but {teacher} has a {kind} one")
+    features = features_of(pairs, model, processor, cache)
+    torch.manual_seed(seed)
+    student = build_connector(connector, wide.vision_hidden_size, wide.hidden_size)
+    assert isinstance(student, QuantumConnector)
+    n_inputs = student.projection.reduce.out_features
+    held = max(1, len(features) // 10)
+    sample = torch.from_numpy(features[held:])
+    if len(sample) <= n_inputs:
+        raise DataError(
+            f"data: must have more than {n_inputs + 1} pictures, but had {len(features)}; add some"
+        )
+    student.start_from(wide.narrowed(n_inputs, sample), sample)
+    say(f"start: {_explained(student, wide, features[:held]):.3f} of the tokens' variance")
+    size = min(batch_size, len(sample))
+    # A stopped run goes on, but not one that was to do something else.
+    asked = hashlib.sha256(repr((teacher, connector, steps, size, learning_rate, seed)).encode())
+    asked.update(features.tobytes())
+    matching = folder / f"matching-{asked.hexdigest()[:16]}"
+    match_tokens(
+        student,
+        wide,
+        features[held:],
+        matching,
+        steps=steps,
+        batch_size=size,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    say(f"matched: {_explained(student, wide, features[:held]):.3f} of the tokens' variance")
+    model.connector, model.config.connector = student, dict(connector)
+    adapter = Path(teacher) / ADAPTER
+    if adapter.is_file():  # its base and its LoRA serve the new connector as they are
+        described = read_adapter(adapter.parent) | {"connector": dict(connector)}
+        tensors = {n: t for n, t in load_file(adapter.parent / WEIGHTS).items() if "lora_" in n}
+        tensors |= {f"connector.{n}": t.contiguous() for n, t in student.state_dict().items()}
+        write_adapter(folder / "model", described, tensors)
+    else:
+        save_adapter(folder / "model", model, processor, Base(model=teacher), None)
+    shutil.rmtree(matching)
+    return folder / "model"
+
+
+@torch.no_grad()
+def _explained(student: Connector, teacher: Connector, features: np.ndarray) -> float:
+    """The share of the teacher's variance between pictures that the student gives."""
+    x = torch.from_numpy(features)
+    wanted = teacher(x)
+    error = (student(x) - wanted).square().sum()
+    return float(1 - error / (wanted - wanted.mean(0)).square().sum().clamp_min(1e-12))

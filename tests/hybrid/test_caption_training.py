@@ -1,0 +1,621 @@
+"""Training on one's own captions: what is trained, what is saved, and that nothing is ever lost."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import hybrid
+from hybrid.adapters import Lora, fingerprint, load_adapter, merge_lora
+from hybrid.checkpoints import CheckpointError, checkpoints_in
+from hybrid.data.drawing import draw_scene
+from hybrid.data.pairs import DataError, Pair, read_pairs
+from hybrid.data.scenes import sample_scene
+from hybrid.loading import ModelError, compose
+from hybrid.training import captions
+from hybrid.training.caption_data import PairDataset
+from hybrid.training.caption_recipe import CaptionRecipe, caption_presets, load_caption_recipe
+from hybrid.training.captions import CaptionRun, Setting, hold_out
+from hybrid.training.language import IGNORED
+from hybrid.training.parameters import parameter_groups, parameter_table
+from hybrid.training.stopping import Stopped
+from tests.hybrid.conftest import one_line
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A folder of 24 drawn scenes with side-car captions; every third has two."""
+    folder = tmp_path_factory.mktemp("drawn")
+    rng = np.random.default_rng(3)
+    for i in range(24):
+        scene = sample_scene(rng, 1)
+        draw_scene(scene, rng).resize((40, 40)).save(folder / f"{i}.png")
+        more = "" if i % 3 else f"\nthere is {scene.caption}"
+        (folder / f"{i}.txt").write_text(scene.caption + more)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def recipe(parts):
+    return CaptionRecipe(
+        vision=str(parts / "clip"),
+        language=str(parts / "llama"),
+        connector={"type": "quantum", "n_qubits": 3, "n_layers": 2},
+        connector_epochs=1,
+        epochs=2,
+        batch_size=4,
+        accumulate=2,
+        lora_rank=2,
+        evaluate_every=2,
+    )
+
+
+@pytest.fixture
+def start(recipe, drawn, cache):
+    """Begin or go on with a run: ``start(folder, field=value)``."""
+
+    def begin(folder, said=None, merge=False, tensorboard=False, **changes):
+        training, held = hold_out(read_pairs(drawn), 0.2, 0)
+        say = (lambda _: None) if said is None else said.append
+        changed = CaptionRecipe(**(vars(recipe) | changes))
+        setting = Setting(cache=cache, use_cpu=True, say=say, merge=merge, tensorboard=tensorboard)
+        return CaptionRun(changed, training, held, folder, setting).run()
+
+    return begin
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """One whole run, made by the first test that needs it."""
+    return tmp_path_factory.mktemp("runs") / "whole"
+
+
+@pytest.fixture
+def whole(done, start):
+    if not (done / "model").exists():
+        said = []
+        start(done, said)
+        (done / "said").write_text("\n".join(said))
+    return done
+
+
+def _stop_at(monkeypatch, step, number=signal.SIGTERM, stage="lora"):
+    """Let a signal come in this step."""
+    ended = captions.StopCallback.on_step_end
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == step and args.output_dir.endswith(stage):
+            os.kill(os.getpid(), number)
+        ended(self, args, state, control, **kwargs)
+
+    monkeypatch.setattr(captions.StopCallback, "on_step_end", on_step_end)
+
+
+def _same(one, other):
+    """Weights, optimiser, learning rates and random states are the same to the bit."""
+    assert (one / "model" / "adapter.safetensors").read_bytes() == (
+        other / "model" / "adapter.safetensors"
+    ).read_bytes()
+    for stage in ("connector", "lora"):
+        mine, theirs = (checkpoints_in(run / stage) for run in (one, other))
+        assert [path.name for path in mine] == [path.name for path in theirs]
+        for file in ("optimizer.pt", "scheduler.pt"):
+            a, b = (torch.load(path[-1] / file, weights_only=True) for path in (mine, theirs))
+            torch.testing.assert_close(a, b, rtol=0, atol=0)
+        a, b = (torch.load(path[-1] / "rng_state.pth", weights_only=False) for path in (mine, theirs))
+        assert torch.equal(a["cpu"], b["cpu"])
+        assert a["python"] == b["python"]
+
+
+def test_a_run_ends_in_a_small_model_that_loads(whole, drawn, parts):
+    folder = whole / "model"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "adapter.json",
+        "adapter.safetensors",
+        "digests.json",
+    ]
+    tensors = load_file(folder / "adapter.safetensors")
+    assert all(name.startswith("connector.") or "lora_" in name for name in tensors)
+    model, processor = hybrid.load(folder)
+    assert model.connector.projection.n_qubits == 3
+    assert isinstance(hybrid.caption(drawn / "0.png", model=(model, processor)), str)
+    base, _ = compose(parts / "clip", parts / "llama", model.config.connector)
+    assert fingerprint(base.vision_tower) == fingerprint(model.vision_tower)
+    assert fingerprint(base.language_model) != fingerprint(model.language_model)  # LoRA is merged
+    for name, tensor in tensors.items():
+        if name.startswith("connector."):
+            assert torch.equal(model.state_dict()[name], tensor)
+
+
+def test_what_is_said_logged_and_drawn(whole):
+    said = (whole / "said").read_text()
+    assert "19 pictures with" in said
+    assert "18 of them quantum" in said  # 3 qubits, 2 layers, 3 angles
+    rows = [json.loads(line) for line in (whole / "lora" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "eval_loss" in row] == [2, 4, 6, 8]
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
+    assert (whole / "losses.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("step", "stage"), [(3, "lora"), (1, "connector")])
+def test_a_stopped_run_goes_on_to_the_bit(start, whole, tmp_path, monkeypatch, step, stage):
+    _stop_at(monkeypatch, step, stage=stage)
+    with pytest.raises(Stopped, match=f"{stage}/checkpoint-{step}; the same command") as stop:
+        start(tmp_path / "run")
+    assert stop.value.number == signal.SIGTERM
+    monkeypatch.undo()
+    said = []
+    start(tmp_path / "run", said)
+    assert any(f"goes on from {tmp_path}/run/{stage}/checkpoint-{step}" in line for line in said)
+    _same(tmp_path / "run", whole)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "lora" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
+
+
+def test_a_finished_run_is_not_done_again_and_another_recipe_refused(start, whole):
+    before = (whole / "model" / "adapter.safetensors").read_bytes()
+    said = []
+    start(whole, said)
+    assert [line for line in said if "done already" in line] == [
+        "connector: done already",
+        "lora: done already",
+    ]
+    assert (whole / "model" / "adapter.safetensors").read_bytes() == before
+    with pytest.raises(ValueError, match="another recipe or other data"):
+        start(whole, seed=1)
+
+
+def _copy(whole, tmp_path):
+    """A run that was stopped in its second stage."""
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "lora" / "done").unlink()
+    return tmp_path / "run", checkpoints_in(tmp_path / "run" / "lora")[-1]
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt", "rng_state.pth", "trainer_state.json"])
+def test_one_flipped_bit_is_refused_by_name(start, whole, tmp_path, file):
+    run, last = _copy(whole, tmp_path)
+    data = bytearray((last / file).read_bytes())
+    data[len(data) // 2] ^= 1
+    (last / file).write_bytes(data)
+    with pytest.raises(CheckpointError, match=rf"{last.name}: {re.escape(file)} is not what was saved"):
+        start(run)
+
+
+def test_a_damaged_checkpoint_can_be_deleted_to_go_on_from_the_one_before(start, whole, tmp_path):
+    run, last = _copy(whole, tmp_path)
+    shutil.rmtree(last)
+    shutil.rmtree(run / "model")
+    start(run)
+    assert (run / "model" / "adapter.safetensors").read_bytes() == (
+        whole / "model" / "adapter.safetensors"
+    ).read_bytes()
+
+
+class _Canary:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_hostile_pickle_in_a_checkpoint_is_not_run(start, whole, tmp_path):
+    from hybrid.checkpoints import _seal
+
+    run, last = _copy(whole, tmp_path)
+    shutil.rmtree(last.parent / "nothing", ignore_errors=True)
+    step = int(last.name[11:])
+    state = json.loads((last / "trainer_state.json").read_text()) | {"global_step": step - 1}
+    shutil.move(last, last.with_name(f"checkpoint-{step - 1}"))
+    last = last.with_name(f"checkpoint-{step - 1}")
+    (last / "trainer_state.json").write_text(json.dumps(state))
+    torch.save({"state": _Canary(tmp_path / "canary")}, last / "optimizer.pt")
+    _seal(last)
+    with pytest.raises(CheckpointError, match="something else than numbers"):
+        start(run)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_full_disk_is_told_and_the_checkpoint_before_stays(start, whole, tmp_path, monkeypatch):
+    import resource
+
+    from hybrid.training import caption_trainer
+
+    save = caption_trainer.trained_tensors
+    saved = []
+
+    def small_disk(model):
+        saved.append(1)
+        if len(saved) == 2:  # as on a full disk, writing fails in the middle of a file
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+        return save(model)
+
+    monkeypatch.setattr(caption_trainer, "trained_tensors", small_disk)
+    try:
+        with pytest.raises(CheckpointError, match=r"checkpoint-4: cannot be written .*make room"):
+            start(tmp_path / "run", connector_epochs=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    monkeypatch.undo()
+    assert [path.name for path in checkpoints_in(tmp_path / "run" / "lora")] == ["checkpoint-2"]
+    assert not (tmp_path / "run" / "lora" / "checkpoint-4").exists()
+    start(tmp_path / "run", connector_epochs=0)
+
+
+def test_merging_saves_a_whole_model_that_says_the_same(start, whole, tmp_path, drawn):
+    folder = start(tmp_path / "run", merge=True)
+    assert (folder / "config.json").exists()
+    one, other = hybrid.load(folder)[0].state_dict(), hybrid.load(whole / "model")[0].state_dict()
+    assert one.keys() == other.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-6, atol=1e-7)
+
+
+def test_early_stopping_keeps_the_best(start, tmp_path):
+    said = []
+    rates = {"quantum_rate": 0.3, "connector_rate": 0.3, "lora_rate": 0.3}
+    start(tmp_path / "run", said, connector_epochs=0, epochs=20, patience=1, evaluate_every=1, **rates)
+    log = [json.loads(line) for line in (tmp_path / "run" / "lora" / "log.jsonl").read_text().splitlines()]
+    losses = {row["step"]: row["eval_loss"] for row in log if "eval_loss" in row}
+    assert len(losses) < 60
+    best = min(losses, key=losses.get)
+    assert f"validation loss {losses[best]:.4f} at step {best}" in said[-2]
+    tensors = load_file(tmp_path / "run" / "lora" / f"checkpoint-{best}" / "model.safetensors")
+    kept = load_file(tmp_path / "run" / "model" / "adapter.safetensors")
+    assert all(torch.equal(tensors[name], kept[name]) for name in kept)
+
+
+def test_tensorboard_files_are_written(start, tmp_path):
+    pytest.importorskip("tensorboard")
+    start(tmp_path / "run", tensorboard=True, connector_epochs=0, epochs=0.5)
+    assert list((tmp_path / "run" / "lora").rglob("events.out.tfevents.*"))
+
+
+def test_bfloat16_trains_and_the_connector_stays_in_float32(start, tmp_path, tiny):
+    start(tmp_path / "run", precision="bf16", connector_epochs=0, epochs=0.5)
+    model, _ = tiny
+    features = torch.randn(6, 24)
+    model.connector.standardise_to(features)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        token = model.connector(features)
+    assert token.dtype == torch.float32
+    with torch.no_grad():
+        assert torch.equal(token, model.connector(features))
+
+
+def test_groups_have_their_rates_and_the_table_counts(tiny):
+    model, _ = tiny
+    model.requires_grad_(False)
+    model.connector.requires_grad_(True)
+    Lora(rank=2, targets=("q_proj",)).add_to(model)
+    for name, p in model.language_model.named_parameters():
+        p.requires_grad_("lora_" in name)
+    groups = parameter_groups(model, {"quantum": 1.0, "connector": 2.0, "lora": 3.0})
+    sizes = {group.kind: (group.size, group.learning_rate) for group in groups}
+    connector = (
+        24 * 3 + 3 + 3 * 20 + 20
+        if model.connector.projection.reduce.bias is not None
+        else 24 * 3 + 3 * 20 + 20
+    )
+    assert sizes == {"quantum": (18, 1.0), "connector": (connector, 2.0), "lora": (2 * 2 * (20 + 20), 3.0)}
+    assert parameter_table(model, groups)[-1].endswith("18 of them quantum")
+    assert not any("lora_" in name for name, _ in model.vision_tower.named_parameters())
+
+
+def test_the_end_is_learnt_and_the_prompt_is_not(tiny):
+    _, processor = tiny
+    pairs = [Pair("a", ("a red </s> circle", "b"), "line 1"), Pair("b", ("c",), "line 2")]
+    features = np.arange(8, dtype=np.float32).reshape(2, 4)
+    data = PairDataset(pairs, features, processor, 128)
+    batch = data.__getitems__([0, 1, 2])
+    eos, head = processor.tokenizer.eos_token_id, processor.prompt_ids()
+    for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
+        end = int(mask.sum())
+        assert ids[: len(head)].tolist() == head
+        assert (labels[: len(head)] == IGNORED).all()
+        assert torch.equal(labels[len(head) : end], ids[len(head) : end])
+        assert labels[end - 1] == eos
+        assert (labels[end:] == IGNORED).all()
+        assert (ids == eos).sum() == 1  # </s> in a caption is four letters
+    assert batch["vision_features"].tolist() == features[[0, 0, 1]].tolist()
+    with pytest.raises(DataError, match=r"line 2: a caption of b takes 2 tokens.*context is"):
+        PairDataset([Pair("b", ("c",), "line 2")], features, processor, len(head) + 1)
+
+
+def test_lora_is_merged_exactly(tiny):
+    model, _ = tiny
+    Lora(rank=2, dropout=0.0).add_to(model)
+    for name, p in model.language_model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(p, std=0.1)
+    ids = torch.arange(5, 15)[None]
+    with torch.no_grad():
+        model.eval()
+        before = model(input_ids=ids).logits
+        merge_lora(model)
+        torch.testing.assert_close(model(input_ids=ids).logits, before, rtol=1e-4, atol=1e-5)
+
+
+def _adapter(whole, tmp_path, change):
+    from hybrid.checkpoints import _seal
+
+    folder = tmp_path / "model"
+    shutil.copytree(whole / "model", folder)
+    described = json.loads((folder / "adapter.json").read_text())
+    tensors = load_file(folder / "adapter.safetensors")
+    described = change(described, tensors) or described
+    (folder / "adapter.json").write_text(json.dumps(described))
+    save_file(tensors, folder / "adapter.safetensors")
+    _seal(folder)
+    return folder
+
+
+def _set(*path, to):
+    def change(described, _):
+        for key in path[:-1]:
+            described = described[key]
+        described[path[-1]] = to
+
+    return change
+
+
+def _move(old, new):
+    return lambda _, tensors: tensors.update({new: tensors.pop(old)})
+
+
+def _cut(name):
+    return lambda _, tensors: tensors.update({name: tensors[name][..., :1].clone()})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda *_: None, None),
+        (_set("version", to=9), "version 1"),
+        (_set("base", "model", to="scenes-mini"), "either a model"),
+        (_set("base", "vision", to=7), "by texts"),
+        (_set("base", "vision", to="/nowhere/clip"), "no such folder"),
+        (_set("base", "extra", to="x"), "must name its base"),
+        (_set("connector", to={"type": "quantom"}), "Did you mean 'quantum'"),
+        (_set("connector", to={"type": "quantum", "n_qubits": 5}), "connector.projection"),
+        (_set("connector", to={"type": "quantum", "__class__": "os.system"}), "does not fit"),
+        (_set("lora", to={"rank": "8"}), "must give LoRA"),
+        (_set("lora", "targets", to=["nothing_proj"]), "does not fit"),
+        (_set("lora", to=None), "is not part of it"),
+        (_set("fingerprints", "vision", to="0" * 32), "another vision model"),
+        (_set("fingerprints", "language", to="0" * 32), "another language model"),
+        (_move("connector.mean", "connector.median"), "connector.mean is missing; connector.median is not"),
+        (_cut("connector.mean"), r"connector.mean is (1,), not (24,)"),
+        (lambda *_: [1], "version 1"),
+    ],
+)
+def test_what_does_not_fit_its_base_or_its_description_is_named(whole, tmp_path, change, words):
+    folder = _adapter(whole, tmp_path, change)
+    if words is None:
+        hybrid.load(folder)
+        return
+    with pytest.raises(ModelError) as caught:
+        hybrid.load(folder)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_flipped_bit_or_missing_file_in_a_small_model_is_refused(whole, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(whole / "model", folder)
+    data = bytearray((folder / "adapter.safetensors").read_bytes())
+    data[-1] ^= 64
+    (folder / "adapter.safetensors").write_bytes(data)
+    with pytest.raises(ModelError, match=r"adapter\.safetensors is not what was saved"):
+        hybrid.load(folder)
+    (folder / "adapter.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"adapter\.safetensors is missing"):
+        hybrid.load(folder)
+    (folder / "digests.json").write_text(json.dumps({"../../etc/passwd": "x"}))
+    with pytest.raises(ModelError, match="is missing"):
+        hybrid.load(folder)
+
+
+def test_an_adapter_of_an_adapter(whole, start, tmp_path, drawn):
+    folder = start(
+        tmp_path / "run", model=str(whole / "model"), vision=None, language=None, connector=None, epochs=0.5
+    )
+    described = json.loads((folder / "adapter.json").read_text())
+    assert described["base"]["model"] == str((whole / "model").resolve())
+    model, _ = load_adapter(folder)
+    assert model.config.connector["n_qubits"] == 3
+
+
+@pytest.mark.parametrize("kind", ["bin", "code"])
+def test_a_hostile_base_model_is_not_run(parts, tmp_path, kind):
+    folder = tmp_path / "llama"
+    shutil.copytree(parts / "llama", folder)
+    if kind == "bin":
+        (folder / "model.safetensors").unlink()
+        torch.save({"model.embed_tokens.weight": _Canary(tmp_path / "canary")}, folder / "pytorch_model.bin")
+    else:
+        config = json.loads((folder / "config.json").read_text())
+        config |= {
+            "model_type": "evil",
+            "auto_map": {"AutoConfig": "evil.Evil", "AutoModelForCausalLM": "evil.Evil"},
+        }
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "evil.py").write_text(
+            f"import os\nos.mkdir({str(tmp_path / 'canary')!r})\nclass Evil: pass\n"
+        )
+    with pytest.raises(ModelError, match="language model cannot be loaded"):
+        compose(parts / "clip", folder)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_presets_and_what_changes_them():
+    assert caption_presets() == ["scenes-mini", "tinyllama"]
+    tiny = load_caption_recipe("tinyllama", batch_size=3)
+    assert (tiny.vision, tiny.batch_size) == ("openai/clip-vit-base-patch32", 3)
+    assert tiny.connector == {"type": "quantum", "n_qubits": 4, "n_layers": 3}
+    assert tiny.lora.targets == ("q_proj", "v_proj")
+    other = load_caption_recipe("tinyllama", model="scenes-mini")
+    assert (other.vision, other.connector, other.model) == (None, None, "scenes-mini")
+    with pytest.raises(ValueError, match="did you mean tinyllama"):
+        load_caption_recipe("tinylama")
+    with pytest.raises(ValueError, match="either model, or vision and language"):
+        load_caption_recipe(None)
+    with pytest.raises(ValueError, match="together"):
+        load_caption_recipe(None, vision="x")
+
+
+def test_siglip_is_read_by_its_pooler(parts, tmp_path):
+    from transformers import SiglipImageProcessorPil, SiglipVisionConfig, SiglipVisionModel
+
+    config = SiglipVisionConfig(
+        hidden_size=24,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+    )
+    SiglipVisionModel(config).save_pretrained(tmp_path)
+    SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+    model, _ = compose(tmp_path, parts / "llama", {"type": "classical", "width": 4})
+    pixels = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(
+            model.vision_features(pixels), model.vision_tower(pixel_values=pixels).pooler_output
+        )
+
+
+def _command(recipe, drawn, cache, folder):
+    r = vars(recipe)
+    options = ["vision", "language", "connector_epochs", "epochs", "batch_size", "accumulate", "lora_rank"]
+    options += ["evaluate_every"]
+    named = [x for o in options for x in (f"--{o.replace('_', '-')}", str(r[o]))]
+    more = ["--n-qubits", "3", "--n-layers", "2", "--validation-share", "0.2", "--device", "cpu"]
+    where = ["--data", str(drawn), "--cache", str(cache), "--output", str(folder)]
+    return [sys.executable, "-m", "hybrid", "train", *named, *more, *where]
+
+
+def test_kill_and_signals_from_outside(recipe, drawn, cache, whole, tmp_path):
+    command = _command(recipe, drawn, cache, tmp_path / "run")
+    for number, seen in ((signal.SIGKILL, "connector/checkpoint-2"), (signal.SIGINT, "lora/checkpoint-2")):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            while not (tmp_path / "run" / seen).exists() and process.poll() is None:
+                time.sleep(0.005)
+            process.send_signal(number)
+            _, err = process.communicate()
+        if number == signal.SIGKILL:
+            assert process.returncode == -9
+        else:
+            assert process.returncode == 130, err
+            assert "interrupted; saved in" in err.splitlines()[-1]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == str(tmp_path / "run" / "model")
+    _same(tmp_path / "run", whole)
+
+
+def test_command_errors(run, drawn, parts, tmp_path, monkeypatch):
+    code, _, err = run("train", "--data", drawn)
+    assert code == 2
+    one_line(err, "either model, or vision and language")
+    code, _, err = run("train", "--epochs", 2)
+    assert code == 2
+    one_line(err, "--epochs needs --data")
+    code, _, err = run("train")
+    assert code == 2
+    one_line(err, "--preset or --data")
+    code, _, err = run("train", "--preset", "tinylama", "--data", drawn)
+    assert code == 2
+    one_line(err, "did you mean tinyllama")
+    code, _, err = run("train", "--preset", "tinyllama", "--data", tmp_path / "none")
+    assert code == 1
+    one_line(err, "no such file or folder")
+    monkeypatch.setattr("hybrid.loading._reachable", lambda *_: False)
+    began = time.monotonic()
+    code, _, err = run("train", "--preset", "tinyllama", "--data", drawn, "--output", tmp_path / "run")
+    assert code == 1
+    one_line(
+        err.splitlines()[-1], "openai/clip-vit-base-patch32", "the hub cannot be reached", "give a folder"
+    )
+    assert time.monotonic() - began < 60
+
+
+def test_two_processes_learn_what_one_learns_on_the_joint_batch(recipe, drawn, cache, start, tmp_path):
+    def command(folder, *launcher):
+        options = _command(recipe, drawn, cache, folder)[1:]
+        changed = ("--validation-share", "0", "--lora-dropout", "0", "--evaluate-every", "4")
+        return [sys.executable, *launcher, *options, *changed, "--accumulate", "1" if launcher else "2"]
+
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    several = subprocess.run(
+        command(tmp_path / "two", *launcher), capture_output=True, text=True, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert several.returncode == 0, several.stderr[-3000:]
+    assert several.stderr.count("lora: stage 2") == 1
+    training, _ = hold_out(read_pairs(drawn), 0, 0)
+    changed = vars(recipe) | {"accumulate": 2, "lora_dropout": 0.0, "evaluate_every": 4}
+    CaptionRun(
+        CaptionRecipe(**changed), training, [], tmp_path / "one", Setting(cache=cache, use_cpu=True)
+    ).run()
+    one, two = (load_file(tmp_path / name / "model" / "adapter.safetensors") for name in ("one", "two"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-5)
+    rows = (tmp_path / "two" / "lora" / "log.jsonl").read_text().splitlines()
+    assert len([row for row in rows if '"loss"' in row]) == 8
+
+
+@pytest.fixture
+def hub(parts, tmp_path, monkeypatch):
+    """A local cache of the hub that holds the tiny models under the names of the preset's; no network."""
+
+    def put(name, folder):
+        place = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
+        shutil.copytree(folder, place / "snapshots" / ("a" * 40))
+        (place / "refs").mkdir()
+        (place / "refs" / "main").write_text("a" * 40)
+
+    put("openai/clip-vit-base-patch32", parts / "clip")
+    put("TinyLlama/TinyLlama-1.1B-Chat-v1.0", parts / "llama")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return put
+
+
+def test_the_preset_runs_from_the_hubs_cache_and_pins_what_it_found(hub, run, drawn, cache, tmp_path):
+    options = ["--preset", "tinyllama", "--data", drawn, "--cache", cache, "--device", "cpu", "--epochs", 0.5]
+    code, _, err = run("train", *options, "--output", tmp_path / "run", "--offline")
+    assert code == 0, err
+    assert "36 of them quantum" in err
+    described = json.loads((tmp_path / "run" / "model" / "adapter.json").read_text())
+    assert described["base"] == {
+        "model": None,
+        "revision": None,
+        "vision": "openai/clip-vit-base-patch32",
+        "vision_revision": "a" * 40,
+        "language": "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+        "language_revision": "a" * 40,
+    }
+    assert described["lora"]["targets"] == ["q_proj", "v_proj"]
+    hub("me/mine", tmp_path / "run" / "model")
+    here, there = hybrid.load(tmp_path / "run" / "model")[0], hybrid.load("me/mine")[0]
+    for name, weight in here.state_dict().items():
+        assert torch.equal(weight, there.state_dict()[name])
+    code, _, err = run("train", *options, "--output", tmp_path / "other", "--vision-revision", "b" * 40)
+    assert code == 1
+    one_line(err, "openai/clip-vit-base-patch32", "at revision bbbb", "hub cannot be reached")
