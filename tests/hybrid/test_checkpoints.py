@@ -107,6 +107,25 @@ def test_killed_at_any_moment_the_one_before_loads(tmp_path, monkeypatch):
     assert not (tmp_path / ".part").exists()
 
 
+def test_a_folder_is_not_deleted_before_another_has_its_name(tmp_path, monkeypatch):
+    disk = _Disk(monkeypatch)
+    total = None
+    for last in range(100):
+        disk.last = None
+        _save(tmp_path / "c", "one")
+        disk.calls, disk.last = 0, last
+        try:
+            _save(tmp_path / "c", "two")
+        except _Killed:
+            disk.last = None
+            verify(tmp_path / "c" if (tmp_path / "c").exists() else tmp_path / ".part" / "c.before")
+        else:
+            total = last
+            break
+    assert total is not None
+    assert total > 8
+
+
 def test_a_folder_is_replaced_and_a_fault_leaves_the_old_one(tmp_path):
     _save(tmp_path / "c", "one")
     with pytest.raises(CheckpointError, match=r"cannot be written \(No space"), whole_folder(tmp_path / "c"):

@@ -45,6 +45,12 @@ def test_all_equal_cocos_own_scorers():
     )
 
 
+def test_a_word_said_again_and_again_counts_once():
+    said = [words_of(text) for text in (*CAPTIONS[:3], "soup soup soup bowl bowl")]
+    right = [[words_of(text) for text in texts] for texts in REFERENCES]
+    assert cider_d(said, right)["cider_d"] == pytest.approx(2.9463880060, rel=1e-8)
+
+
 def _of(metric, caption, *references):
     return metric([tuple(caption.split())], [[tuple(r.split()) for r in references]])
 
