@@ -20,8 +20,9 @@ caption: $(READY) ## Caption a picture: make caption IMAGE=img.jpg
 	@test -n "$(IMAGE)" || { echo "make caption: name a picture, as in: make caption IMAGE=docs/example.png" >&2; exit 2; }
 	@$(BIN)/hybrid caption "$(IMAGE)"
 
+# A process a core, up to four: each holds torch, JAX and the programs it compiled, about 2 GiB.
 test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-demo: $(READY) ## Run the tests of the web page in a browser (needs chromium)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test-demo]'
