@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install caption test bench lint types check train bundle clean
+.PHONY: help install caption test test-demo bench matrix lint types check docs train bundle clean
 
 help: ## List these targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,9 +23,17 @@ caption: $(READY) ## Caption a picture: make caption IMAGE=img.jpg
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest
 
+test-demo: $(READY) ## Run the tests of the web page in a browser (needs chromium)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test-demo]'
+	$(BIN)/python -m pytest tests/hybrid/test_demo.py
+
 bench: $(READY) ## Run the benchmarks, on a machine that does nothing else
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m pytest benchmarks --benchmark-only
+	$(BIN)/python -m pytest --benchmark-only --benchmark-json benchmark.json
+	$(BIN)/python -m benchmarks.report benchmark.json
+
+matrix: ## Run the fast tests with the oldest and the newest versions supported, in .matrix
+	PYTHON=$(PYTHON) bash tests/matrix.sh
 
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .
@@ -36,6 +44,9 @@ types: $(READY) ## Check types
 
 check: lint types test ## All that CI runs
 
+docs: $(READY) ## Write docs/cli.md anew from the help pages
+	$(BIN)/python -m hybrid.cli.reference > docs/cli.md
+
 train: $(READY) ## Train the bundled model anew, into runs/scenes-mini
 	$(BIN)/hybrid train --preset scenes-mini
 
@@ -43,4 +54,4 @@ bundle: $(READY) ## Ship the model of the last training run
 	$(BIN)/python -m hybrid.training.bundle runs/scenes-mini
 
 clean: ## Remove the environment and what tools left
-	rm -rf $(VENV) dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .matrix dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

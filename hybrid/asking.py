@@ -54,19 +54,21 @@ class Question:
         return self.model.vision_features(torch.cat(seen).to(self.model.device))
 
     @torch.inference_mode()
-    def generate(self, features: Tensor, **options: Any) -> Tensor:
-        """Answers as token ids ``(batch, length)``."""
-        ids = self.ids.expand(len(features), -1)
+    def generate(self, seen: Tensor, form: str = "vision_features", **options: Any) -> Tensor:
+        """Answers as token ids ``(batch, length)``.
+
+        Args:
+            seen: What `features` gave, or what the connector makes of it.
+            form: Which of the two: ``"vision_features"`` or ``"vision_tokens"``.
+            **options: Passed on to ``generate``.
+        """
+        ids = self.ids.expand(len(seen), -1)
         out: Tensor = self.model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            vision_features=features,
-            **self.options,
-            **options,
+            input_ids=ids, attention_mask=torch.ones_like(ids), **{form: seen}, **self.options, **options
         )
         return out[:, ids.shape[1] :]
 
-    def answers(self, features: Tensor) -> list[str]:
-        """Answers as text, each on one line."""
-        said = self.processor.tokenizer.batch_decode(self.generate(features), skip_special_tokens=True)
+    def answers(self, seen: Tensor, form: str = "vision_features") -> list[str]:
+        """Answers as text, each on one line; see `generate`."""
+        said = self.processor.tokenizer.batch_decode(self.generate(seen, form), skip_special_tokens=True)
         return [" ".join(text.split()) for text in said]

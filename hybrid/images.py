@@ -2,6 +2,7 @@
 
 import os
 import stat
+import struct
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +10,8 @@ from threading import Lock
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import STRIPBYTECOUNTS, STRIPOFFSETS, TiffImageFile
 
 from hybrid.data.results import printable
@@ -124,6 +126,7 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
         TypeError,
         OverflowError,
         EOFError,
+        struct.error,
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(f"{shown}: is damaged or cut short ({reason}); get a whole copy") from None
@@ -179,8 +182,22 @@ class _NoWarnings:
 _no_warnings = _NoWarnings()
 
 
+# How to undo what a camera's orientation says was done.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
 def _upright_rgb(picture: Image.Image) -> Image.Image:
-    picture = ImageOps.exif_transpose(picture)
+    turned = _TURNS.get(picture.getexif().get(Base.Orientation, 1))
+    if turned is not None:  # ImageOps.exif_transpose would also write the metadata anew, and fail at odd ones
+        picture = picture.transpose(turned)
     if picture.mode.startswith(("I", "F")):  # convert("RGB") would clip these, not scale them
         return _scaled(picture)
     if picture.has_transparency_data:

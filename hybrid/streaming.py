@@ -45,7 +45,20 @@ def stream_caption(
             "num_beams must be 1 to stream, since beams are only chosen at the end; leave it out"
         )
     question = Question(model, processor, prompt, max_new_tokens, generation)
-    features = question.features([question.look_at(picture)])
+    yield from stream_answer(question, question.features([question.look_at(picture)]))
+
+
+def stream_answer(question: Question, seen: Tensor, form: str = "vision_features") -> Iterator[str]:
+    """Answer a question of one picture, as `stream_caption` does.
+
+    Args:
+        question: What to ask.
+        seen: ``(1, ...)``; see `Question.generate`.
+        form: See `Question.generate`.
+
+    Yields:
+        Pieces that make up the answer when joined.
+    """
     pieces: SimpleQueue[str | BaseException | None] = SimpleQueue()
     stopped = Event()
 
@@ -59,8 +72,9 @@ def stream_caption(
     def generate() -> None:
         try:
             question.generate(
-                features,
-                streamer=Pieces(processor.tokenizer, skip_prompt=True, skip_special_tokens=True),
+                seen,
+                form,
+                streamer=Pieces(question.processor.tokenizer, skip_prompt=True, skip_special_tokens=True),
                 stopping_criteria=[
                     lambda ids, _: ids.new_full(ids.shape[:1], stopped.is_set(), dtype=torch.bool)
                 ],

@@ -5,6 +5,7 @@ program that torch's autograd sees as one function.
 """
 
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
+from qproj.interop.qnode import from_qnode
 from qproj.layers import QuantumLayer
 from qproj.projection import QuantumProjection
 
@@ -21,4 +22,5 @@ __all__ = [
     "QuantumProjection",
     "WeightSlot",
     "__version__",
+    "from_qnode",
 ]

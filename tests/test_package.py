@@ -37,3 +37,17 @@ def test_every_direct_dependency_is_pinned_within_its_range():
             assert pins[requirement.name.lower()] in requirement.specifier, requirement
     assert pins["torch"] == "2.13.0"
     assert not [name for name in pins if name.startswith(("nvidia", "torchvision", "triton"))]
+
+
+def test_the_oldest_versions_tested_are_the_lower_bounds():
+    import tomllib
+
+    from packaging.requirements import Requirement
+
+    oldest = dict(re.findall(r"^(\w+)==(\S+)$", (ROOT / "tests" / "oldest.txt").read_text(), re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = map(Requirement, project["dependencies"] + project["optional-dependencies"]["pennylane"])
+    bounds = {r.name: next(s.version for s in r.specifier if s.operator == ">=") for r in wanted}
+    assert set(oldest) == {"torch", "jax", "pennylane", "transformers"}
+    for name, version in oldest.items():
+        assert Requirement(f"x=={bounds[name]}").specifier.contains(version), name

@@ -1,4 +1,4 @@
-"""PennyLane lightning.qubit: adjoint differentiation on the device, complex64, a circuit a sample.
+"""PennyLane lightning.qubit: adjoint differentiation on the device, a circuit a sample.
 
 https://docs.pennylane.ai/projects/lightning/en/stable/lightning_qubit/device.html, and `device_vjp` of QNode:
 https://docs.pennylane.ai/en/stable/code/api/pennylane.QNode.html
@@ -31,7 +31,8 @@ def build(circuit: Circuit, weights: nn.Parameter, *, device_vjp: bool) -> Step:
     """See `benchmarks.peers.build`."""
     import pennylane as qml
 
-    device = qml.device("lightning.qubit", wires=circuit.n_qubits, c_dtype=np.complex64)
+    c_dtype = np.complex128 if weights.dtype == torch.float64 else np.complex64
+    device = qml.device("lightning.qubit", wires=circuit.n_qubits, c_dtype=c_dtype)
 
     @qml.qnode(device, interface="torch", diff_method="adjoint", device_vjp=device_vjp)
     def node(x: Tensor, w: Tensor) -> list[object]:

@@ -13,9 +13,15 @@ import click
 # imported inside it, so that help and usage errors come at once.
 COMMANDS = {
     "caption": "Caption pictures.",
+    "train": "Train a model: by a preset's recipe, or on your own pictures and captions.",
     "distill": "Start a quantum connector from a trained classical one.",
     "eval": "Score a model's captions against references.",
-    "train": "Train a model: by a preset's recipe, or on your own pictures and captions.",
+    "compare": "Score several models on the same pictures, side by side.",
+    "models": "List the models that are there without a download.",
+    "info": "Describe a model, its circuit, and what is installed.",
+    "draw": "Draw a model's circuit.",
+    "demo": "Open a web page to try pictures on.",
+    "completion": "Print what makes a shell complete commands and options.",
 }
 
 
@@ -102,6 +108,8 @@ def main() -> None:
 
     Exit code 0: all done; 1: something failed; 2: wrong usage; 130 and 143: stopped by SIGINT and SIGTERM.
     """
+    # An application may say this, a library must not: the circuit needs little, CLIP and Llama the rest.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     handlers = {number: _handle(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         sys.exit(_run(sys.argv[1:] or ["--help"]))

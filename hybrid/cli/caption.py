@@ -73,9 +73,9 @@ Source = str | IO[bytes]
 def command(ctx: click.Context, /, images: tuple[str, ...], recursive: bool, **options: Any) -> int:
     """Caption pictures.
 
-    Name pictures, folders, or patterns in quotes; - is a picture on stdin. Files are searched in natural
-    order, and a folder's files by their ending. A picture that cannot be read is an error of its own: it is
-    named on stderr, the others are done, and the exit code is 1.
+    Name pictures, folders, or patterns in quotes; - is a picture on stdin. A folder stands for the pictures
+    in it, found by their endings, in natural order. A picture that cannot be read is named on stderr, the
+    others are done, and the exit code is 1.
     """
     o = Request(ctx, **options)
     names = find_pictures(images, recursive)

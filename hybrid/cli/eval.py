@@ -10,20 +10,21 @@ from hybrid.cli.command import Command, switch
 from hybrid.cli.data import cache_option, data_option, offline_option, read_data
 from hybrid.cli.model import load_model, model_options
 
-_SPLITS = ("test", "val", "train")
-
-
-@click.command(name="eval", cls=Command)
-@data_option("Pictures and references")
-@click.option(
+split_option = click.option(
     "--split",
-    type=click.Choice(_SPLITS),
+    type=click.Choice(("test", "val", "train")),
     default="test",
     show_default=True,
     help="Which part, where the data has parts.",
 )
+limit_option = click.option("--limit", type=click.IntRange(2), metavar="N", help="Only the first N pictures.")
+
+
+@click.command(name="eval", cls=Command)
+@data_option("Pictures and references")
+@split_option
 @model_options
-@click.option("--limit", type=click.IntRange(2), metavar="N", help="Only the first N pictures.")
+@limit_option
 @click.option(
     "--max-new-tokens", type=click.IntRange(1), default=50, show_default=True, help="Longest caption."
 )
@@ -91,10 +92,15 @@ def command(**o: Any) -> int:
         }
         if o["captions"]:
             report["captions"] = {pair.image: said for pair, said in zip(pairs, captions, strict=True)}
-        part = o["output"].with_name(f".{o['output'].name}.part")
-        part.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(o["output"])
+        write_report(o["output"], report)
     return 0
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """Write JSON, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
 
 
 def table(scores: dict[str, dict[str, float]]) -> list[str]:

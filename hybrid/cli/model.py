@@ -28,9 +28,8 @@ def _complete_backend(
     return [CompletionItem(name) for name in backends() if name.startswith(incomplete)]
 
 
-def _complete_model(
-    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def complete_model(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a preset's name, or else a folder's."""
     presets = [CompletionItem(name) for name in MODELS if name.startswith(incomplete)]
     return presets or [CompletionItem(incomplete, type="dir")]
 
@@ -38,7 +37,7 @@ def _complete_model(
 model_option = click.option(
     "--model",
     metavar="NAME",
-    shell_complete=_complete_model,
+    shell_complete=complete_model,
     help="A preset, a folder, or owner/name on the hub. [default: scenes-mini]",
 )
 device_option = click.option(

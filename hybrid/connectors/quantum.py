@@ -99,8 +99,30 @@ class QuantumConnector(Connector):
     def tokens(self, x: Tensor) -> Tensor:
         """See `Connector.tokens`."""
         p = self.projection
-        values = p.circuit(p.reduce(x))
-        token: Tensor = p.expand((values - self.values_mean) @ self.values_map)
+        return self.tokens_of(p.circuit(p.reduce(x)))
+
+    def angles(self, features: Tensor) -> Tensor:
+        """What goes into the circuit.
+
+        Args:
+            features: ``(batch, vision_hidden_size)``.
+
+        Returns:
+            ``(batch, n_inputs)``, in radians where the encoding takes angles.
+        """
+        angles: Tensor = self.projection.reduce(self._standardised(features))
+        return angles
+
+    def tokens_of(self, values: Tensor) -> Tensor:
+        """What the language model is given for expectation values, whoever measured them.
+
+        Args:
+            values: ``(batch, n_outputs)``.
+
+        Returns:
+            ``(batch, n_tokens * hidden_size)``.
+        """
+        token: Tensor = self.projection.expand((values - self.values_mean) @ self.values_map)
         return token
 
     def _values(self, x: Tensor) -> Tensor:

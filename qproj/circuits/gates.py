@@ -6,7 +6,7 @@ A gate is of one of five kinds, and each runner needs to know no more than the k
 - a rotation `exp(-i t Z...Z / 2)` about Z on every wire of the gate, which is diagonal,
 - a fixed one-qubit unitary,
 - a permutation of the basis states of its wires, such as CNOT,
-- a product of gates of these kinds, such as CZ or CRX; equal up to a global phase.
+- a product of gates of these kinds, such as CZ or CRX; equal up to a global phase, which is noted.
 
 Names are PennyLane's, so that its backend finds the operation by the same name. Matrices follow Nielsen
 and Chuang, "Quantum Computation and Quantum Information", section 4.2.
@@ -96,6 +96,8 @@ class GateKind:
         decomposition: `(wires, parameter) -> gates`, in the order in which they act.
         frequencies: Of an expectation value as a function of the angle: the positive differences of the
             generator's eigenvalues. They decide the parameter-shift rule.
+        phase: What a decomposition leaves out: the gate is `exp(1j * phase * t)` times it, where `t` is the
+            angle, or 1 for gates without one. Expectation values do not see it, amplitudes do.
     """
 
     n_wires: int
@@ -105,6 +107,7 @@ class GateKind:
     permutation: tuple[int, ...] | None = None
     decomposition: Callable[[tuple[int, ...], Parameter | None], tuple[Gate, ...]] | None = None
     frequencies: tuple[float, ...] = ()
+    phase: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ GATES: Registry[GateKind] = Registry("gate name")
 GATES.add("RX", GateKind(1, generator=PAULI_X, frequencies=_PAULI))
 GATES.add("RY", GateKind(1, generator=PAULI_Y, frequencies=_PAULI))
 GATES.add("RZ", GateKind(1, generator=PAULI_Z, frequencies=_PAULI))
-GATES.add("PhaseShift", GateKind(1, decomposition=_phase_shift, frequencies=_PAULI))
+GATES.add("PhaseShift", GateKind(1, decomposition=_phase_shift, frequencies=_PAULI, phase=0.5))
 GATES.add("Hadamard", GateKind(1, matrix=((_H, _H), (_H, -_H))))
 GATES.add("PauliX", GateKind(1, matrix=PAULI_X))
 GATES.add("PauliY", GateKind(1, matrix=PAULI_Y))
@@ -236,11 +239,14 @@ GATES.add("T", GateKind(1, matrix=((1, 0), (0, cmath.exp(1j * math.pi / 4)))))
 GATES.add("CNOT", GateKind(2, permutation=(0, 1, 3, 2)))
 GATES.add("SWAP", GateKind(2, permutation=(0, 2, 1, 3)))
 GATES.add("Toffoli", GateKind(3, permutation=(0, 1, 2, 3, 4, 5, 7, 6)))
-GATES.add("CZ", GateKind(2, decomposition=_controlled_z))
+GATES.add("CZ", GateKind(2, decomposition=_controlled_z, phase=math.pi / 4))
 GATES.add("IsingZZ", GateKind(2, z_rotation=True, frequencies=_PAULI))
 GATES.add("IsingXX", GateKind(2, decomposition=_between([_X_BASIS] * 2, "IsingZZ"), frequencies=_PAULI))
 GATES.add("IsingYY", GateKind(2, decomposition=_between([_Y_BASIS] * 2, "IsingZZ"), frequencies=_PAULI))
 GATES.add("CRZ", GateKind(2, decomposition=_controlled_rz, frequencies=_CONTROLLED))
 GATES.add("CRX", GateKind(2, decomposition=_between([_AS_IT_IS, _X_BASIS], "CRZ"), frequencies=_CONTROLLED))
 GATES.add("CRY", GateKind(2, decomposition=_between([_AS_IT_IS, _Y_BASIS], "CRZ"), frequencies=_CONTROLLED))
-GATES.add("ControlledPhaseShift", GateKind(2, decomposition=_controlled_phase, frequencies=_PAULI))
+GATES.add(
+    "ControlledPhaseShift",
+    GateKind(2, decomposition=_controlled_phase, frequencies=_PAULI, phase=0.25),
+)

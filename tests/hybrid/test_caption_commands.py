@@ -113,6 +113,31 @@ def test_a_distilled_connector_says_nearly_the_same_and_learns_on(run, teacher, 
     assert after["bleu_1"] > 0.6
 
 
+def test_models_side_by_side(run, teacher, drawn, made, tmp_path):
+    file, options = (
+        tmp_path / "both.json",
+        ["--data", drawn, "--cache", made, "--device", "cpu", "--limit", 20],
+    )
+    code, out, err = run("compare", teacher, "scenes-mini", *options, "--output", file)
+    assert code == 0, err
+    head, *rows = out.splitlines()
+    assert head.split() == ["model", "model", "scenes-mini"]
+    cells = {" ".join(row.split()[:-2]): row.split()[-2:] for row in rows}
+    assert cells["connector"] == ["classical", "quantum"]
+    assert cells["quantum"] == ["0", "108"]
+    found = json.loads(file.read_text())["models"]
+    for name in (str(teacher), "scenes-mini"):
+        assert found[name]["cider_d, shuffled"] < 0.3 * found[name]["cider_d"]
+    alone = tmp_path / "alone.json"
+    _evaluate(run, "scenes-mini", drawn, made, "--limit", 20, "--no-picture-check", "--output", alone)
+    scores = json.loads(alone.read_text())["scores"]["picture"]
+    assert {name: found["scenes-mini"][name] for name in scores} == scores
+    for models, words in ((["scenes-mini"], "name at least 2"), (["scenes-mini"] * 2, "named twice")):
+        code, _, err = run("compare", *models, *options)
+        assert code == 2
+        one_line(err, words)
+
+
 def test_perplexity_is_that_of_a_loop(teacher, drawn, made, run):
     model, processor = hybrid.load(teacher)
     pairs = [pair for pair in read_pairs(drawn) if pair.split == "test"][:5]

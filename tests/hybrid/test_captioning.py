@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import hybrid
-from hybrid.captioning import caption_pictures
+from hybrid.captioning import caption_files, caption_pictures
 from hybrid.loading import ModelError, _reachable, use_backend
 
 
@@ -33,6 +33,37 @@ def test_captions_come_batch_by_batch(tiny, pictures):
     next(captions)
     assert read == [0, 1]
     assert len(list(captions)) == 4
+
+
+def test_files_come_batch_by_batch_and_errors_at_once(tiny, pictures, tmp_path):
+    """Read ahead are two batches, not a folder; and a thousand bad files do not wait for a good one."""
+    pictures[0].save(tmp_path / "good.png")
+    taken = []
+
+    def sources(name):
+        for i in range(100):
+            taken.append(i)
+            yield tmp_path / name
+
+    for name, most in (("good.png", 2 * 3 + 3 + 1), ("none.png", 2 * 3 + 1 + 1)):
+        taken.clear()
+        results = caption_files(*tiny, sources(name), batch_size=3, max_new_tokens=3)
+        first = next(results)
+        assert first.image == str(tmp_path / name)
+        assert len(taken) <= most
+        results.close()
+    assert first.error == "no such file; check the path"
+
+
+def test_files_are_captioned_as_pictures_are(tiny, pictures, tmp_path):
+    for i, picture in enumerate(pictures):
+        picture.save(tmp_path / f"{i}.png")
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    wanted = hybrid.caption(pictures, model=tiny)
+    for batch_size in (1, 2, 16):
+        results = list(caption_files(*tiny, [*paths, pictures[0]], batch_size=batch_size))
+        assert [result.caption for result in results] == [*wanted, wanted[0]]
+        assert [result.image for result in results] == [*map(str, paths), "the picture"]
 
 
 def test_too_long_for_the_context(tiny, pictures):

@@ -184,6 +184,19 @@ def test_sidecars(run, folder):
     assert (where / "1.txt").read_text() != "by hand"
 
 
+def test_a_row_is_not_written_twice_for_a_lost_sidecar(run, folder, tmp_path):
+    where, _ = folder
+    args = ("caption", where, "--format", "jsonl", "--output", tmp_path / "out.jsonl", "--sidecar")
+    run(*args)
+    (where / "1a.png").unlink()
+    sidecar = where / "1.txt"
+    said = sidecar.read_text()
+    sidecar.unlink()
+    assert run(*args, "--skip-existing") == (0, "", "")
+    assert sidecar.read_text() == said
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
+
+
 def test_two_pictures_with_one_sidecar(run, scenes, tmp_path):
     Image.open(scenes[1][0]).save(tmp_path / "0.bmp")
     code, out, err = run("caption", "--sidecar", tmp_path / "0.png", tmp_path / "0.bmp")

@@ -11,6 +11,7 @@ from hybrid.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+DOCS = (ROOT / "docs").glob("*.md")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -47,17 +48,22 @@ def test_the_readmes_picture_gets_the_readmes_caption():
     assert hybrid.caption(ROOT / "docs" / "example.png") == caption
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "docs/miniature.md",
-        "docs/performance.md",
-        "docs/training.md",
-    ],
-)
+def test_pennylane_page_runs(capsys):
+    """Its blocks are one program."""
+    text = (ROOT / "docs" / "pennylane.md").read_text()
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, names)
+    printed = capsys.readouterr().out
+    assert set(names["bell"]()) == {"00", "11"}
+    assert "expval: Z0, Z1" in printed
+    assert "that of RX on wires [0] is a product of inputs and weights" in printed
+
+
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in DOCS)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document):
     text = (ROOT / document).read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):

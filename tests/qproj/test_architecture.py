@@ -63,6 +63,11 @@ RULES = {
         "qproj.layers",
     ],
     "bridge": ["pennylane", "qproj.backends", "qproj.layers", "qproj.operator"],
+    # Loaded with the package, so that it must be light.
+    "interop/qnode.py": ["jax", "qproj.simulation", "qproj.bridge", "qproj.interop.execution"],
+    "interop/tapes.py": ["jax", "torch", "qproj.simulation", "qproj.bridge", "qproj.layers"],
+    "interop/execution.py": ["torch", "pennylane", "qproj.bridge", "qproj.backends", "qproj.layers"],
+    "interop/device.py": ["jax", "torch", "qproj.bridge", "qproj.backends", "qproj.layers"],
     "layers.py": [
         *("jax", "pennylane", "qproj.differentiation", "qproj.bridge"),
         *("qproj.simulation.engine", "qproj.simulation.statevector"),
@@ -91,7 +96,10 @@ def test_torch_and_jax_meet_in_the_bridge_only():
 
 
 def test_pennylane_is_imported_when_used():
-    for path in ROOT.rglob("*.py"):
+    # What PennyLane itself loads, by an entry point.
+    plugin = {ROOT / "interop" / "device.py", ROOT / "interop" / "preprocessing.py"}
+    for path in set(ROOT.rglob("*.py")) - plugin:
+        assert not any(is_in(m, [f"qproj.interop.{p.stem}" for p in plugin]) for m in imports(path)), path
         assert not any(is_in(m, ["pennylane"]) for m in imports(path, top_level=True)), path
 
 
@@ -132,7 +140,7 @@ assert torch.get_default_dtype() == torch.float32
 
 def test_version_and_surface():
     circuits = {"Circuit", "Constant", "Gate", "Hamiltonian", "InputSlot", "PauliWord", "WeightSlot"}
-    assert set(qproj.__all__) == circuits | {"QuantumLayer", "QuantumProjection", "__version__"}
+    assert set(qproj.__all__) == circuits | {"QuantumLayer", "QuantumProjection", "__version__", "from_qnode"}
     try:
         installed = metadata.version("qproj")
     except metadata.PackageNotFoundError:

@@ -118,6 +118,22 @@ def test_single_precision_gradients_are_as_good_as_promised():
             np.testing.assert_allclose(one, other, atol=2e-5)
 
 
+@pytest.mark.parametrize("strategy", ["dense", "fused-2"])
+def test_what_is_not_needed_is_not_computed(strategy):
+    circuit = Circuit(6, 4)
+    program = engine.program(circuit, strategy, "adjoint")
+    x, w = np.zeros((8, 6), np.float32), np.zeros(circuit.weight_shape, np.float32)
+    values, residuals = program.forward(x, w)
+    flops = {}
+    for needs in [(True, True), (True, False), (False, True)]:
+        arguments = (residuals, x, w, np.ones_like(values))
+        assert [g is not None for g in program.backward(*arguments, needs)] == list(needs)
+        analysis = program.backward.lower(*arguments, needs).compile().cost_analysis()
+        flops[needs] = analysis["flops"]
+    assert flops[True, False] < 0.9 * flops[True, True]
+    assert flops[False, True] < flops[True, True]
+
+
 def test_adjoint_keeps_one_state_whatever_the_depth():
     for n_layers in (1, 4, 12):
         circuit = Circuit(5, n_layers)

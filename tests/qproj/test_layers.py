@@ -137,6 +137,22 @@ def test_weights_of_another_dtype():
     assert layer.double()(x.float()).dtype == torch.float32
 
 
+@pytest.mark.parametrize("diff_method", ["adjoint", "backprop", "parameter-shift"])
+def test_single_precision_after_double(diff_method):
+    """One circuit in both, one after the other in a process; the words are of several sorts."""
+    words = [qproj.PauliWord("X", (0,)), qproj.PauliWord("YZ", (1, 2)), qproj.PauliWord("Z", (2,), 0.3)]
+    layer = qproj.QuantumLayer(
+        3, 2, encoding="iqp", observables=words, diff_method=diff_method, generator=generator()
+    )
+    x = torch.randn(2, 3, generator=generator(3))
+    gradients = []
+    for dtype in (torch.float64, torch.float32):
+        layer.zero_grad()
+        layer.to(dtype)(x.to(dtype)).sum().backward()
+        gradients.append(layer.weights.grad.double())
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=0)
+
+
 def test_autocast():
     proj = projection()
     x = torch.randn(4, 16, generator=generator(1))

@@ -78,12 +78,14 @@ def test_closed_form_of_higher_derivatives():
 
 def test_gradient_penalty_trains_the_weights():
     layer = make()
-    x = sample(3, 2).requires_grad_()  # three rows run as four: rows that were added must not count
+    x = sample(5, 2).requires_grad_()  # five rows run as six: the one that was added must not count
 
     def penalty():
         (slope,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
         return slope.square().sum()
 
+    (plain,) = torch.autograd.grad(layer(x).sum(), x)
+    close(penalty(), plain.square().sum())
     (found,) = torch.autograd.grad(penalty(), layer.weights)
     step = 1e-5
     for index in [(0, 0, 0), (0, 1, 1)]:

@@ -1,0 +1,75 @@
+"""A guard: `python -m benchmarks.compare OLD.json NEW.json` fails where a ratio fell by more than 25 %.
+
+Ratios, not times: two runs may be on different machines, or at different hours of a shared one. Each cell's
+ratio is the layer against the peer that was fastest in OLD.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.results import Result, ResultError, geometric_mean, load, ratio_of
+
+FALL = 0.25
+
+
+def compare(old: Result, new: Result, fall: float = FALL) -> tuple[list[str], list[str]]:
+    """Find what fell.
+
+    Args:
+        old: The result to hold on to.
+        new: The result to judge.
+        fall: The part of a ratio that may be lost.
+
+    Returns:
+        A line for each cell that both have, and one for each that fell or is wrong now.
+
+    Raises:
+        ResultError: If they have no cell in common.
+    """
+    lines, fallen, changes = [], [], []
+    latest = {(c.cell, c.direction): c for c in new.comparisons()}
+    for before in old.comparisons():
+        after, fastest = latest.get((before.cell, before.direction)), before.fastest
+        if after is None or fastest is None:
+            continue
+        where = f"{before.cell}, {before.direction}, against {fastest.peer}"
+        if fastest.peer in after.wrong:
+            fallen.append(f"{where}: results disagree now")
+            continue
+        if fastest.peer not in after.peers:
+            continue
+        was, now = ratio_of(fastest)["median"], ratio_of(after.peers[fastest.peer])["median"]
+        changes.append(now / was)
+        line = f"{where}: {was:.2f} -> {now:.2f} ({now / was - 1:+.0%})"
+        lines.append(line)
+        if now < (1 - fall) * was:
+            fallen.append(line)
+    if not lines and not fallen:
+        raise ResultError("OLD and NEW have no cell and peer in common, so there is nothing to compare")
+    if changes:
+        lines.append(f"all {len(changes)}: {geometric_mean(changes) - 1:+.0%} in the geometric mean")
+    return lines, fallen
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compare, print, and return the exit code: 1 where a ratio fell, 2 where a file is not a result."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__.splitlines()[0])
+    parser.add_argument("old", type=Path, metavar="OLD.json")
+    parser.add_argument("new", type=Path, metavar="NEW.json")
+    given = parser.parse_args(arguments)
+    try:
+        lines, fallen = compare(load(given.old), load(given.new))
+    except ResultError as error:
+        print(f"compare: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(lines))
+    for line in fallen:
+        print(f"compare: fell by more than {FALL:.0%}: {line}", file=sys.stderr)
+    return int(bool(fallen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

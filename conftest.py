@@ -1,0 +1,37 @@
+"""Options of the benchmarks, and where they are: ``pytest --benchmark-only`` runs them, pytest never."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; here, since pytest reads only this file before it knows which folders it collects."""
+    group = parser.getgroup("benchmarks", "benchmarks of this repository")
+    group.addoption("--grid", default="default", metavar="NAME", help="what is measured: default or full")
+    group.addoption("--peers", metavar="NAMES", help="whom to measure, separated by commas; all by default")
+    group.addoption("--device", default="cpu", metavar="NAME", help="where: cpu or cuda")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options, and collect `benchmarks` instead of `tests` for `--benchmark-only` alone."""
+    from benchmarks.grid import GRIDS
+    from benchmarks.peers import chosen
+
+    if config.option.grid not in GRIDS:
+        raise pytest.UsageError(f"--grid must be one of {', '.join(GRIDS)}, but was {config.option.grid!r}")
+    if config.option.device not in ("cpu", "cuda"):
+        raise pytest.UsageError(f"--device must be cpu or cuda, but was {config.option.device!r}")
+    try:
+        chosen(config.option.peers)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    only = config.getoption("benchmark_only", default=False)
+    if only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        config.args = ["benchmarks"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> None:
+    """Leave out the machine's name in its network; here, so that a comparison finds it left out as well."""
+    machine_info["node"] = ""

@@ -1,0 +1,49 @@
+"""``hybrid draw``: a model's circuit as text or as a figure."""
+
+from pathlib import Path
+
+import click
+
+from hybrid.cli.command import Command
+from hybrid.cli.model import load_model, model_option
+
+_ENDINGS = (".png", ".svg", ".pdf")
+
+
+@click.command(name="draw", cls=Command)
+@model_option
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write a figure, by PennyLane's drawer: .png, .svg or .pdf. [default: text to stdout]",
+)
+def command(model: str | None, output: Path | None) -> None:
+    """Draw a model's circuit.
+
+    In the text, x3 is input 3 and w5 is weight 5, both angles in radians.
+    """
+    if output and output.suffix.lower() not in _ENDINGS:
+        raise click.UsageError(f"--output {output}: must end in {', '.join(_ENDINGS)}")
+    loaded, _ = load_model(model)
+    from hybrid.description import quantum_layers
+
+    layers = quantum_layers(loaded)
+    if not layers:
+        raise click.UsageError(f"--model {model}: its connector has no circuit to draw")
+    if output is None:
+        for layer in layers:
+            click.echo(str(layer.circuit))
+        return
+    try:
+        import matplotlib as mpl
+
+        from qproj.backends.pennylane_drawing import figure
+
+        mpl.use("Agg")
+        drawn = figure(layers[0].circuit)
+    except ImportError as error:
+        raise click.ClickException(
+            f"a figure needs PennyLane and matplotlib ({error}); pip install 'qproj[draw]', or drop --output"
+        ) from None
+    drawn.savefig(output)

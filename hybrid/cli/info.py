@@ -1,0 +1,61 @@
+"""``hybrid info``: what a model is made of, how its circuit runs, and what is installed."""
+
+import click
+
+from hybrid.cli import versions
+from hybrid.cli.command import Command
+from hybrid.cli.model import backends, complete_model, load_model
+
+
+@click.command(name="info", cls=Command)
+@click.argument("model", required=False, shell_complete=complete_model)
+@click.option(
+    "--batch", type=click.IntRange(1), default=16, show_default=True, help="Pictures at a time, for the plan."
+)
+def command(model: str | None, batch: int) -> None:
+    """Describe a model, its circuit, and what is installed.
+
+    MODEL is a preset, a folder, or owner/name on the hub; scenes-mini if left out.
+    """
+    loaded, _ = load_model(model)
+    from hybrid.description import count_parameters, devices, quantum_layers
+
+    config, count = loaded.config, count_parameters(loaded)
+    _section(
+        "model",
+        {
+            "folder": config.name_or_path,
+            "vision": f"{config.vision_config.model_type}, width {config.vision_hidden_size}",
+            "connector": ", ".join(f"{name} {value}" for name, value in (config.connector or {}).items()),
+            "language": f"{config.text_config.model_type}, width {config.hidden_size}",
+        },
+    )
+    _section(
+        "parameters",
+        {
+            "frozen": f"{count.frozen:,}  vision tower and language model",
+            "LoRA": f"{count.lora:,}"
+            + "  merged into the language model, if there was any" * (not count.lora),
+            "linear": f"{count.linear:,}  of the connector",
+            "quantum": f"{count.quantum:,}  angles of the circuit",
+            "total": f"{count.total:,}",
+        },
+    )
+    for layer in quantum_layers(loaded):
+        click.echo(f"circuit\n{_indented(layer.circuit)}\n")
+        click.echo(f"plan\n{_indented(layer.plan(batch))}\n")
+    _section("backends", dict.fromkeys(backends(), ""))
+    _section("devices", dict.fromkeys(devices(), ""))
+    _section("versions", versions())
+
+
+def _section(title: str, lines: dict[str, str]) -> None:
+    width = max(map(len, lines)) + 2
+    click.echo(title)
+    for name, value in lines.items():
+        click.echo(f"  {name:{width}}{value}".rstrip())
+    click.echo()
+
+
+def _indented(thing: object) -> str:
+    return "\n".join(f"  {line}" for line in str(thing).splitlines())

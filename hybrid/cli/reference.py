@@ -1,0 +1,62 @@
+"""``python -m hybrid.cli.reference``: the help pages of all commands as docs/cli.md."""
+
+import sys
+from typing import Any
+
+import click
+
+from hybrid.cli import COMMANDS, group
+
+_WIDTH = 100
+_HEAD = """# The command line
+
+Written by `make docs` from what `--help` says; do not edit it by hand.
+
+- **stdout is for data.** Progress, notes and errors go to stderr: a bar where that is a terminal, and
+  otherwise only what a person has to know. An error is one line: what, why, and the way out.
+- **Exit codes**: 0 all done; 1 something failed; 2 wrong usage; 130 and 143 stopped by SIGINT and SIGTERM.
+  Whatever was written before stays written.
+- **Options from a file**: `--config run.toml` with a line for each option, under its name:
+  `max-new-tokens = 20`, `recursive = true`, `format = "jsonl"`. A flag on the command line wins; all faults
+  of the file are named at once.
+- `--traceback`, or `HYBRID_DEBUG=1` in the environment, shows where an error came from.
+- `eval "$(hybrid completion bash)"` makes the shell complete commands, options, models and backends.
+
+## From one picture to many thousands
+```sh
+hybrid caption img.jpg                    # the caption
+hybrid caption photos --recursive --format jsonl --output captions.jsonl
+hybrid caption photos --recursive --format jsonl --output captions.jsonl --skip-existing  # if it was stopped
+hybrid caption 'photos/*.png' --sidecar   # img.txt beside img.png
+cat img.jpg | hybrid caption - --stream   # words as they come
+```
+
+Results are written in the order of the pictures, each as soon as its batch is done. A picture that fails is
+a row with an `error` in json, jsonl and csv, and a line on stderr. With `--skip-existing` such pictures are
+tried again, and their old rows taken away.
+"""
+
+
+def reference() -> str:
+    """The help pages of all commands, in Markdown."""
+    top = click.Context(group, info_name="hybrid", **_settings())
+    parts = [_HEAD, _page("hybrid", group.get_help(top))]
+    for name in COMMANDS:
+        command = group.get_command(top, name)
+        assert command is not None
+        ctx = click.Context(command, parent=top, info_name=name, **_settings())
+        parts.append(_page(f"hybrid {name}", command.get_help(ctx)))
+    return "\n".join(parts)
+
+
+def _settings() -> dict[str, Any]:
+    return {**group.context_settings, "terminal_width": _WIDTH, "max_content_width": _WIDTH}
+
+
+def _page(title: str, text: str) -> str:
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return f"## {title}\n```\n{lines}\n```\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,116 @@
+"""Circuits on NumPy arrays: expectation values, vector-Jacobian products, final states. JAX, without torch.
+
+Programs are compiled once for a circuit, a precision and a size of batch, to few of which batches are padded.
+Precision is that of the weights, set for the calling thread and for the call alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj.circuits.circuit import Circuit
+from qproj.simulation import engine
+from qproj.simulation.planning import choose
+from qproj.simulation.states import FromStates, block_of, final_states
+
+Floats = NDArray[np.floating[Any]]
+Residuals = Any
+
+
+def states(circuit: Circuit, inputs: Floats, weights: Floats) -> NDArray[np.complexfloating[Any, Any]]:
+    """Final states; see `qproj.simulation.states.final_states`."""
+    with _precision(weights):
+        return np.asarray(final_states(circuit, _padded(inputs), weights))[: len(inputs)]
+
+
+def expectations(circuit: Circuit, inputs: Floats, weights: Floats) -> Floats:
+    """Expectation values.
+
+    Args:
+        circuit: The circuit.
+        inputs: `(batch, n_features)`, or states to start from as `FromStates` has them.
+        weights: `circuit.weight_shape`, same dtype.
+
+    Returns:
+        `(batch, n_outputs)`.
+    """
+    with _precision(weights):
+        run, *_ = _compiled(circuit, inputs)
+        return np.asarray(run(_padded(inputs), weights))[: len(inputs)]
+
+
+def forward(circuit: Circuit, inputs: Floats, weights: Floats) -> tuple[Floats, Residuals]:
+    """Expectation values, as from `expectations`, and what `backward` takes."""
+    with _precision(weights):
+        _, walk, _ = _compiled(circuit, inputs)
+        values, residuals = walk(_padded(inputs), weights)
+        return np.asarray(values)[: len(inputs)], residuals
+
+
+def backward(
+    circuit: Circuit, residuals: Residuals, inputs: Floats, weights: Floats, cotangents: Floats
+) -> tuple[Floats, Floats]:
+    """One vector-Jacobian product.
+
+    Args:
+        circuit: As given to `forward`.
+        residuals: What `forward` returned.
+        inputs: As given to `forward`.
+        weights: As given to `forward`.
+        cotangents: `(batch, n_outputs)`.
+
+    Returns:
+        Gradients for the inputs, `(batch, n_features)`, and for the weights, summed over the batch.
+    """
+    with _precision(weights):
+        *_, walk_back = _compiled(circuit, inputs)
+        by_inputs, by_weights = walk_back(
+            residuals, _padded(inputs), weights, _padded(cotangents.astype(weights.dtype))
+        )
+        return np.asarray(by_inputs)[: len(inputs)], np.asarray(by_weights)
+
+
+def _compiled(circuit: Circuit, inputs: Floats) -> tuple[Callable[..., Any], ...]:
+    rows = engine.bucket(len(inputs))
+    return _programs(circuit, *choose(circuit, rows, inputs.dtype.itemsize, "auto", "best"))
+
+
+@functools.lru_cache(maxsize=128)
+def _programs(circuit: Circuit, strategy: str, diff_method: str) -> tuple[Callable[..., Any], ...]:
+    if circuit.amplitudes:
+        method: engine.Differentiation = FromStates(circuit, block_of(strategy))
+    else:
+        method = engine.build(circuit, strategy, diff_method)
+
+    def run(inputs: Any, weights: Any) -> Any:
+        return method.forward(inputs, weights)[0]
+
+    return tuple(jax.jit(_permissive(f)) for f in (run, method.forward, method.backward))
+
+
+def _permissive(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Trace a function under JAX's default rules of promotion, whatever an application has set."""
+
+    @functools.wraps(function)
+    def traced(*args: Any) -> Any:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return function(*args)
+
+    return traced
+
+
+def _precision(like: Floats) -> contextlib.AbstractContextManager[Any]:
+    return jax.enable_x64(True) if like.dtype == np.float64 else contextlib.nullcontext()
+
+
+def _padded(rows: Floats) -> Floats:
+    """Rows, and zero ones up to a size that is compiled; samples do not meet."""
+    missing = engine.bucket(len(rows)) - len(rows)
+    return np.pad(rows, ((0, missing), (0, 0))) if missing else rows

@@ -1,0 +1,152 @@
+"""What a QNode does, as a circuit.
+
+A QNode is a Python function, so nothing can be read off it; it is run on drawn numbers instead. The
+derivatives of one run give a formula for every angle, and runs on other numbers have to agree with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from qproj.circuits.circuit import Circuit
+from qproj.circuits.gates import GATES, Constant, Gate
+from qproj.circuits.observables import Hamiltonian, Observable, PauliWord
+from qproj.interop.formulas import Formula, gradients
+from qproj.interop.probing import ON_THIS_ENGINE, Probe, RefusedError, Run
+from qproj.interop.tapes import measured
+
+# Sizes of the inputs that the formulas are compared on, one run each.
+_SIZES = (1.0, 1.0, 3.0, 3.0, 0.1, 0.1, 10.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A QNode as data.
+
+    Attributes:
+        circuit: The circuit; its weights are all weights of the QNode, flattened, one after the other.
+        n_inputs: How many inputs a sample has.
+        constants: To be added to each of the circuit's values: the identity's share.
+        returns: `"one"` measurement, or a `"tuple"` or `"list"` of them.
+    """
+
+    circuit: Circuit
+    n_inputs: int
+    constants: tuple[float, ...]
+    returns: str
+
+
+def trace(qnode: Any, shapes: Mapping[str, tuple[int, ...]], n_inputs: int | None) -> Traced:
+    """Find the circuit that a QNode is.
+
+    Args:
+        qnode: The QNode.
+        shapes: Of its weights.
+        n_inputs: Of a sample; `None` to take the most that the QNode makes use of.
+
+    Returns:
+        The circuit, and what the layer makes of its values.
+
+    Raises:
+        ValueError: If the QNode is not a fixed circuit whose angles are sums of constants, multiples of
+            inputs, of products of two inputs and of weights, or measures more than expectation values.
+    """
+    try:
+        return _trace(Probe(qnode, shapes), n_inputs)
+    except RefusedError as error:
+        raise ValueError(str(error)) from error.__cause__
+
+
+def _trace(probe: Probe, n_inputs: int | None) -> Traced:
+    n_inputs = probe.width() if n_inputs is None else probe.checked(n_inputs)
+    generator = torch.Generator().manual_seed(0)
+    first = probe.run(n_inputs, generator, 1.0)[0]
+    formulas = [Formula.of(angle, first.x, first.weights) for angle in first.angles]
+    for size in _SIZES:
+        for run in probe.run(n_inputs, generator, size):
+            _check_structure(run, first)
+            for place, (formula, angle) in enumerate(zip(formulas, run.angles, strict=True)):
+                if not formula.agrees(angle, run.x, run.weights):
+                    raise _refusal(run, place)
+    observables, constants = _observables(first.measurements)
+    circuit = Circuit(observables=observables, n_qubits=_n_qubits(first), gates=_gates(first, formulas))
+    return Traced(circuit, n_inputs, constants, first.returns)
+
+
+def _check_structure(run: Run, first: Run) -> None:
+    if run.gates != first.gates:
+        pairs = zip(first.gates, run.gates, strict=False)
+        change = next((f"{_named(a)} became {_named(b)}" for a, b in pairs if a != b), "their number changed")
+        raise ValueError(
+            f"qnode must have the same gates whatever the values of inputs and weights, but {change}. Use "
+            "qml.qnn.TorchLayer."
+        )
+    if run.measurements != first.measurements or run.returns != first.returns:
+        raise ValueError(
+            "qnode must measure the same whatever the values of inputs and weights, but what it measures "
+            "changed. Use qml.qnn.TorchLayer."
+        )
+
+
+def _refusal(run: Run, place: int) -> ValueError:
+    """The error for an angle that is not of the form that can be run."""
+    name, wires = [gate for gate in run.gates if GATES[gate[0]].frequencies][place]
+    by_x, by_weights = gradients(run.angles[place], run.x, run.weights)
+    sources = ["inputs"] * bool(by_x.any()) + ["weights"] * bool(by_weights.any())
+    if gradients(by_weights.sum(), run.x, run.weights)[0].any():
+        what = "a product of inputs and weights, or the like"
+    elif sources:
+        what = f"another function of {' and '.join(sources)}"
+    else:
+        what = "computed outside of torch, where it cannot be followed"
+    return ValueError(
+        "qnode must have angles that are sums of constants, multiples of inputs, of products of two inputs, "
+        f"and of weights, but that of {_named((name, wires))} is {what}. Apply the function before the "
+        "layer, and pass its result as an input, or use qml.qnn.TorchLayer."
+    )
+
+
+def _named(gate: tuple[str, tuple[int, ...]]) -> str:
+    return f"{gate[0]} on wires {list(gate[1])}"
+
+
+def _observables(measurements: list[Any]) -> tuple[tuple[Observable, ...], tuple[float, ...]]:
+    """What the circuit measures, and what is to be added to it."""
+    found = measured(measurements)
+    if found is None:
+        raise ValueError(
+            "qnode must measure expectation values of Pauli words and their sums, but measured "
+            f"{', '.join(map(str, measurements))}. {ON_THIS_ENGINE}"
+        )
+    observables = []
+    for column in found.mixing.T:
+        terms = [
+            PauliWord(word.letters, word.wires, float(coefficient))
+            for word, coefficient in zip(found.words, column, strict=True)
+            if coefficient
+        ]
+        # The identity alone: something is measured, and not used.
+        terms = terms or [PauliWord("Z", (0,), 0.0)]
+        observables.append(terms[0] if len(terms) == 1 else Hamiltonian(tuple(terms)))
+    return tuple(observables), tuple(found.constants.tolist())
+
+
+def _n_qubits(run: Run) -> int:
+    wires = [wire for _, wires in run.gates for wire in wires]
+    return 1 + max([*wires, *(wire for m in run.measurements for wire in m.wires)], default=0)
+
+
+def _gates(run: Run, formulas: list[Formula]) -> Iterator[Gate]:
+    """The gates; where an angle is a sum, gates about the same axis one after the other."""
+    angles = iter(formulas)
+    for name, wires in run.gates:
+        if GATES[name].frequencies:
+            yield from (Gate(name, wires, parameter) for parameter in next(angles).terms())
+        else:
+            yield Gate(name, wires)
+    if not run.gates:  # a circuit has at least one
+        yield Gate("RZ", (0,), Constant(0.0))

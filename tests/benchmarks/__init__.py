@@ -1,0 +1,1 @@
+"""Tests of what the benchmarks say and how they are run. Nothing is timed here."""

@@ -1,0 +1,124 @@
+"""How the suite is run: what is collected, what is refused, what is skipped, what is written down."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from benchmarks.documents import ROOT
+from benchmarks.results import load
+
+
+def run(*arguments, path="", **options):
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, filter(None, (path, ROOT))))}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT, capture_output=True, text=True, env=os.environ | environment, **options,
+    )  # fmt: skip
+
+
+def test_plain_pytest_collects_tests_only(request):
+    assert request.config.getini("testpaths") == ["tests"]
+
+
+def test_benchmark_only_collects_benchmarks_only():
+    done = run("--benchmark-only", "--collect-only")
+    assert done.returncode == 0, done.stdout
+    tests = [line for line in done.stdout.splitlines() if "::" in line]
+    assert tests
+    assert all(test.startswith("benchmarks/test_") for test in tests)
+
+
+def test_the_folder_alone_runs_nothing_and_says_how():
+    done = run("benchmarks/test_limits.py", "-rs")
+    assert "skipped" in done.stdout
+    assert "passed" not in done.stdout
+    assert "pytest --benchmark-only" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--grid", "huge"], "--grid must be one of default, full, but was 'huge'"),
+        (["--peers", "qulacs,cirq"], "but held 'cirq'"),
+        (["--device", "tpu"], "--device must be cpu or cuda, but was 'tpu'"),
+    ],
+)
+def test_unknown_names_are_usage_errors(arguments, message):
+    done = run("--benchmark-only", *arguments)
+    assert done.returncode == 4
+    assert message in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_all_is_skipped_with_the_reason():
+    done = run("benchmarks/test_limits.py", "--benchmark-only", "--device", "cuda", "-rs")
+    assert "passed" not in done.stdout
+    assert "needs a GPU that torch can use, and there is none" in done.stdout
+
+
+BROKEN = """
+from benchmarks.peers import default_qubit
+
+build = default_qubit.build
+
+
+def broken(circuit, weights):
+    step = build(circuit, weights)
+    return lambda x: 1.01 * step(x)
+
+
+default_qubit.build = broken
+"""
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """One cell, two peers, one of which is broken on purpose."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "broken_peer.py").write_text(BROKEN)
+    done = run(
+        "benchmarks/test_layer.py", "--benchmark-only", "-p", "broken_peer", "-k", "basic-n4-L3-b1-float32",
+        "--peers", "default.qubit,lightning.qubit-vjp", "--benchmark-json", folder / "a.json",
+        "--benchmark-max-time=0.01", "--benchmark-min-rounds=3", path=folder,
+    )  # fmt: skip
+    return done, folder / "a.json"
+
+
+def test_a_peer_that_disagrees_is_shown_as_wrong_and_not_timed(small_run):
+    done, path = small_run
+    assert done.returncode == 1
+    assert "wrong, so not timed: values differed by" in done.stdout
+    assert "2 failed, 4 passed" in done.stdout
+    for comparison in load(path).comparisons():
+        assert comparison.wrong == ("default.qubit",)
+        assert set(comparison.peers) == {"lightning.qubit-vjp"}
+
+
+def test_what_is_written_down(small_run):
+    data = json.loads(small_run[1].read_text())
+    assert data["machine_info"]["node"] == ""
+    assert data["suite"]["grid"] == "default"
+    assert data["suite"]["machine"]["cores"] >= 1
+    assert all(rate > 0 for rate in data["suite"]["limits"].values())
+    assert {"torch", "jax", "pennylane-lightning"} <= set(data["suite"]["versions"])
+    by_name = {entry["name"]: entry for entry in data["benchmarks"]}
+    assert len(by_name) == 4
+    own = by_name["test_layer[basic-n4-L3-b1-float32-qproj-both]"]
+    peer = by_name["test_layer[basic-n4-L3-b1-float32-lightning.qubit-vjp-both]"]
+    assert own["params"] == {
+        "workload": "basic", "n_qubits": 4, "n_layers": 3, "batch": 1, "dtype": "float32", "peer": "qproj",
+        "direction": "both",
+    }  # fmt: skip
+    assert own["group"] == peer["group"]
+    assert own["stats"]["rounds"] >= 3
+    assert own["extra_info"]["flops"] > 0
+    assert set(own["extra_info"]["limit_fractions"]) == {"round trip", "arithmetic", "memory"}
+    assert peer["extra_info"]["agreed"] is True
+    # The rounds alternated, so there are as many of each side, and the ratio is that of the rounds.
+    seconds, beside = peer["stats"]["data"], peer["extra_info"]["own_seconds"]
+    ratios = sorted(a / b for a, b in zip(seconds, beside, strict=True))
+    assert ratios[0] <= peer["extra_info"]["ratio"]["median"] <= ratios[-1]

@@ -1,0 +1,68 @@
+"""PennyLane's own suite for devices, `pl-device-test`, on `qproj.statevector`: exact, and with 10,000 shots.
+
+Left out for time are what takes longest to compile, and with shots templates and gradients, which are run
+exactly. All of it is run by `pl-device-test --device qproj.statevector --shots None`, and `--shots 10000`.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+BIN = Path(sys.executable).parent
+
+# Tests of other things than this device, by what the suite says when it skips or expects them to fail.
+REASONS = {
+    "device does not support diff_method": "backpropagation, which is not this device's method",
+    "test only works with backprop": "likewise, for other methods",
+    "test only works with parameter-shift": "second derivatives, by other methods",
+    "test is old interface specific.": "devices of PennyLane's first interface",
+    "test is specific to old device interface": "likewise",
+    "test specific to old device interface.": "likewise",
+    "test specific for old device interface.": "likewise",
+    "most devices do not support CV": "photonics",
+    "QutritBasisState template only works on qutrit devices": "qutrits",
+    "operation not supported on the device": "density matrices as states to start from",
+    "Device does not support custom measurement transforms.": "measurements that bring a device of their own",
+}
+EXACT = {
+    "Device is in analytic mode, cannot test sampling.": "",
+    "Shots must be specified in the device to compute a sampled measurement.": "",
+    "If shots=None no warning is raised.": "",
+}
+SAMPLED = {
+    "Device is in non-analytical mode.": "",
+    "test should only be run in analytic mode": "",
+    "SparseHamiltonian only supported in analytic mode": "",
+    "If shots!=None no error is raised.": "",
+    "Some plugins don't update state information when shots is not None.": "",
+}
+# Leaves out what takes longest to compile.
+QUICK = "not MonteCarlo and not Select and not Molecule"
+
+
+@pytest.mark.parametrize(
+    ("shots", "which", "at_least", "reasons"),
+    [
+        ("None", f"{QUICK} and not hessian and not PhaseEstimation", 370, REASONS | EXACT),
+        ("10000", f"{QUICK} and not TestTemplates and not TestGradients", 270, REASONS | SAMPLED),
+    ],
+)
+def test_conformance(shots, which, at_least, reasons, tmp_path):
+    report = tmp_path / "report.xml"
+    command = [
+        *(BIN / "pl-device-test", "--device", "qproj.statevector", "--shots", shots, "-k", which),
+        *("-q", "-W", "ignore", "-p", "no:cacheprovider", f"--junitxml={report}"),
+    ]
+    # It starts pytest by name.
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-2000:]
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    skipped = [case.find("skipped") for case in cases]
+    told = {entry.get("message").removeprefix("Skipped: ") for entry in skipped if entry is not None}
+    assert not told - set(reasons)
+    assert sum(entry is None for entry in skipped) >= at_least

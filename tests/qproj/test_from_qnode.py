@@ -1,0 +1,470 @@
+"""QNodes as layers: against `qml.qnn.TorchLayer`, its documentation's examples, and what is refused."""
+
+import copy
+import io
+import pickle
+
+import numpy as np
+import pennylane as qml
+import pytest
+import torch
+
+import qproj
+from qproj.circuits import Constant, InputSlot, WeightSlot
+
+DEVICE = qml.device("default.qubit", wires=3)
+Z = [lambda: qml.expval(qml.Z(0))]
+
+
+def qnode(*gates, returns=Z):
+    """A QNode of functions of inputs and weight `w`."""
+
+    def circuit(inputs, w):
+        for gate in gates:
+            gate(inputs, w)
+        measured = [measure() for measure in returns]
+        return measured[0] if len(measured) == 1 else measured
+
+    return qml.QNode(circuit, DEVICE)
+
+
+def pair(node, shapes, init_method=None, **options):
+    """The layer and TorchLayer, made from the same seed."""
+    layers = []
+    for make in (qproj.from_qnode, qml.qnn.TorchLayer):
+        torch.manual_seed(0)
+        layers.append(make(node, shapes, init_method, **(options if make is qproj.from_qnode else {})))
+    return layers
+
+
+def same(node, shapes, *shapes_of_inputs, init_method=None, **options):
+    """Parameters, outputs and gradients as TorchLayer's."""
+    layer, peer = pair(node, shapes, init_method, **options)
+    state, expected = layer.state_dict(), peer.state_dict()
+    assert list(state) == list(expected) == list(shapes)
+    for name, weight in expected.items():
+        assert torch.equal(state[name], weight)
+    for shape in shapes_of_inputs:
+        draw = torch.Generator().manual_seed(1)
+        values, gradients = [], []
+        for each in (layer, peer):
+            each.zero_grad()
+            x = torch.randn(shape, generator=draw.manual_seed(1), dtype=torch.float64, requires_grad=True)
+            y = each(x)
+            values.append(y.detach())
+            y.backward(torch.randn(y.shape, generator=draw.manual_seed(2), dtype=torch.float64))
+            gradients.append([x.grad, *(p.grad.double() for p in each.parameters())])
+        assert values[0].dtype == torch.float64
+        torch.testing.assert_close(*values, atol=1e-10, rtol=0)
+        # The parameters' gradients are of single precision.
+        torch.testing.assert_close(*gradients, atol=2e-6, rtol=0)
+    return layer
+
+
+# --- The documentation of qml.qnn.TorchLayer, with another constructor.
+
+
+def test_first_example():
+    n_qubits = 2
+    dev = qml.device("default.qubit", wires=n_qubits)
+
+    @qml.qnode(dev)
+    def qnode(inputs, weights_0, weight_1):
+        qml.RX(inputs[0], wires=0)
+        qml.RX(inputs[1], wires=1)
+        qml.Rot(*weights_0, wires=0)
+        qml.RY(weight_1, wires=1)
+        qml.CNOT(wires=[0, 1])
+        return qml.expval(qml.Z(0)), qml.expval(qml.Z(1))
+
+    weight_shapes = {"weights_0": 3, "weight_1": 1}
+    qlayer = qproj.from_qnode(qnode, weight_shapes)
+    clayer = torch.nn.Linear(2, 2)
+    model = torch.nn.Sequential(qlayer, clayer)
+    assert [name for name, _ in model.named_parameters()] == [
+        *("0.weights_0", "0.weight_1", "1.weight", "1.bias")
+    ]
+    assert qlayer.weight_1.shape == ()
+    same(qnode, weight_shapes, (2,))
+
+
+@pytest.mark.parametrize(
+    ("measurements", "shape"),
+    [
+        ([qml.expval(qml.Z(0))], (5,)),
+        ([qml.expval(qml.Z(0)), qml.expval(qml.X(1))], (5, 2)),
+    ],
+)
+def test_output_shapes(measurements, shape):
+    n_qubits = 2
+
+    @qml.qnode(DEVICE)
+    def qnode(inputs, weights):
+        qml.templates.AngleEmbedding(inputs, wires=range(n_qubits))
+        qml.templates.StronglyEntanglingLayers(weights, wires=range(n_qubits))
+        if len(measurements) == 1:
+            return qml.apply(measurements[0])
+        return [qml.apply(m) for m in measurements]
+
+    qlayer = qproj.from_qnode(qnode, {"weights": (3, n_qubits, 3)})
+    assert qlayer(torch.zeros((5, n_qubits))).shape == shape
+
+
+@pytest.mark.parametrize("alternative", [None, torch.nn.init.normal_, "dictionary"])
+def test_initialising_weights(alternative):
+    n_qubits = 2
+
+    @qml.qnode(DEVICE)
+    def qnode(inputs, weights_0, weights_1, weights_2, weight_3, weight_4):
+        qml.templates.AngleEmbedding(inputs, wires=range(n_qubits))
+        qml.templates.StronglyEntanglingLayers(weights_0, wires=range(n_qubits))
+        qml.templates.BasicEntanglerLayers(weights_1, wires=range(n_qubits))
+        qml.Rot(*weights_2, wires=0)
+        qml.RY(weight_3, wires=1)
+        qml.RZ(weight_4, wires=1)
+        qml.CNOT(wires=[0, 1])
+        return qml.expval(qml.Z(0)), qml.expval(qml.Z(1))
+
+    weight_shapes = {
+        "weights_0": (3, n_qubits, 3),
+        "weights_1": (3, n_qubits),
+        "weights_2": 3,
+        "weight_3": 1,
+        "weight_4": (1,),
+    }
+    init_method = {
+        "weights_0": torch.nn.init.normal_,
+        "weights_1": torch.nn.init.uniform_,
+        "weights_2": torch.tensor([1.0, 2.0, 3.0]),
+        "weight_3": torch.tensor(1.0),
+        "weight_4": torch.tensor([1.0]),
+    }
+    method = init_method if alternative == "dictionary" else alternative
+    if alternative is torch.nn.init.normal_:
+        weight_shapes["weight_3"] = (1,)
+    same(qnode, weight_shapes, (2,), init_method=method)
+
+
+def moons():
+    n_qubits = 2
+
+    @qml.qnode(DEVICE)
+    def qnode(inputs, weights):
+        qml.templates.AngleEmbedding(inputs, wires=range(n_qubits))
+        qml.templates.StronglyEntanglingLayers(weights, wires=range(n_qubits))
+        return [qml.expval(qml.Z(0)), qml.expval(qml.Z(1))]
+
+    return qnode, {"weights": (3, n_qubits, 3)}
+
+
+def test_model_saving(tmp_path):
+    path = tmp_path / "model.pt"
+    models = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        qlayer = qproj.from_qnode(*moons())
+        models.append(torch.nn.Sequential(qlayer, torch.nn.Linear(2, 2)))
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(models[0](x), models[1](x))
+    torch.save(models[0].state_dict(), path)
+    models[1].load_state_dict(torch.load(path))
+    models[1].eval()
+    assert torch.equal(models[0](x), models[1](x))
+
+
+def test_full_code_example_learns_as_torchlayer_does():
+    """Step by step the same losses; scikit-learn's two moons, drawn here."""
+    rng = np.random.default_rng(0)
+    t, y = rng.uniform(0, np.pi, 40), rng.integers(0, 2, 40)
+    x = np.stack([np.where(y, 1 - np.cos(t), np.cos(t)), np.where(y, 0.5 - np.sin(t), np.sin(t))], axis=1)
+    inputs, targets = torch.tensor(x).float(), torch.nn.functional.one_hot(torch.tensor(y), 2).float()
+    losses = []
+    for make in (qproj.from_qnode, qml.qnn.TorchLayer):
+        torch.manual_seed(0)
+        first, last = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+        model = torch.nn.Sequential(first, make(*moons()), last, torch.nn.Softmax(dim=1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        losses.append([])
+        for start in range(0, 40, 5):
+            optimizer.zero_grad()
+            here = slice(start, start + 5)
+            loss = torch.nn.L1Loss()(model(inputs[here]), targets[here])
+            loss.backward()
+            optimizer.step()
+            losses[-1].append(loss.item())
+    np.testing.assert_allclose(*losses, atol=1e-4)
+    assert losses[0][-1] != losses[0][0]
+
+
+# --- What a QNode may be.
+
+
+@pytest.mark.parametrize("returned", ["one", "tuple", "tuple of one", "list", "list of one"])
+def test_shapes_are_those_of_torchlayer(returned):
+    @qml.qnode(DEVICE)
+    def node(inputs, w):
+        qml.AngleEmbedding(inputs, wires=range(2), rotation="Y")
+        qml.CRX(w, wires=[0, 1])
+        if returned == "one":
+            return qml.expval(qml.X(0) @ qml.Y(1))
+        values = [qml.expval(qml.X(0) @ qml.Y(1))]
+        if "of one" not in returned:
+            values.append(qml.expval(qml.Z(0)))
+        return tuple(values) if "tuple" in returned else values
+
+    same(node, {"w": 1}, (2,), (3, 2), (1, 2), (2, 3, 2))
+
+
+EMBED = lambda x, w: qml.AngleEmbedding(x, wires=range(3))  # noqa: E731
+GATES = {
+    "scales and offsets": ((3,), [EMBED, lambda x, w: qml.RX(0.5 * x[..., 0] - 2 * w[0] + 0.3, 1)]),
+    "sums": ((2,), [EMBED, lambda x, w: qml.CRY(x.sum(-1) + w.sum() - x[..., 1] / 3, wires=[2, 0])]),
+    "products of inputs": (
+        (1,), [EMBED, lambda x, w: qml.IsingYY(x[..., 0] * x[..., 1] + x[..., 2] ** 2 + w[0], wires=[0, 2])],
+    ),
+    "reuploading": (
+        (2, 3, 3),
+        [EMBED, lambda x, w: qml.StronglyEntanglingLayers(w[:1], range(3))] * 2
+        + [EMBED, lambda x, w: qml.StronglyEntanglingLayers(w[1:], range(3))],
+    ),
+    "IQPEmbedding": ((1,), [lambda x, w: qml.IQPEmbedding(x, wires=range(3)), lambda x, w: qml.RX(w[0], 0)]),
+    "Rot and U3": ((3,), [EMBED, lambda x, w: qml.U3(*w, wires=0), lambda x, w: qml.CRot(*w, wires=[0, 2])]),
+    "controlled": ((1,), [EMBED, lambda x, w: qml.ctrl(qml.RX(w[0], 2), [0, 1], control_values=[1, 0])]),
+    "excitations": (
+        (2,),
+        [EMBED, lambda x, w: (qml.SingleExcitation(w[0], [0, 1]), qml.PauliRot(2 * w[1], "XYZ", range(3)))],
+    ),
+    "adjoint": ((3, 3), [EMBED, lambda x, w: qml.adjoint(qml.BasicEntanglerLayers)(w, wires=range(3))]),
+    "fixed": ((1,), [EMBED, lambda x, w: (qml.QFT(range(3)), qml.SX(0), qml.RY(w[0], 1))]),
+    "a global phase": ((1,), [EMBED, lambda x, w: (qml.GlobalPhase(w[0]), qml.PhaseShift(w[0], 0))]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_dependences(kind):
+    shape, gates = GATES[kind]
+    measured = [lambda: qml.expval(qml.Z(0)), lambda: qml.expval(qml.Y(1) @ qml.X(2))]
+    same(qnode(*gates, returns=measured), {"w": shape}, (2, 3))
+
+
+@pytest.mark.parametrize("n_inputs", [None, 2])
+def test_written_for_batches(n_inputs):
+    node = qnode(lambda x, w: (qml.RX(x[:, 0], 0), qml.RY(w * 2 + x[:, 1], 0)))
+    layer = same(node, {"w": 1}, (3, 2), n_inputs=n_inputs)
+    assert layer(torch.zeros(2)).shape == ()
+
+
+def test_written_for_a_sample():
+    """TorchLayer would take the first sample for the first input; the layer runs sample by sample."""
+    layer = qproj.from_qnode(qnode(lambda x, w: (qml.RX(x[0], 0), qml.RY(x[1], 0), qml.RX(w, 0))), {"w": 1})
+    x = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(layer(x), torch.stack([layer(row) for row in x]))
+
+
+def test_observables():
+    measured = [
+        lambda: qml.expval(0.5 * qml.X(0) @ qml.Y(1) - 2 * qml.Z(2) + 0.25 * qml.I(0)),
+        lambda: qml.expval(qml.Identity(0)),
+        lambda: qml.expval(qml.Hamiltonian([0.3, 0.1], [qml.Z(0), qml.Z(0) @ qml.Z(1)])),
+    ]
+    layer = same(qnode(EMBED, lambda x, w: qml.RX(w, 1), returns=measured), {"w": 1}, (2, 3))
+    assert layer.circuit.n_outputs == 3
+
+
+def test_the_circuit_is_what_was_written():
+    layer = qproj.from_qnode(
+        qnode(lambda x, w: qml.RX(0.5 * x[1] + 3 * w[2] + 0.1, 0), lambda x, w: qml.RY(x[0] * x[1], 0)),
+        {"w": 4},
+    )
+    parameters = [gate.parameter for gate in layer.circuit.gates]
+    assert parameters[0] == InputSlot(1, 0.5)
+    assert parameters[1] == WeightSlot(2, 3.0)
+    assert isinstance(parameters[2], Constant)
+    assert parameters[2].value == pytest.approx(0.1, abs=1e-15)
+    assert parameters[3] == InputSlot(0, 1.0, times=1)
+    assert layer.w.shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("gates", "n_inputs"),
+    [
+        ([lambda x, w: qml.AngleEmbedding(x, wires=range(3))], 3),
+        ([lambda x, w: qml.RX(x[4], 0)], 5),
+        ([lambda x, w: (qml.RX(x[0], 0), qml.RY(x[1], 0))], 2),
+        ([lambda x, w: qml.RX(w, 0)], 1),
+    ],
+)
+def test_number_of_inputs(gates, n_inputs):
+    layer = qproj.from_qnode(qnode(*gates), {"w": 1})
+    assert layer(torch.zeros(2, n_inputs)).shape == (2,)
+    with pytest.raises(ValueError, match=rf"inputs must have shape \(\.\.\., {n_inputs}\).*give n_inputs"):
+        layer(torch.zeros(2, n_inputs + 1))
+
+
+def test_fewer_inputs_where_asked_for():
+    node = qnode(EMBED, lambda x, w: qml.RX(w, 0))
+    same(node, {"w": 1}, (4, 2), n_inputs=2)
+
+
+# --- A module like any other.
+
+
+def test_copies_run_without_the_qnode():
+    layer = qproj.from_qnode(*moons())
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+    buffer = io.BytesIO()
+    torch.save(layer, buffer)
+    buffer.seek(0)
+    saved = torch.load(buffer, weights_only=False)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), saved):
+        assert torch.equal(other(x), layer(x))
+        with torch.no_grad():
+            other.weights += 1
+        assert not torch.equal(other(x), layer(x))
+
+
+def test_options_of_the_engine():
+    x = torch.randn(2, 2, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    layer = qproj.from_qnode(*moons(), diff_method="parameter-shift", strategy="fused-2")
+    assert (layer.options.diff_method, layer.options.strategy) == ("parameter-shift", "fused-2")
+    torch.manual_seed(0)
+    elsewhere = qproj.from_qnode(*moons(), backend="default.qubit")
+    torch.testing.assert_close(elsewhere(x), layer(x), atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match="strategy"):
+        qproj.from_qnode(*moons(), strategy="slow")
+
+
+def test_dtypes_shapes_and_reset():
+    layer = qproj.from_qnode(*moons())
+    assert layer(torch.zeros(0, 2)).shape == (0, 2)
+    assert layer(torch.zeros(1, 2, dtype=torch.bfloat16)).dtype == torch.bfloat16
+    before = layer.weights.clone()
+    layer.reset_parameters(torch.Generator().manual_seed(3))
+    assert not torch.equal(layer.weights, before)
+    assert 0 <= layer.weights.min() <= layer.weights.max() <= 2 * np.pi
+    assert "n_qubits=2" in repr(layer)
+
+
+# --- What is refused, and why.
+
+
+def other(*gates, returns=Z, **options):
+    with pytest.raises(ValueError, match="qnode must") as raised:
+        qproj.from_qnode(qnode(*gates, returns=returns), {"w": 1}, **options)
+    assert type(raised.value) is ValueError
+    return str(raised.value)
+
+
+NONLINEAR = {
+    "inputs": lambda x, w: qml.RX(torch.arcsin(x[0] / 100), 0),
+    "weights": lambda x, w: qml.RX(torch.sin(w), 0),
+    "inputs and weights": lambda x, w: qml.RX(x[0] ** 3 + w, 0),
+}
+
+
+@pytest.mark.parametrize("sources", NONLINEAR)
+def test_other_functions(sources):
+    message = other(NONLINEAR[sources])
+    assert f"that of RX on wires [0] is another function of {sources}" in message
+    assert "Apply the function before the layer" in message
+
+
+def test_products_of_inputs_and_weights():
+    message = other(lambda x, w: qml.Hadamard(0), lambda x, w: qml.CRY(x[0] * w, wires=[0, 1]))
+    assert "that of CRY on wires [0, 1] is a product of inputs and weights" in message
+
+
+def test_what_torch_cannot_follow():
+    message = other(lambda x, w: qml.RX(x.detach().numpy()[0], 0))
+    assert "computed outside of torch" in message
+
+
+def test_gates_that_depend_on_values():
+    message = other(lambda x, w: qml.RX(x[0], 0) if x[0] > 0 else qml.RY(x[0], 0))
+    assert "the same gates whatever the values" in message
+    assert "RX on wires [0] became RY on wires [0]" in message or "RY on wires [0] became RX" in message
+    message = other(lambda x, w: qml.RX(w, 0), lambda x, w: w > 0 and qml.PauliX(0))
+    assert "their number changed" in message
+
+
+def test_measurements_that_depend_on_values():
+    @qml.qnode(DEVICE)
+    def node(inputs, w):
+        qml.RX(inputs[0], 0)
+        return qml.expval(qml.Hamiltonian([float(w.detach()), 1.0], [qml.Z(0), qml.X(0)]))
+
+    with pytest.raises(ValueError, match="qnode must measure the same whatever the values"):
+        qproj.from_qnode(node, {"w": 1})
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [lambda: qml.probs(wires=0), qml.state, lambda: qml.var(qml.Z(0)), lambda: qml.expval(qml.Hadamard(0))],
+)
+def test_other_measurements(measure):
+    message = other(lambda x, w: qml.RX(x[0], 0), returns=[measure])
+    assert "must measure expectation values" in message
+    assert "Use qml.qnn.TorchLayer" in message
+
+
+def test_shots_measurements_in_the_middle_amplitudes_and_transforms():
+    rotate = lambda x, w: qml.RX(x[0], 0)  # noqa: E731
+    assert "measure in the middle" in other(rotate, lambda x, w: qml.measure(0))
+    amplitude = other(lambda x, w: qml.AmplitudeEmbedding(x, wires=[0, 1], normalize=True))
+    assert "AmplitudeEmbedding takes them as amplitudes. Use qproj.QuantumLayer" in amplitude
+    with pytest.raises(ValueError, match=r"qnode must be exact \(shots=None\), but has Shots\(total=10\)"):
+        qproj.from_qnode(qml.set_shots(qnode(rotate), 10), {"w": 1})
+    with pytest.raises(ValueError, match="qnode must be one circuit, but a transform"):
+        qproj.from_qnode(qml.gradients.param_shift(qnode(rotate)), {"w": 1})
+    twice = qml.transforms.cancel_inverses(qnode(rotate, lambda x, w: (qml.H(0), qml.H(0), qml.RY(w, 0))))
+    assert [gate.name for gate in qproj.from_qnode(twice, {"w": 1}).circuit.gates] == ["RX", "RY"]
+
+
+def test_any_number_of_inputs():
+    node = qnode(lambda x, w: [qml.RX(angle, 0) for angle in x])
+    with pytest.raises(ValueError, match="n_inputs must be given"):
+        qproj.from_qnode(node, {"w": 1})
+    assert qproj.from_qnode(node, {"w": 1}, n_inputs=4).n_inputs == 4
+    with pytest.raises(
+        ValueError, match="n_inputs must be a number of inputs that qnode runs with, but was 4"
+    ):
+        qproj.from_qnode(qnode(EMBED), {"w": 1}, n_inputs=4)
+
+
+def fails(inputs, w):
+    raise KeyError("nothing")
+
+
+def test_wrong_arguments():
+    def no_inputs(x, w): ...
+
+    def many(inputs, *w): ...
+
+    node = qnode(EMBED)
+    wrong = qml.QNode(no_inputs, DEVICE)
+    missing = "weight_shapes must give a shape to each weight of qnode, w, but gave one to v"
+    tensor = {"w": torch.zeros(2)}
+    cases = [
+        (TypeError, "qnode must be a pennylane.QNode, but was", no_inputs, {"w": 1}, None),
+        (TypeError, "qnode must have an argument 'inputs', but had x, w", wrong, {}, None),
+        (TypeError, "variable number of positional", qml.QNode(many, DEVICE), {"w": 1}, None),
+        (ValueError, missing, node, {"v": 1}, None),
+        (ValueError, "weight_shapes must not name 'inputs'", node, {"w": 1, "inputs": 3}, None),
+        (ValueError, r"init_method must hold a tensor of shape \(3,\)", node, {"w": 3}, tensor),
+        (ValueError, "interface of qnode", qml.QNode(fails, DEVICE, interface="jax"), {"w": 1}, None),
+        (ValueError, "it failed: KeyError: 'nothing'", qml.QNode(fails, DEVICE), {"w": 1}, None),
+    ]
+    for error, message, node, shapes, init_method in cases:
+        with pytest.raises(error, match=message):
+            qproj.from_qnode(node, shapes, init_method)
+    with pytest.raises(TypeError, match=r"inputs must be a torch\.Tensor, but was list"):
+        qproj.from_qnode(qnode(EMBED), {"w": 1})([0.1])
+
+    @qml.qnode(DEVICE)
+    def taken(inputs, circuit):
+        qml.RX(inputs[0] + circuit, 0)
+        return qml.expval(qml.Z(0))
+
+    with pytest.raises(ValueError, match="weight_shapes must not name a weight 'circuit'"):
+        qproj.from_qnode(taken, {"circuit": 1})

@@ -1,0 +1,545 @@
+"""The device `qproj.statevector`: complex amplitudes, measurements and gradients against default.qubit's."""
+
+import functools
+import threading
+
+import jax
+import numpy as np
+import pennylane as qml
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pennylane import numpy as pnp
+from pennylane.devices import ExecutionConfig
+from pennylane.exceptions import DeviceError
+
+from qproj.circuits.gates import GATES
+from qproj.interop import execution
+from qproj.simulation import states
+
+NAME = "qproj.statevector"
+
+# PennyLane 0.45 uses names that JAX 0.10 is about to drop.
+pytestmark = pytest.mark.filterwarnings("ignore:jax.core:DeprecationWarning")
+
+
+def both(function, wires=3, **options):
+    """The same circuit here and on PennyLane's own simulator."""
+    return [qml.QNode(function, qml.device(name, wires=wires), **options) for name in (NAME, "default.qubit")]
+
+
+def same_results(function, *arguments, wires=3, tolerance=1e-12):
+    found, expected = (qnode(*arguments) for qnode in both(function, wires))
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, atol=tolerance)
+
+
+def scrambled(wires=3):
+    """A state without a zero amplitude or a symmetry."""
+    for wire in range(wires):
+        qml.RY(0.4 + wire, wire)
+        qml.RX(1.1 - 0.3 * wire, wire)
+
+
+# --- States.
+
+
+@pytest.mark.parametrize("batched", [False, True])
+@pytest.mark.parametrize("name", [*GATES, "Identity", "GlobalPhase"])
+def test_amplitudes_of_every_gate(name, batched):
+    """The device's own and those PennyLane says nothing of; phases included."""
+    operation = getattr(qml, name)
+    if batched and not operation.num_params:
+        return
+    angle = [np.array([0.7, -1.3])] if batched else [0.7]
+    n_wires = GATES[name].n_wires if name in GATES else 1
+
+    def circuit():
+        scrambled()
+        operation(*angle * operation.num_params, wires=list(range(n_wires))[::-1])
+        return qml.state()
+
+    same_results(circuit)
+
+
+ONE, TWO = ("RX", "RY", "RZ", "PhaseShift"), ("CRX", "CRY", "CRZ", "IsingXX", "IsingYY", "IsingZZ")
+# Not the engine's: PennyLane writes them as others.
+OTHERS = ("SX", "ISWAP", "CY", "CSWAP", "CH", "ECR", "SISWAP", "CCZ", "Rot", "U2", "U3", "CRot", "IsingXY")
+OTHERS += ("SingleExcitation", "FermionicSWAP", "PSWAP", "MultiRZ", "DoubleExcitation")
+
+
+@given(seed=st.integers(0, 2**16), n_wires=st.integers(2, 4))
+@settings(max_examples=8, deadline=None)
+def test_amplitudes_of_random_circuits(seed, n_wires):
+    rng = np.random.default_rng(seed)
+    names = [n for n in (*GATES, *OTHERS) if (getattr(qml, n).num_wires or 2) <= n_wires]
+    chosen = []
+    for name in rng.choice(names, 10):
+        kind = getattr(qml, str(name))
+        wires = rng.permutation(n_wires)[: kind.num_wires or 2].tolist()
+        operation = kind(*rng.normal(size=kind.num_params), wires=wires)
+        chosen.append([operation, qml.adjoint(operation)][int(rng.integers(2))])
+
+    def circuit():
+        scrambled(n_wires)
+        for operation in chosen:
+            qml.apply(operation)
+        return qml.state()
+
+    same_results(circuit, wires=n_wires, tolerance=1e-10)
+
+
+RNG = np.random.default_rng(0)
+TEMPLATES = {
+    "QFT": lambda: qml.QFT(wires=range(3)),
+    "StronglyEntanglingLayers": lambda: qml.StronglyEntanglingLayers(np.ones((2, 3, 3)), wires=range(3)),
+    "IQPEmbedding": lambda: qml.IQPEmbedding([0.1, 0.2, 0.3], wires=range(3), n_repeats=2),
+    "GroverOperator": lambda: qml.GroverOperator(wires=range(3)),
+    "QubitUnitary, 1": lambda: qml.QubitUnitary(qml.math.expm(1j * np.array([[1, 2j], [-2j, 0.5]])), 1),
+    "QubitUnitary, 3": lambda: qml.QubitUnitary(qml.matrix(qml.QFT, wire_order=range(3))(range(3)), range(3)),
+    "DiagonalQubitUnitary": lambda: qml.DiagonalQubitUnitary(np.exp(1j * np.arange(4)), [0, 2]),
+    "ctrl": lambda: qml.ctrl(qml.Rot(0.1, 0.2, 0.3, wires=2), control=[0, 1], control_values=[1, 0]),
+    "adjoint": lambda: qml.adjoint(qml.QFT)(wires=range(3)),
+    "pow": lambda: qml.pow(qml.S(1), 3),
+    "PauliRot": lambda: qml.PauliRot(0.7, "XYZ", wires=range(3)),
+    "BlockEncode": lambda: qml.BlockEncode(np.array([[0.1, 0.2], [0.3, 0.4]]), wires=[0, 2]),
+    "TrotterProduct": lambda: qml.TrotterProduct(qml.X(0) @ qml.Y(1) + 0.3 * qml.Z(2), 0.7, n=2),
+    "StatePrep": lambda: qml.StatePrep(np.array([1, 1j, -2, 0.5]) / 2.5, wires=[2, 0]),
+    "AmplitudeEmbedding": lambda: qml.AmplitudeEmbedding([1, 2, 3], [1, 0], pad_with=1j, normalize=True),
+    "BasisState": lambda: qml.BasisState([1, 0, 1], wires=range(3)),
+    "nothing": lambda: None,
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_amplitudes_of_templates(template):
+    def circuit():
+        TEMPLATES[template]()
+        if template not in ("StatePrep", "AmplitudeEmbedding", "BasisState"):
+            return qml.state()
+        qml.CRY(0.3, wires=[0, 1])
+        qml.T(2)
+        return qml.state()
+
+    same_results(circuit, tolerance=1e-10)
+
+
+# --- Measurements.
+
+HAMILTONIAN = qml.Hamiltonian([0.5, -2.0, 0.3], [qml.X(0) @ qml.Y(1), qml.Z(2), qml.Identity(0)])
+MEASUREMENTS = {
+    "expval": lambda: qml.expval(qml.X(0) @ qml.Z(2)),
+    "Hamiltonian": lambda: qml.expval(HAMILTONIAN),
+    "sum": lambda: qml.expval(0.5 * (qml.X(0) + qml.Y(1)) @ qml.Z(2) - qml.Y(0) @ qml.X(0) * 1j),
+    "identity": lambda: qml.expval(qml.Identity(1)),
+    "several": lambda: [qml.expval(qml.X(1)), qml.expval(HAMILTONIAN), qml.expval(qml.X(1) @ qml.Y(2))],
+    "mixed": lambda: [qml.expval(qml.X(1)), qml.probs(wires=[2, 0]), qml.var(qml.Y(0))],
+    "Hermitian": lambda: qml.expval(qml.Hermitian([[1, 2j], [-2j, 0.3]], 1)),
+    "Projector": lambda: qml.expval(qml.Projector([0, 1], [0, 2])),
+    "Hadamard": lambda: qml.expval(qml.Hadamard(1)),
+    "probs of an observable": lambda: qml.probs(op=qml.Y(1)),
+    "density matrix": lambda: qml.density_matrix([0, 2]),
+    "purity": lambda: qml.purity(0),
+    "entropy": lambda: qml.vn_entropy([0]),
+    "mutual information": lambda: qml.mutual_info([0], [1, 2]),
+}
+
+
+@pytest.mark.parametrize("measurement", MEASUREMENTS)
+@pytest.mark.parametrize("batched", [False, True])
+def test_exact_measurements(measurement, batched):
+    def circuit(angle):
+        scrambled()
+        qml.IsingXX(angle, wires=[0, 1])
+        qml.CRY(0.3, wires=[1, 2])
+        return MEASUREMENTS[measurement]()
+
+    same_results(circuit, np.array([0.3, -0.9, 2.0]) if batched else 0.3)
+
+
+@pytest.mark.parametrize("labels", [["a", "b", 7], [2, 0, 1]])
+def test_wires_by_any_name(labels):
+    def circuit():
+        for i, label in enumerate(labels):
+            qml.RY(0.3 + i, wires=label)
+        qml.CNOT(wires=labels[1:])
+        return qml.expval(qml.X(labels[0]) @ qml.Z(labels[2])), qml.state(), qml.probs(wires=labels[::-1])
+
+    same_results(circuit, wires=labels)
+
+
+def test_wires_from_the_circuit():
+    @qml.qnode(qml.device(NAME))
+    def circuit():
+        qml.RX(0.4, wires="x")
+        return qml.expval(qml.Z("x")), qml.probs(wires=["x", "y"])
+
+    value, probabilities = circuit()
+    np.testing.assert_allclose(value, np.cos(0.4), atol=1e-15)
+    np.testing.assert_allclose(probabilities, [np.cos(0.2) ** 2, 0, np.sin(0.2) ** 2, 0], atol=1e-15)
+
+
+def test_states_prepared_for_a_batch():
+    starts = RNG.normal(size=(3, 4)) + 1j * RNG.normal(size=(3, 4))
+    starts /= np.linalg.norm(starts, axis=1, keepdims=True)
+
+    def circuit(angle):
+        qml.StatePrep(starts, wires=[0, 1])
+        qml.CRX(angle, wires=[0, 1])
+        return qml.expval(qml.Y(1)), qml.expval(qml.X(0) @ qml.Y(1))
+
+    same_results(circuit, 0.4, wires=2)
+    same_results(circuit, np.array([0.4, 0.5, -0.6]), wires=2)
+
+
+def test_measurements_in_the_middle_are_deferred():
+    def circuit():
+        qml.RY(0.7, 0)
+        qml.cond(qml.measure(0, reset=True), qml.RX)(0.5, 1)
+        return qml.expval(qml.Y(1)), qml.expval(qml.Z(0))
+
+    same_results(circuit, wires=4)
+
+
+@pytest.mark.parametrize("c_dtype", [np.complex64, np.complex128])
+def test_precision(c_dtype):
+    device = qml.device(NAME, wires=2, c_dtype=c_dtype)
+
+    @qml.qnode(device)
+    def circuit():
+        qml.RX(0.3, 0)
+        qml.CNOT([0, 1])
+        return qml.state()
+
+    assert circuit().dtype == c_dtype
+    error = np.abs(circuit() - [np.cos(0.15), 0, 0, -1j * np.sin(0.15)]).max()
+    assert error < (1e-6 if c_dtype == np.complex64 else 1e-15)
+    with pytest.raises(ValueError, match=r"c_dtype must be np\.complex64 or .*, but was 'float32'"):
+        qml.device(NAME, wires=1, c_dtype="float32")
+
+
+def test_configuration_of_jax_is_left_alone():
+    @qml.qnode(qml.device(NAME, wires=1))
+    def circuit(x):
+        qml.RX(x, 0)
+        return qml.expval(qml.Z(0))
+
+    found = []
+    thread = threading.Thread(target=lambda: found.append(circuit(0.3)))
+    thread.start()
+    thread.join()
+    np.testing.assert_allclose(found + [circuit(0.3)], [np.cos(0.3)] * 2, atol=1e-15)
+    assert not jax.config.jax_enable_x64
+    assert jax.numpy.zeros(1).dtype == "float32"
+
+
+# --- Samples.
+
+
+def sampled(measure, shots, seed=None, **options):
+    device = qml.device(NAME, wires=2, seed=seed, **options)
+
+    @qml.set_shots(shots)
+    @qml.qnode(device)
+    def circuit(x):
+        qml.RY(x, 0)
+        qml.CNOT([0, 1])
+        return measure()
+
+    return circuit
+
+
+def test_shots_estimate_what_is_exact():
+    measure = [lambda: qml.expval(qml.Z(1)), lambda: qml.var(qml.Z(0)), lambda: qml.probs(wires=[0, 1])]
+    exact = [np.cos(0.8), np.sin(0.8) ** 2, [np.cos(0.4) ** 2, 0, 0, np.sin(0.4) ** 2]]
+    for function, expected in zip(measure, exact, strict=True):
+        np.testing.assert_allclose(sampled(function, 20_000, seed=1)(0.8), expected, atol=0.03)
+    counts = sampled(qml.counts, 1000, seed=1)(0.8)
+    assert set(counts) == {"00", "11"}
+    assert sum(counts.values()) == 1000
+
+
+def test_shapes_of_samples():
+    batch = np.array([0.1, 0.2, 0.3])
+    assert sampled(qml.sample, 50)(0.3).shape == (50, 2)
+    assert sampled(qml.sample, 50)(batch).shape == (3, 50, 2)
+    few, many = sampled(qml.sample, [10, 20])(0.3)
+    assert (few.shape, many.shape) == ((10, 2), (20, 2))
+    assert [np.shape(v) for v in sampled(lambda: qml.expval(qml.Z(0)), [10, 20])(batch)] == [(3,), (3,)]
+    shadow = sampled(lambda: qml.classical_shadow([0, 1]), 40)
+    assert np.shape(shadow(0.3)) == (2, 40, 2)
+    assert np.shape(shadow(batch)) == (3, 2, 40, 2)
+
+
+def test_a_seed_repeats_the_samples():
+    runs = [[circuit(0.8), circuit(0.8)] for circuit in (sampled(qml.sample, 50, seed) for seed in (3, 3, 4))]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert not np.array_equal(runs[0], runs[2])
+    assert not np.array_equal(runs[0][0], runs[0][1])
+
+
+# --- Gradients.
+
+
+def weighted(x, weights):
+    """Expectation values that every parameter matters to."""
+    qml.AngleEmbedding(x, wires=range(3), rotation="Y")
+    qml.StronglyEntanglingLayers(weights, wires=range(3))
+    qml.U3(weights[0, 0, 0], x[..., 0], weights[0, 0, 1], wires=1)
+    qml.PhaseShift(weights[0, 1, 0], 2)
+    qml.CRot(*weights[1, 0], wires=[2, 0])
+    qml.SingleExcitation(x[..., 1], wires=[0, 1])
+    qml.GlobalPhase(weights[0, 0, 0])
+    return qml.expval(qml.X(0)), qml.expval(HAMILTONIAN), qml.expval(qml.Y(1) @ qml.Z(2))
+
+
+X, BATCH = np.array([0.3, -0.8, 1.2]), np.array([[0.3, -0.8, 1.2], [0.1, 0.7, -2.0]])
+WEIGHTS = RNG.normal(size=(2, 3, 3))
+COTANGENTS = (0.7, -1.1, 0.4)
+METHODS = ["best", "adjoint", "device", "parameter-shift", "finite-diff"]
+
+
+def loss(qnode, x, weights):
+    values = qnode(x, weights)
+    return sum(factor * value.sum() for factor, value in zip(COTANGENTS, values, strict=True))
+
+
+def torch_gradients(qnode, x):
+    x, weights = (torch.tensor(array, requires_grad=True) for array in (x, WEIGHTS))
+    loss(qnode, x, weights).backward()
+    return x.grad.numpy(), weights.grad.numpy()
+
+
+def autograd_gradients(qnode, x):
+    x, weights = (pnp.array(array, requires_grad=True) for array in (x, WEIGHTS))
+    return qml.grad(functools.partial(loss, qnode))(x, weights)
+
+
+def jax_gradients(qnode, x, compiled):
+    with jax.enable_x64(True):
+        gradient = jax.grad(functools.partial(loss, qnode), argnums=(0, 1))
+        return (jax.jit(gradient) if compiled else gradient)(*map(jax.numpy.asarray, (x, WEIGHTS)))
+
+
+INTERFACES = {
+    "torch": torch_gradients,
+    "autograd": autograd_gradients,
+    "jax": functools.partial(jax_gradients, compiled=False),
+    "jax-jit": functools.partial(jax_gradients, compiled=True),
+}
+
+
+@functools.cache
+def expected_gradients(batched):
+    """By backpropagation through PennyLane's own simulator."""
+    qnode = qml.QNode(weighted, qml.device("default.qubit", wires=3), diff_method="backprop")
+    return torch_gradients(qnode, BATCH if batched else X)
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+@pytest.mark.parametrize("batched", [False, True])
+def test_gradients_in_every_interface(interface, batched):
+    qnode = qml.QNode(weighted, qml.device(NAME, wires=3))
+    found = INTERFACES[interface](qnode, BATCH if batched else X)
+    for one, other in zip(found, expected_gradients(batched), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gradients_by_every_method(method):
+    qnode = qml.QNode(weighted, qml.device(NAME, wires=3), diff_method=method)
+    tolerance = 1e-5 if method == "finite-diff" else 1e-10
+    for one, other in zip(autograd_gradients(qnode, X), expected_gradients(False), strict=True):
+        np.testing.assert_allclose(one, other, atol=tolerance)
+
+
+def test_single_precision_gradients():
+    qnode = qml.QNode(weighted, qml.device(NAME, wires=3, c_dtype=np.complex64))
+    for one, other in zip(torch_gradients(qnode, X), expected_gradients(False), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_one_product_however_many_measurements(monkeypatch):
+    """And no state is computed a second time for it."""
+    calls = []
+    for name in ("forward", "backward", "expectations"):
+        real = getattr(execution, name)
+        monkeypatch.setattr(execution, name, lambda *a, r=real, n=name: calls.append(n) or r(*a))
+    torch_gradients(qml.QNode(weighted, qml.device(NAME, wires=3)), BATCH)
+    assert calls == ["forward", "backward"]
+
+
+def test_jacobians_of_measurements():
+    """Several products at once, in each interface's own way."""
+    found, expected = both(weighted, diff_method="adjoint")
+    want = torch.autograd.functional.jacobian(
+        lambda w: torch.stack(expected(torch.tensor(X), w)), torch.tensor(WEIGHTS)
+    )
+    have = torch.autograd.functional.jacobian(
+        lambda w: torch.stack(found(torch.tensor(X), w)), torch.tensor(WEIGHTS)
+    )
+    np.testing.assert_allclose(have, want, atol=1e-10)
+    with jax.enable_x64(True):
+        have = jax.jacobian(lambda w: jax.numpy.stack(found(X, w)))(jax.numpy.asarray(WEIGHTS))
+        np.testing.assert_allclose(have, want, atol=1e-10)
+        over_batch = jax.vmap(lambda x: jax.numpy.stack(found(x, WEIGHTS)))(jax.numpy.asarray(BATCH))
+    np.testing.assert_allclose(over_batch, np.stack(expected(BATCH, WEIGHTS), axis=1), atol=1e-12)
+
+
+def test_device_methods_by_themselves():
+    """What PennyLane asks a device for, on tapes; one measurement or several, one parameter or several."""
+    device = qml.device(NAME)
+    config = ExecutionConfig(gradient_method="adjoint", use_device_gradient=True)
+    one = qml.tape.QuantumScript([qml.RX(0.3, 0)], [qml.expval(qml.Z(0))])
+    two = qml.tape.QuantumScript(
+        [qml.RX(0.3, 0), qml.RY(0.5, 1)], [qml.expval(qml.Z(0)), qml.expval(qml.X(1))]
+    )
+    assert device.supports_derivatives(config, one)
+    assert device.supports_vjp(config, one)
+    sin, cos = np.sin(0.3), np.cos(0.5)
+    results, jacobians = device.execute_and_compute_derivatives((one, two), config)
+    np.testing.assert_allclose(results[0], np.cos(0.3), atol=1e-15)
+    np.testing.assert_allclose(jacobians[0], -sin, atol=1e-15)
+    np.testing.assert_allclose(jacobians[1], [[-sin, 0], [0, cos]], atol=1e-15)
+    np.testing.assert_allclose(device.compute_derivatives(one, config), -sin, atol=1e-15)
+    results, products = device.execute_and_compute_vjp((one, two), (2.0, (3.0, 4.0)), config)
+    np.testing.assert_allclose(results[1], [np.cos(0.3), np.sin(0.5)], atol=1e-15)
+    np.testing.assert_allclose(products[0], [-2 * sin], atol=1e-15)
+    np.testing.assert_allclose(products[1], [-3 * sin, 4 * cos], atol=1e-15)
+    several = device.compute_vjp(two, (np.array([1.0, 3.0]), np.array([0.0, 4.0])), config)
+    np.testing.assert_allclose(several, [[-sin, -3 * sin], [0, 4 * cos]], atol=1e-15)
+    # What was kept of one tape is no use for another of the same structure.
+    device.execute(one, device.setup_execution_config(config, one))
+    other = one.bind_new_parameters([0.9], [0])
+    np.testing.assert_allclose(device.compute_vjp(other, 1.0, config), [-np.sin(0.9)], atol=1e-15)
+    two.trainable_params = [1]
+    np.testing.assert_allclose(device.compute_vjp(two, (3.0, 4.0), config), [4 * cos], atol=1e-15)
+
+
+def test_gradients_from_a_prepared_state():
+    """For angles behind it, and for its amplitudes, which PennyLane then writes as angles."""
+    start = np.array([1, 1j, -2, 0.5])
+
+    def circuit(amplitudes, angle):
+        qml.StatePrep(amplitudes, wires=[0, 1], normalize=True)
+        qml.CRX(angle, wires=[0, 1])
+        return qml.expval(qml.Y(1) @ qml.X(0))
+
+    found, expected = both(circuit, 2, diff_method="best")
+    angle = pnp.array(0.4, requires_grad=True)
+    fixed = pnp.array(start, requires_grad=False)
+    np.testing.assert_allclose(qml.grad(found)(fixed, angle), qml.grad(expected)(fixed, angle), atol=1e-12)
+    real = torch.tensor([1.0, 0.4, -2.0, 0.5], dtype=torch.float64, requires_grad=True)
+    gradients = [torch.autograd.grad(q(real, 0.4), real)[0] for q in (found, expected)]
+    np.testing.assert_allclose(*gradients, atol=1e-10)
+
+
+@pytest.mark.parametrize("measure", [lambda: qml.probs(wires=0), lambda: qml.expval(qml.Y(0))])
+def test_gradients_of_coefficients_and_of_other_measurements(measure):
+    """The device has none, so that PennyLane takes another method."""
+
+    def circuit(x, c):
+        qml.RX(x, 0)
+        return qml.expval(c * qml.Z(0) + qml.Y(0)), measure()
+
+    found, expected = both(circuit, 1)
+    point = (torch.tensor(0.3, requires_grad=True), torch.tensor(0.7, requires_grad=True))
+    gradients = []
+    for qnode in (found, expected):
+        value, more = qnode(*point)
+        gradients.append(torch.autograd.grad(value + 3 * more.reshape(-1)[0], point))
+    torch.testing.assert_close(*gradients, atol=1e-6, rtol=0)
+
+
+def test_gradients_through_a_mere_matrix():
+    """The device would have to differentiate a matrix's decomposition, and says that it does not."""
+
+    def circuit(x):
+        qml.QubitUnitary(np.eye(16), wires=range(4))
+        for wire in range(4):
+            qml.RY(0.3 + wire, wire)
+        qml.DoubleExcitationPlus(x, wires=range(4))
+        return qml.expval(qml.X(0))
+
+    shifted, expected = both(circuit, 4, diff_method="parameter-shift")
+    point = pnp.array(0.7, requires_grad=True)
+    np.testing.assert_allclose(qml.grad(shifted)(point), qml.grad(expected)(point), atol=1e-10)
+    adjoint, _ = both(circuit, 4, diff_method="best")
+    with pytest.raises(DeviceError, match=r"DoubleExcitationPlus.* not supported with qproj\.statevector"):
+        qml.grad(adjoint)(point)
+
+
+# --- Compiling, limits.
+
+
+def test_new_values_find_the_old_program(monkeypatch):
+    """Parameters, coefficients of Hamiltonians, prepared states and batches of a similar size."""
+    traced = []
+    for module, name in ((execution, "_permissive"), (states, "as_complex")):
+        real = getattr(module, name)
+        if name == "_permissive":
+            counted = lambda f, r=real: r(lambda *a: traced.append("walk") or f(*a))  # noqa: E731
+        else:
+            counted = lambda s, r=real: traced.append("state") or r(s)  # noqa: E731
+        monkeypatch.setattr(module, name, counted)
+    # A structure of its own, that no other test has compiled.
+    device = qml.device(NAME, wires=2)
+
+    @qml.qnode(device)
+    def values(start, x, c):
+        qml.StatePrep(start, wires=[0, 1], normalize=True)
+        qml.RX(x, 0)
+        qml.CRY(0.123 * x, [1, 0])
+        return qml.expval(c * qml.Z(0) + 0.3 * qml.Y(1)), qml.expval(qml.X(1) @ qml.Y(0))
+
+    @qml.qnode(device)
+    def state(x):
+        qml.RX(x, 0)
+        qml.RZ(0.5 * x, 0)
+        qml.CRY(x, [1, 0])
+        return qml.state()
+
+    def run(x, c, start):
+        values(start, x, c)
+        qml.grad(lambda x: values(start, x, c)[0] + values(start, x, c)[1])(pnp.array(x, requires_grad=True))
+        state(x)
+
+    run(0.3, 0.5, [1, 2j, 3, 0])
+    state(np.zeros(5))
+    before = len(traced)
+    assert before == 4  # run, forward, backward, state
+    run(0.4, -0.7, [0, 1, 1, 1j])
+    state(np.ones(6))
+    assert len(traced) == before
+
+
+def test_what_is_kept_is_bounded():
+    device = qml.device(NAME, wires=1)
+    qnode = qml.QNode(lambda x: (qml.RX(x, 0), qml.expval(qml.Z(0)))[1], device)
+    for angle in (0.1, 0.2, 0.3):
+        qml.grad(qnode)(pnp.array(angle, requires_grad=True))
+    assert len(device._kept) == 1
+    for cached in (execution._programs, states._program):
+        assert cached.cache_info().maxsize == 128
+
+
+def test_errors_say_what_is_not_supported():
+    device = qml.device(NAME, wires=20)
+
+    with pytest.raises(qml.exceptions.QuantumFunctionError, match="does not support backprop"):
+        qml.QNode(lambda: qml.expval(qml.Z(0)), device, diff_method="backprop")
+
+    @qml.set_shots(10)
+    @qml.qnode(device, mcm_method="one-shot")
+    def one_shot():
+        qml.measure(0)
+        return qml.expval(qml.Z(0))
+
+    with pytest.raises(DeviceError, match=r"mcm_method must be 'deferred'.*but was 'one-shot'"):
+        one_shot()
+    many = qml.tape.QuantumScript([qml.X(i) for i in range(60)], [qml.expval(qml.Z(0))])
+    with pytest.raises(ValueError, match="n_qubits must be at most"):
+        device.execute(many)
+    with pytest.raises(DeviceError, match="device_options must be empty, but were"):
+        device.setup_execution_config(ExecutionConfig(device_options={"workers": 2}))
