@@ -160,7 +160,7 @@ def test_stopped_and_resumed_equals_uninterrupted(parts, data, tmp_path, monkeyp
 
     whole = run(tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(fitting._LogFile, "on_step_end", stop_at_four)
+        patch.setattr(fitting.LogFile, "on_step_end", stop_at_four)
         halfway = run(tmp_path / "parts")
     assert any(not torch.equal(whole[name], value) for name, value in halfway.items())
     resumed = run(tmp_path / "parts")
