@@ -22,7 +22,7 @@ caption: $(READY) ## Caption a picture: make caption IMAGE=img.jpg
 
 # A process a core, up to four: each holds torch, JAX and the programs it compiled, about 2 GiB.
 test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-demo: $(READY) ## Run the tests of the web page in a browser (needs chromium)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test-demo]'

@@ -13,10 +13,12 @@ from benchmarks.results import load
 
 
 def run(*arguments, path="", **options):
-    environment = {"PYTHONPATH": os.pathsep.join(map(str, filter(None, (path, ROOT))))}
+    # A run of its own, also where this test is one worker's of several.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, filter(None, (path, ROOT))))
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
-        cwd=ROOT, capture_output=True, text=True, env=os.environ | environment, **options,
+        cwd=ROOT, capture_output=True, text=True, env=environment, **options,
     )  # fmt: skip
 
 
