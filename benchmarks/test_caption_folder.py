@@ -1,8 +1,8 @@
 """A folder of pictures against the model alone: what reading files, scaling and writing rows costs.
 
 ``pytest benchmarks/test_caption_folder.py --benchmark-only --grid full -s`` prints both rates and asserts
-their ratio; ``-k memory`` compares what the installed command takes for 100 and for 10,000 pictures. They take
-minutes, so the default grid leaves them out.
+their ratio; ``-k memory`` compares what the installed command takes for 100 and for 10,000 pictures.
+They take minutes, so the default grid leaves them out.
 """
 
 import statistics
