@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -42,15 +41,13 @@ def expectations(circuit: Circuit, inputs: Floats, weights: Floats) -> Floats:
         `(batch, n_outputs)`.
     """
     with _precision(weights):
-        run, *_ = _compiled(circuit, inputs)
-        return np.asarray(run(_padded(inputs), weights))[: len(inputs)]
+        return np.asarray(_program(circuit, inputs).run(_padded(inputs), weights))[: len(inputs)]
 
 
 def forward(circuit: Circuit, inputs: Floats, weights: Floats) -> tuple[Floats, Residuals]:
     """Expectation values, as from `expectations`, and what `backward` takes."""
     with _precision(weights):
-        _, walk, _ = _compiled(circuit, inputs)
-        values, residuals = walk(_padded(inputs), weights)
+        values, residuals = _program(circuit, inputs).forward(_padded(inputs), weights)
         return np.asarray(values)[: len(inputs)], residuals
 
 
@@ -70,40 +67,23 @@ def backward(
         Gradients for the inputs, `(batch, n_features)`, and for the weights, summed over the batch.
     """
     with _precision(weights):
-        *_, walk_back = _compiled(circuit, inputs)
-        by_inputs, by_weights = walk_back(
-            residuals, _padded(inputs), weights, _padded(cotangents.astype(weights.dtype))
+        by_inputs, by_weights = _program(circuit, inputs).backward(
+            residuals, _padded(inputs), weights, _padded(cotangents.astype(weights.dtype)), (True, True)
         )
         return np.asarray(by_inputs)[: len(inputs)], np.asarray(by_weights)
 
 
-def _compiled(circuit: Circuit, inputs: Floats) -> tuple[Callable[..., Any], ...]:
+def _program(circuit: Circuit, inputs: Floats) -> engine.Program:
     rows = engine.bucket(len(inputs))
-    return _programs(circuit, *choose(circuit, rows, inputs.dtype.itemsize, "auto", "best"))
+    strategy, diff_method = choose(circuit, rows, inputs.dtype.itemsize, "auto", "best")
+    if circuit.amplitudes:
+        return _from_states(circuit, block_of(strategy))
+    return engine.program(circuit, strategy, diff_method)
 
 
 @functools.lru_cache(maxsize=128)
-def _programs(circuit: Circuit, strategy: str, diff_method: str) -> tuple[Callable[..., Any], ...]:
-    if circuit.amplitudes:
-        method: engine.Differentiation = FromStates(circuit, block_of(strategy))
-    else:
-        method = engine.build(circuit, strategy, diff_method)
-
-    def run(inputs: Any, weights: Any) -> Any:
-        return method.forward(inputs, weights)[0]
-
-    return tuple(jax.jit(_permissive(f)) for f in (run, method.forward, method.backward))
-
-
-def _permissive(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Trace a function under JAX's default rules of promotion, whatever an application has set."""
-
-    @functools.wraps(function)
-    def traced(*args: Any) -> Any:
-        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return function(*args)
-
-    return traced
+def _from_states(circuit: Circuit, block: int) -> engine.Program:
+    return engine.compiled(FromStates(circuit, block))
 
 
 def _precision(like: Floats) -> contextlib.AbstractContextManager[Any]:

@@ -9,6 +9,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import jax
 from jax import Array
+from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals
@@ -63,9 +64,11 @@ class Program:
             grad_weights)`, with `None` for what is not needed.
     """
 
-    run: Callable[[Array, Array], Array]
-    forward: Callable[[Array, Array], tuple[Array, Residuals]]
-    backward: Callable[[Residuals, Array, Array, Array, tuple[bool, bool]], tuple[Array | None, Array | None]]
+    run: Callable[[ArrayLike, ArrayLike], Array]
+    forward: Callable[[ArrayLike, ArrayLike], tuple[Array, Residuals]]
+    backward: Callable[
+        [Residuals, ArrayLike, ArrayLike, ArrayLike, tuple[bool, bool]], tuple[Array | None, Array | None]
+    ]
 
 
 # Bounded, so that a search over many circuits does not keep every compiled program.
@@ -81,7 +84,11 @@ def program(circuit: Circuit, strategy: str, diff_method: str) -> Program:
     Returns:
         Functions that compile on their first call with a new dtype or batch size.
     """
-    method = build(circuit, strategy, diff_method)
+    return compiled(build(circuit, strategy, diff_method))
+
+
+def compiled(method: Differentiation) -> Program:
+    """Jit the functions of a differentiation method, for callers that keep the result."""
 
     def run(inputs: Array, weights: Array) -> Array:
         return method.forward(inputs, weights)[0]

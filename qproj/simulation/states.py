@@ -15,6 +15,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, InputSlot, WeightSlot
 from qproj.circuits.observables import PauliWord
 from qproj.differentiation.adjoint import Adjoint
+from qproj.simulation.engine import permissive
 from qproj.simulation.planning import choose
 from qproj.simulation.statevector import as_complex
 
@@ -76,17 +77,15 @@ def _program(circuit: Circuit, strategy: str) -> Callable[[Array, Array], Array]
     constant, of_inputs, of_weights = _phases(circuit)
 
     def run(inputs: Array, weights: Array) -> Array:
-        # As in the engine: an application may be strict about promotion in its own JAX code.
-        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            _, (state,) = method.forward(inputs, weights)
-            flat, real = weights.reshape(-1), weights.dtype
-            phase = constant + (flat * jnp.asarray(of_weights, real)).sum()
-            if not circuit.amplitudes:
-                phase = phase + (inputs * jnp.asarray(of_inputs, real)).sum(axis=1)
-            turned: Array = as_complex(state) * jnp.exp(1j * phase)
-            return turned.T
+        _, (state,) = method.forward(inputs, weights)
+        flat, real = weights.reshape(-1), weights.dtype
+        phase = constant + (flat * jnp.asarray(of_weights, real)).sum()
+        if not circuit.amplitudes:
+            phase = phase + (inputs * jnp.asarray(of_inputs, real)).sum(axis=1)
+        turned: Array = as_complex(state) * jnp.exp(1j * phase)
+        return turned.T
 
-    return jax.jit(run)
+    return jax.jit(permissive(run))
 
 
 def block_of(strategy: str) -> int:
