@@ -38,6 +38,7 @@ class QuantumLayer(nn.Module):
         circuit: A circuit instead of all of the above, for example one of one's own gates.
         diff_method: How gradients are computed: `"best"` chooses; `"adjoint"` needs memory for a few states
             whatever the depth, `"backprop"` keeps those of all layers and is faster where they fit,
+            `"jacobian"` computes all derivatives along with the values, which suits single samples,
             `"parameter-shift"` runs the circuit twice or more for every angle, as hardware must.
         strategy: How backend `"jax"` runs the circuit: `"auto"` chooses by a cost model; `"dense"` makes one
             matrix of all layers, `"fused-2"` to `"fused-6"` walk in blocks of so many wires. See `plan`.

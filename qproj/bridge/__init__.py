@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import jax
 import torch
 
 from qproj.bridge import transforms
-from qproj.bridge.arrays import LARGE, padded, setting, to_jax, to_torch
+from qproj.bridge.arrays import padded, setting, to_jax, to_torch
 from qproj.bridge.forks import check_not_forked
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.text import dumps
@@ -81,19 +80,13 @@ class _Run(torch.autograd.Function):
                 return _cut(to_torch(program.run(x, w)), len(inputs))
             values, residuals = program.forward(x, w)
             ctx.program = program
-            leaves, ctx.structure = jax.tree.flatten(residuals)
-            if sum(leaf.size for leaf in leaves) <= LARGE and inputs.device.type == "cpu":
-                # Nothing worth freeing early: what backward takes is kept as it is.
-                ctx.arguments = (residuals, x, w)
-                ctx.save_for_backward(inputs, weights)
-            else:
-                ctx.arguments = None
-                ctx.save_for_backward(inputs, weights, *map(to_torch, leaves))
+            ctx.kept = (residuals, x, w)
+            ctx.save_for_backward(inputs, weights)
             return _cut(to_torch(values), len(inputs))
 
     @staticmethod
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        inputs, weights, *leaves = ctx.saved_tensors
+        inputs, weights = ctx.saved_tensors
         needs = ctx.needs_input_grad[:2]
         if torch._C._functorch.is_legacy_batchedtensor(cotangents):
             # `torch.autograd.grad(..., is_grads_batched=True)`: torch takes an operator for each row in turn.
@@ -106,11 +99,12 @@ class _Run(torch.autograd.Function):
             return *found, None, None, None
         # Autograd may run backward in a thread of its own, and JAX's settings are per thread: set them again.
         with setting(inputs):
-            arguments = ctx.arguments
-            if arguments is None:
-                residuals = jax.tree.unflatten(ctx.structure, [to_jax(leaf, share=True) for leaf in leaves])
-                arguments = (residuals, padded(inputs), to_jax(weights))
-            grad_inputs, grad_weights = ctx.program.backward(*arguments, padded(cotangents), needs)
+            grad_inputs, grad_weights = ctx.program.backward(*ctx.kept, padded(cotangents), needs)
+            if not torch._C._autograd._get_current_graph_task_keep_graph():
+                # Torch frees what it keeps at this point, though the graph may live on: so is this.
+                residuals, x, _ = ctx.kept
+                ctx.kept = None
+                ctx.program.release(residuals, x)
             return (
                 None if grad_inputs is None else _cut(to_torch(grad_inputs), len(inputs)),
                 None if grad_weights is None else to_torch(grad_weights),

@@ -61,9 +61,9 @@ def padded(tensor: torch.Tensor) -> Any:
 
 
 def to_jax(tensor: torch.Tensor, *, share: bool = False) -> Any:
-    """A tensor for JAX: a copy, unless it is `share`d because nobody else will write to it."""
+    """A copy of a tensor for JAX, or on an accelerator the same memory if nobody else will write to it."""
     tensor = tensor.detach().resolve_neg()
-    if tensor.device.type == "cpu" and not (share and tensor.numel() > LARGE):
+    if tensor.device.type == "cpu":
         return tensor.numpy().copy()
     try:
         return jnp.from_dlpack((tensor if share else tensor.clone()).contiguous())
@@ -75,8 +75,10 @@ def to_jax(tensor: torch.Tensor, *, share: bool = False) -> Any:
         ) from error
 
 
-def to_torch(array: jax.Array) -> torch.Tensor:
+def to_torch(array: jax.Array | np.ndarray) -> torch.Tensor:
     """An array for torch, which may write to it if nobody keeps the array."""
+    if isinstance(array, np.ndarray):
+        return torch.from_numpy(np.ascontiguousarray(array))
     if array.size <= LARGE and array.platform() == "cpu":
         return torch.from_numpy(np.array(array))
     tensor: torch.Tensor = torch.utils.dlpack.from_dlpack(array)

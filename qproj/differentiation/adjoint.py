@@ -12,6 +12,7 @@ The residual is the final state alone: memory does not grow with the number of l
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -65,8 +66,9 @@ class Adjoint:
         x, w = inputs.T, weights.reshape(-1)
         start = state = lax.optimization_barrier(self._prepare(x, w))  # type: ignore[no-untyped-call]
         kept = []
+        prepare = partial(Run.prepare, inputs=x, weights=w)
         for run in self._runs:
-            state, states = run.forward(state, run.prepare(x, w), keep=self.keeps_states)
+            state, states = run.forward(state, prepare, keep=self.keeps_states)
             kept.append(states)
         residuals = (state, *kept) if self.keeps_states else (state,)
         # Zero, but a second use of the product state: with one, XLA would compute it inside the gather that
@@ -95,8 +97,8 @@ class Adjoint:
         final, *kept = residuals
         bra = self._measurement.bra(final, cotangents.T)
         psi = None if self.keeps_states else final
+        undo = partial(Run.prepare, inputs=x, weights=w, inverse=True)
         for i, run in reversed(list(enumerate(self._runs))):
-            undo = run.prepare(x, w, inverse=True)
             psi, bra, slopes = run.backward(psi, bra, undo, kept[i] if kept else None)
             gradients = chain(gradients, run, slopes, x, w)
         grad_x, grad_w = self._finish(gradients, bra, x, w)

@@ -7,6 +7,8 @@ samples, the overlaps at layer `l` are those of `A_l^T K A_l`, where `A_l` is wh
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -15,7 +17,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals, chain
 from qproj.simulation import statevector as sv
 from qproj.simulation.fusion import Layer
-from qproj.simulation.runs import Prepared, Run, Slopes, complex_overlaps, reduced_to_wires
+from qproj.simulation.runs import Prepare, Prepared, Run, Slopes, complex_overlaps, reduced_to_wires
 
 
 class Dense(Adjoint):
@@ -67,18 +69,19 @@ class Dense(Adjoint):
             return None, []
         whole = jnp.eye(2 * self._n_states, dtype=w.dtype)
         after: list[Array] = []
+        prepare = partial(Run.prepare, inputs=x, weights=w)
         for run in reversed(self._runs):
-            whole, matrices = _products(run, run.prepare(x, w), whole)
+            whole, matrices = _products(run, prepare, whole)
             after.insert(0, matrices)
         return whole, after
 
 
-def _products(run: Run, prepared: Prepared, whole: Array) -> tuple[Array, Array]:
+def _products(run: Run, prepare: Prepare, whole: Array) -> tuple[Array, Array]:
     """Multiply a matrix by the layers of a run, the last one first.
 
     Args:
         run: The run.
-        prepared: Its matrices.
+        prepare: `Run.prepare`, with inputs and weights.
         whole: What follows the run.
 
     Returns:
@@ -101,7 +104,7 @@ def _products(run: Run, prepared: Prepared, whole: Array) -> tuple[Array, Array]
             whole = sv.matmul(after, matrix)
         return (whole if now.blocks else after), after
 
-    return run.fold(step, whole, prepared)
+    return run.fold(step, whole, prepare)
 
 
 def _slopes(run: Run, overlaps: Array) -> Slopes:

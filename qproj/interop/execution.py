@@ -83,7 +83,7 @@ def _program(circuit: Circuit, inputs: Floats) -> engine.Program:
 
 @functools.lru_cache(maxsize=128)
 def _from_states(circuit: Circuit, block: int) -> engine.Program:
-    return engine.compiled(FromStates(circuit, block))
+    return engine.Program(FromStates(circuit, block))
 
 
 def _precision(like: Floats) -> contextlib.AbstractContextManager[Any]:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import jax
+import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals
 from qproj.differentiation.backprop import Backprop
 from qproj.differentiation.dense import Dense
+from qproj.differentiation.jacobian import Jacobian
 from qproj.differentiation.parameter_shift import ParameterShift
+from qproj.memory import physical_memory
 from qproj.simulation.planning import choose
+from qproj.simulation.storage import Shapes, Storage
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# Residuals of fewer bytes than these come from memory that the process has anyway.
+_PAGES = 1 << 17
+# One for all programs, so that a circuit's arrays serve another of the same shapes.
+_STORAGE = Storage((physical_memory() or 1 << 32) // 16)
 
 
 class Differentiation(Protocol):
@@ -40,35 +47,91 @@ def build(circuit: Circuit, strategy: str, diff_method: str) -> Differentiation:
     Args:
         circuit: The circuit.
         strategy: `"dense"` or `"fused-k"`, one that can run it.
-        diff_method: `"adjoint"`, `"backprop"` or `"parameter-shift"`.
+        diff_method: `"adjoint"`, `"backprop"`, `"jacobian"` or `"parameter-shift"`.
 
     Returns:
         The pair.
     """
+    if diff_method == "jacobian":
+        return Jacobian(_walk(circuit, strategy, keeps_states=True))
     if diff_method == "parameter-shift":
         return ParameterShift(circuit, lambda c: build(c, strategy, "adjoint"))
+    return _walk(circuit, strategy, keeps_states=diff_method == "backprop")
+
+
+def _walk(circuit: Circuit, strategy: str, *, keeps_states: bool) -> Adjoint:
     if strategy == "dense":
         return Dense(circuit)
-    method = Backprop if diff_method == "backprop" else Adjoint
-    return method(circuit, int(strategy.removeprefix("fused-")))
+    return (Backprop if keeps_states else Adjoint)(circuit, int(strategy.removeprefix("fused-")))
 
 
-@dataclass(frozen=True)
 class Program:
     """Jitted functions of a circuit; JAX keeps a compiled version for each dtype and batch size.
 
+    Args:
+        method: Forward and backward, not compiled yet.
+
     Attributes:
         run: `(inputs, weights) -> values`.
-        forward: `(inputs, weights) -> (values, residuals)`.
         backward: `(residuals, inputs, weights, cotangents, needs=(True, True)) -> (grad_inputs,
             grad_weights)`, with `None` for what is not needed.
     """
 
-    run: Callable[[ArrayLike, ArrayLike], Array]
-    forward: Callable[[ArrayLike, ArrayLike], tuple[Array, Residuals]]
-    backward: Callable[
-        [Residuals, ArrayLike, ArrayLike, ArrayLike, tuple[bool, bool]], tuple[Array | None, Array | None]
-    ]
+    def __init__(self, method: Differentiation) -> None:
+        def run(inputs: Array, weights: Array) -> Array:
+            return method.forward(inputs, weights)[0]
+
+        def forward(inputs: Array, weights: Array, storage: Any) -> tuple[Array, Residuals]:
+            del storage  # donated: XLA writes the residuals there
+            return method.forward(inputs, weights)
+
+        def backward(
+            residuals: Residuals,
+            inputs: Any,
+            weights: Any,
+            cotangents: Any,
+            needs: tuple[bool, bool] = (True, True),
+        ) -> tuple[Array | None, Array | None]:
+            gradients = method.backward(residuals, inputs, weights, cotangents)
+            # What is not returned is not computed: XLA drops it.
+            return gradients[0] if needs[0] else None, gradients[1] if needs[1] else None
+
+        self.run = jax.jit(permissive(run))
+        # What is left of a Jacobian takes NumPy a microsecond, and a compiled program a hundred.
+        small = isinstance(method, Jacobian)
+        self.backward = backward if small else jax.jit(permissive(backward), static_argnames="needs")
+        self._forward = jax.jit(permissive(forward), donate_argnums=2, keep_unused=True)
+        self._method = method
+        self._residuals: dict[object, Shapes] = {}
+
+    def forward(self, inputs: Any, weights: Any) -> tuple[Array, Residuals]:
+        """Expectation values, and what `backward` needs."""
+        shapes = self._residuals.get((inputs.shape, inputs.dtype))
+        if shapes is None:
+            shapes = self._residuals[inputs.shape, inputs.dtype] = self._storage(inputs, weights)
+        values, residuals = self._forward(inputs, weights, _STORAGE.take(shapes) if shapes else ())
+        return values, residuals
+
+    def release(self, residuals: Residuals, inputs: Any) -> None:
+        """Let another call write to the residuals, which nobody may use after this.
+
+        Args:
+            residuals: From `forward`.
+            inputs: As given to `forward`.
+        """
+        if self._residuals[inputs.shape, inputs.dtype]:
+            _STORAGE.give(jax.tree.leaves(residuals))
+
+    def _storage(self, inputs: Any, weights: Any) -> Shapes:
+        """What `forward` is to be given for its residuals: nothing, where they are small."""
+        # On accelerators JAX has a pool of its own.
+        if not isinstance(inputs, np.ndarray):
+            return ()
+        _, residuals = jax.eval_shape(permissive(self._method.forward), inputs, weights)
+        leaves = jax.tree.leaves(residuals)
+        if sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) < _PAGES:
+            return ()
+        return tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
 
 # Bounded, so that a search over many circuits does not keep every compiled program.
@@ -84,31 +147,7 @@ def program(circuit: Circuit, strategy: str, diff_method: str) -> Program:
     Returns:
         Functions that compile on their first call with a new dtype or batch size.
     """
-    return compiled(build(circuit, strategy, diff_method))
-
-
-def compiled(method: Differentiation) -> Program:
-    """Jit the functions of a differentiation method, for callers that keep the result."""
-
-    def run(inputs: Array, weights: Array) -> Array:
-        return method.forward(inputs, weights)[0]
-
-    def backward(
-        residuals: Residuals,
-        inputs: Array,
-        weights: Array,
-        cotangents: Array,
-        needs: tuple[bool, bool] = (True, True),
-    ) -> tuple[Array | None, Array | None]:
-        gradients = method.backward(residuals, inputs, weights, cotangents)
-        # What is not returned is not computed: XLA drops it.
-        return gradients[0] if needs[0] else None, gradients[1] if needs[1] else None
-
-    return Program(
-        run=jax.jit(permissive(run)),
-        forward=jax.jit(permissive(method.forward)),
-        backward=jax.jit(permissive(backward), static_argnames="needs"),
-    )
+    return Program(build(circuit, strategy, diff_method))
 
 
 def permissive(function: Callable[P, T]) -> Callable[P, T]:
@@ -139,7 +178,7 @@ def expectation(circuit: Circuit, inputs: Array, weights: Array, strategy: str, 
     Returns:
         Expectation values `(batch, n_outputs)`.
     """
-    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method)
+    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method, apart=False)
     return _differentiable(circuit, *names)(inputs, weights)
 
 
@@ -147,7 +186,7 @@ def plain_expectation(
     circuit: Circuit, inputs: Array, weights: Array, strategy: str, diff_method: str
 ) -> Array:
     """`expectation` with JAX's gradients, which exist in forward mode too, and keep every state."""
-    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method)
+    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method, apart=False)
     return build(circuit, *names).forward(inputs, weights)[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,18 @@ def moves(n_qubits: int, gates: Sequence[Gate], *, inverse: bool = False) -> Mov
     high = source(np.arange(2 ** (n_qubits - low_bits)) << low_bits)
     low = source(np.arange(2**low_bits))
     return Moves(high.astype(np.int32), low.astype(np.int32))
+
+
+@functools.cache
+def rotation(n_qubits: int, k: int) -> Moves:
+    """The first `k` wires behind all others, or the last `-k` before them."""
+    k %= n_qubits
+
+    def source(index: npt.NDArray[np.int64]) -> Indices:
+        return np.asarray((index & (2**k - 1)) << (n_qubits - k) | index >> k, np.int32)
+
+    low_bits = n_qubits // 2
+    return Moves(source(np.arange(2 ** (n_qubits - low_bits)) << low_bits), source(np.arange(2**low_bits)))
 
 
 def _follow(

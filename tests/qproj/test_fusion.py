@@ -5,7 +5,7 @@ import pytest
 
 from qproj.circuits import Circuit, Constant, Gate, InputSlot, WeightSlot
 from qproj.simulation.fusion import blocks, empty_local, layers
-from qproj.simulation.moves import moves
+from qproj.simulation.moves import moves, rotation
 
 from . import reference
 
@@ -107,3 +107,12 @@ def test_layers_keep_the_order_of_what_does_not_commute():
         (True, True, False),
         (True, False, True),
     ]
+
+
+@pytest.mark.parametrize("n_qubits", [1, 2, 5, 6])
+def test_rotations_move_wires(n_qubits):
+    state = np.arange(2**n_qubits)
+    for k in range(1 - n_qubits, n_qubits):
+        order = np.roll(np.arange(n_qubits), -k)
+        expected = state.reshape((2,) * n_qubits).transpose(order).reshape(-1)
+        np.testing.assert_array_equal(state[rotation(n_qubits, k).source], expected)

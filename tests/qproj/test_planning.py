@@ -53,6 +53,15 @@ def test_memory_decides_between_adjoint_and_backprop(monkeypatch):
         assert made.why[1].startswith(method)
 
 
+def test_single_samples_of_few_qubits_are_differentiated_at_once():
+    assert plan(Circuit(4, 3), 1, 4, "auto", "best").diff_method == "jacobian"
+    # Not within a larger program, where a call costs nothing and one sample may stand for many.
+    assert plan(Circuit(4, 3), 1, 4, "auto", "best", apart=False).diff_method == "backprop"
+    assert plan(Circuit(4, 3), 16, 4, "auto", "best").diff_method == "backprop"
+    assert plan(Circuit(9, 3), 1, 4, "auto", "best").diff_method == "backprop"
+    assert plan(Circuit(4, 3), 1, 4, "auto", "adjoint").diff_method == "adjoint"
+
+
 def test_double_precision_counts_twice():
     layer = qproj.QuantumLayer(6, 2)
     assert layer.plan(4, torch.float64).state_bytes == 2 * layer.plan(4).state_bytes
