@@ -88,3 +88,13 @@ def test_small_residuals_need_no_storage():
     assert not residuals[0].is_deleted()
     program.forward(x, layer.weights.detach().numpy())
     assert not residuals[0].is_deleted()
+
+
+def test_what_backward_has_read_is_handed_over_unless_the_graph_is_kept(monkeypatch):
+    monkeypatch.setattr(engine, "_STORAGE", Storage(limit=1 << 30))
+    layer = qproj.QuantumLayer(8, 2, diff_method="adjoint", generator=torch.Generator().manual_seed(0))
+    values = layer(torch.zeros(64, 8))
+    values.sum().backward(retain_graph=True)
+    assert engine._STORAGE.nbytes == 0
+    values.sum().backward()
+    assert engine._STORAGE.nbytes == 2 * 2**8 * 64 * 4
