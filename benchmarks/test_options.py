@@ -44,7 +44,9 @@ def test_diff_method(benchmark, cell, diff_method, device, pace, not_timed):
             "parameter-shift runs the circuit twice for every angle: hundreds of runs here", **where
         )
     if diff_method == "jacobian" and cell.n_qubits > 8:
-        not_timed.skip("jacobian walks back for every output of every sample: hundreds of walks here", **where)
+        not_timed.skip(
+            "jacobian walks back for every output of every sample: hundreds of walks here", **where
+        )
     forced, best = Subject("qproj", cell, device, diff_method=diff_method), Subject("qproj", cell, device)
     for subject in (forced, best):
         subject.both()
