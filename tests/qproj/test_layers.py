@@ -295,7 +295,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 hits = []
 jax.monitoring.register_event_listener(lambda name, **_: hits.append(name))
-x = torch.ones(2, 3, requires_grad=True)
+x = torch.ones(16, 3, requires_grad=True)
 qproj.QuantumLayer(3, 2)(x).sum().backward()
 print(sum(name.endswith("cache_hits") for name in hits))
 """

@@ -16,7 +16,7 @@ from pennylane.exceptions import DeviceError
 
 from qproj.circuits.gates import GATES
 from qproj.interop import execution
-from qproj.simulation import states
+from qproj.simulation import engine, states
 
 NAME = "qproj.statevector"
 
@@ -476,10 +476,12 @@ def test_gradients_through_a_mere_matrix():
 def test_new_values_find_the_old_program(monkeypatch):
     """Parameters, coefficients of Hamiltonians, prepared states and batches of a similar size."""
     traced = []
-    for module, name in ((execution, "_permissive"), (states, "as_complex")):
+    for module, name in ((engine, "permissive"), (states, "as_complex")):
         real = getattr(module, name)
-        if name == "_permissive":
-            counted = lambda f, r=real: r(lambda *a: traced.append("walk") or f(*a))  # noqa: E731
+        if name == "permissive":
+            counted = lambda f, r=real: r(  # noqa: E731
+                functools.wraps(f)(lambda *a, **k: traced.append("walk") or f(*a, **k))
+            )
         else:
             counted = lambda s, r=real: traced.append("state") or r(s)  # noqa: E731
         monkeypatch.setattr(module, name, counted)
@@ -508,7 +510,7 @@ def test_new_values_find_the_old_program(monkeypatch):
     run(0.3, 0.5, [1, 2j, 3, 0])
     state(np.zeros(5))
     before = len(traced)
-    assert before == 4  # run, forward, backward, state
+    assert before == 5  # run, the shapes of residuals, forward, backward, state
     run(0.4, -0.7, [0, 1, 1, 1j])
     state(np.ones(6))
     assert len(traced) == before
@@ -520,7 +522,7 @@ def test_what_is_kept_is_bounded():
     for angle in (0.1, 0.2, 0.3):
         qml.grad(qnode)(pnp.array(angle, requires_grad=True))
     assert len(device._kept) == 1
-    for cached in (execution._programs, states._program):
+    for cached in (engine.program, execution._from_states, states._program):
         assert cached.cache_info().maxsize == 128
 
 
