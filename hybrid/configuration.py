@@ -17,6 +17,7 @@ class HybridConfig(PreTrainedConfig):  # type: ignore[misc]
         vision_feature: What the connector reads: ``"cls"``, the first token of the last hidden state before
             the final layer norm (as TinyLlama-VLM-LoRA does), or ``"pooled"``, the tower's pooler output.
         image_token_id: The placeholder's id. It may lie outside the language model's vocabulary.
+        connector_trained: Whether the connector has learnt anything; None where that is not known.
         tie_word_embeddings: Follows the language model's own setting.
     """
 
@@ -29,6 +30,7 @@ class HybridConfig(PreTrainedConfig):  # type: ignore[misc]
     connector: dict[str, Any] | None = None
     vision_feature: Literal["cls", "pooled"] = "cls"
     image_token_id: int = 32000
+    connector_trained: bool | None = None
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:

@@ -2,28 +2,18 @@
 
 import difflib
 import json
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from hybrid.configuration import HybridConfig
+from hybrid.hub import fetched_folder, hub_offline
 from hybrid.modeling import HybridForConditionalGeneration
-from hybrid.models import BUNDLED, MODELS
+from hybrid.models import ADAPTER, BUNDLED, MODELS, ModelError, presets
 from hybrid.processing import DEFAULT_PROMPT, IMAGE_TOKEN, HybridProcessor
-
-ADAPTER = "adapter.json"  # a folder with this file holds what was trained; the rest is named in it
-
-
-class ModelError(ValueError):
-    """A model that cannot be loaded. The message is one line that names it, the reason and the way out."""
 
 
 def load(
@@ -39,7 +29,8 @@ def load(
 
     Args:
         name: A preset (``"scenes-mini"``, the bundled one and the default), a folder that `save_pretrained`
-            or ``hybrid train`` wrote, or ``owner/name`` on the Hugging Face hub.
+            or ``hybrid train`` wrote or that is a copy of TinyLlama-VLM-LoRA, or ``owner/name`` on the
+            Hugging Face hub.
         device: Where to put the model.
         dtype: Of its weights; by default as saved, and float32 for the bundled model.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
@@ -47,7 +38,8 @@ def load(
         revision: Of a name on the hub: a branch, a tag or a commit.
 
     Returns:
-        The model, in evaluation mode, and its processor.
+        The model, in evaluation mode, and its processor. ``model.config.connector_trained`` is False where
+        the connector has fresh weights, as in some presets.
 
     Raises:
         ModelError: If there is no such model, or it does not fit its own configuration.
@@ -56,7 +48,11 @@ def load(
     """
     where = MODELS.get(str(name or "scenes-mini"), name)
     path = Path(str(where))
-    if path.is_dir():
+    if str(where) in presets():
+        from hybrid.base import build_preset
+
+        model, processor = build_preset(str(where))
+    elif path.is_dir():
         model, processor = _from_folder(path)
     elif str(where).count("/") == 1 and not path.exists() and not str(where).startswith((".", "/", "~")):
         model, processor = _from_hub(str(where), revision)
@@ -94,6 +90,11 @@ def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProc
 
         return load_adapter(path)
     if not (path / "config.json").is_file():
+        from hybrid.published import find_published
+
+        published = find_published(path)
+        if published:
+            return _from_published(str(path), published.language)
         raise ModelError(f"model {path}: holds no config.json; give a folder that save_pretrained wrote")
     try:
         kind = json.loads((path / "config.json").read_text())["model_type"]
@@ -108,52 +109,30 @@ def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProc
 
 
 def _from_hub(name: str, revision: str | None) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
-    offline = hub_offline(name, revision, ("config.json", ADAPTER))
-    try:
-        file = hf_hub_download(name, ADAPTER, revision=revision, local_files_only=offline)
-        for other in ("adapter.safetensors", "digests.json"):
-            hf_hub_download(name, other, revision=revision, local_files_only=offline)
-    except (OSError, HfHubHTTPError):  # it holds no adapter; whatever else is wrong is told below
-        return _pretrained(name, local_files_only=offline, revision=revision)
-    return _from_folder(Path(file).parent)
+    from hybrid.published import CONFIG, PATTERNS, find_published
+
+    offline = hub_offline(name, revision, ("config.json", ADAPTER, CONFIG))
+    small = [ADAPTER, "adapter.safetensors", "digests.json", *PATTERNS]
+    folder = fetched_folder(name, revision, small, offline=offline)
+    if folder and (folder / ADAPTER).is_file():
+        return _from_folder(folder)
+    published = find_published(folder) if folder else None
+    if published:
+        return _from_published(name, published.language, revision)
+    return _pretrained(name, local_files_only=offline, revision=revision)
 
 
-def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = ("config.json",)) -> bool:
-    """Whether a name on the hub must come from the local cache.
+def _from_published(
+    name: str, language: str, revision: str | None = None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    """Join the parts of TinyLlama-VLM-LoRA, or of an adapter like it. It names all but its vision tower."""
+    from hybrid.base import Base
 
-    Asked first, because the hub's own client tries for a minute before it gives up without a network.
-
-    Args:
-        name: ``owner/name``.
-        revision: A branch, a tag or a commit.
-        files: One of these must be in the cache for it to serve.
-
-    Raises:
-        ModelError: If there is neither a network nor a cached copy.
-    """
-    offline = constants.is_offline_mode() or not _reachable(constants.ENDPOINT)
-    # A file that is known not to exist is something else than a path.
-    cached = (try_to_load_from_cache(name, file, revision=revision) for file in files)
-    if offline and not any(isinstance(path, str) for path in cached):
-        asked = f" at revision {revision}" if revision else ""
-        raise ModelError(
-            f"model {name}: is neither a folder here nor in the local cache{asked}, and the hub cannot be "
-            "reached; connect once to download it, or give a folder, or one of the presets: "
-            f"{', '.join(MODELS)}"
-        )
-    return offline
-
-
-def _reachable(address: str, seconds: float = 3.0) -> bool:
-    if getproxies():  # then it is the proxy's business
-        return True
-    parts = urlsplit(address)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
-    except OSError:
-        return False
-    return True
+    preset = Base.of_preset("tinyllama-vlm-lora")
+    base = Base(vision=preset.vision, language=language, adapter=name, adapter_revision=revision)
+    model, processor = base.build(None, None)
+    model.config.name_or_path = name
+    return model, processor
 
 
 def _pretrained(
@@ -174,7 +153,7 @@ def _pretrained(
     except (OSError, RuntimeError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise ModelError(
-            f"model {where}: cannot be loaded ({reason}); known presets: {', '.join(MODELS)}"
+            f"model {where}: cannot be loaded ({reason}); known presets: {', '.join(presets())}"
         ) from error
     faults = [f"{key} is missing" for key in sorted(report["missing_keys"])]
     faults += [f"{key} is not part of it" for key in sorted(report["unexpected_keys"])]
@@ -189,8 +168,8 @@ def _pretrained(
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, MODELS, 1)
-    hint = f"; did you mean {near[0]}?" if near else f"; presets: {', '.join(MODELS)}"
+    near = difflib.get_close_matches(name, presets(), 1)
+    hint = f"; did you mean {near[0]}?" if near else f"; presets: {', '.join(presets())}"
     return (
         f"model {name}: no such preset or folder{hint}; or give a folder that "
         "save_pretrained wrote, or owner/name on the hub"
@@ -243,6 +222,7 @@ def compose(
         connector=connector,
         image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
         vision_feature="pooled" if "siglip" in tower.config.model_type else "cls",
+        connector_trained=False,
     )
     model = HybridForConditionalGeneration(config)
     model.vision_tower, model.language_model = tower, speaker
@@ -273,4 +253,4 @@ def _part(kind: str, name: str | Path, load: Callable[[], Any]) -> Any:
         raise ModelError(f"model {name}: its {kind} cannot be loaded ({reason}); get a whole copy") from error
 
 
-__all__ = ["BUNDLED", "MODELS", "ModelError", "compose", "hub_offline", "load", "use_backend"]
+__all__ = ["BUNDLED", "MODELS", "ModelError", "compose", "load", "use_backend"]

@@ -153,7 +153,7 @@ def _results(names: list[str], o: Request, bare: bool) -> Generator[Result]:
 
     from hybrid.familiarity import Familiarity
 
-    model, processor = load_model(**o.model)
+    model, processor = load_model(**o.model, to_caption=not o.quiet)
     familiarity = Familiarity.load(Path(model.config.name_or_path))
     if o.verbose:
         fail(f"{model.config.name_or_path} on {model.device}, {model.dtype}")

@@ -57,7 +57,7 @@ def command(models: tuple[str, ...], **o: Any) -> int:
     columns: dict[str, dict[str, Any]] = {}
     for name in models:
         click.echo(f"model {name}", err=True)
-        model, processor = load_model(name, o["device"], o["dtype"])
+        model, processor = load_model(name, o["device"], o["dtype"], to_caption=True)
         try:
             features = features_of(pairs, model, processor, o["cache"] or default_cache())
             scores, _ = evaluate(

@@ -62,8 +62,8 @@ def command(**o: Any) -> int:
     pairs = choose_split(read_data(o["data"]), o["split"])[: o["limit"]]
     if len(pairs) < 2:
         raise click.UsageError(f"--split {o['split']}: must hold at least 2 pictures, but held {len(pairs)}")
-    names = ("model", "device", "dtype", "backend", "shots")
-    model, processor = load_model(**{name: o[name] for name in names})
+    names = ("model", "revision", "device", "dtype", "backend", "shots")
+    model, processor = load_model(**{name: o[name] for name in names}, to_caption=True)
     try:
         features = features_of(pairs, model, processor, o["cache"] or default_cache())
         scores, captions = evaluate(

@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hybrid.cli.quiet import quiet_transformers
-from hybrid.models import MODELS
+from hybrid.models import presets
 
 if TYPE_CHECKING:
     from hybrid.modeling import HybridForConditionalGeneration
@@ -30,8 +30,8 @@ def _complete_backend(
 
 def complete_model(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a preset's name, or else a folder's."""
-    presets = [CompletionItem(name) for name in MODELS if name.startswith(incomplete)]
-    return presets or [CompletionItem(incomplete, type="dir")]
+    found = [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="dir")]
 
 
 model_option = click.option(
@@ -39,6 +39,9 @@ model_option = click.option(
     metavar="NAME",
     shell_complete=complete_model,
     help="A preset, a folder, or owner/name on the hub. [default: scenes-mini]",
+)
+revision_option = click.option(
+    "--revision", metavar="COMMIT", help="Of --model on the hub: a commit, a tag or a branch."
 )
 device_option = click.option(
     "--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, ..."
@@ -62,7 +65,7 @@ shots_option = click.option(
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """All of them."""
-    for option in (shots_option, backend_option, dtype_option, device_option, model_option):
+    for option in (shots_option, backend_option, dtype_option, device_option, revision_option, model_option):
         command = option(command)
     return command
 
@@ -73,10 +76,16 @@ def load_model(
     dtype: str | None = None,
     backend: str | None = None,
     shots: int | None = None,
+    revision: str | None = None,
+    to_caption: bool = False,
 ) -> "tuple[HybridForConditionalGeneration, HybridProcessor]":
-    """Load a model, and turn what is wrong with an option into a usage error."""
+    """Load a model, and turn what is wrong with an option into a usage error.
+
+    That its connector has not been trained is said if it is to caption.
+    """
     import torch
 
+    from hybrid.cli import fail
     from hybrid.loading import ModelError, load
 
     quiet_transformers()
@@ -88,15 +97,22 @@ def load_model(
         reason = str(error).splitlines()[0]
         raise click.UsageError(f"--device {device}: cannot be used ({reason}); try --device cpu") from None
     try:
-        return load(
+        loaded = load(
             model,
             device=device,
             dtype=None if dtype is None else getattr(torch, dtype),
             backend=backend,
             shots=shots,
+            revision=revision,
         )
     except ModelError as error:
         raise click.ClickException(str(error)) from None
     except (ValueError, ImportError) as error:
         option = f"--backend {backend}" if backend else f"--shots {shots}"
         raise click.UsageError(f"{option}: {error}") from None
+    if to_caption and loaded[0].config.connector_trained is False:
+        fail(
+            f"note: the connector of {model} has not been trained, so what it says of a picture means "
+            "nothing; train it with hybrid train"
+        )
+    return loaded

@@ -15,15 +15,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import hybrid
-from hybrid.adapters import Lora, fingerprint, load_adapter, merge_lora
+from hybrid.adapters import load_adapter
 from hybrid.checkpoints import CheckpointError, checkpoints_in
 from hybrid.data.drawing import draw_scene
 from hybrid.data.pairs import DataError, Pair, read_pairs
 from hybrid.data.scenes import sample_scene
 from hybrid.loading import ModelError, compose
-from hybrid.training import captions
+from hybrid.lora import Lora, fingerprint, merge_lora
+from hybrid.presets import caption_presets
+from hybrid.training import caption_stage
 from hybrid.training.caption_data import PairDataset
-from hybrid.training.caption_recipe import CaptionRecipe, caption_presets, load_caption_recipe
+from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
 from hybrid.training.captions import CaptionRun, Setting, hold_out
 from hybrid.training.language import IGNORED
 from hybrid.training.parameters import parameter_groups, parameter_table
@@ -95,14 +97,14 @@ def whole(done, start):
 
 def _stop_at(monkeypatch, step, number=signal.SIGTERM, stage="lora"):
     """Let a signal come in this step."""
-    ended = captions.StopCallback.on_step_end
+    ended = caption_stage.StopCallback.on_step_end
 
     def on_step_end(self, args, state, control, **kwargs):
         if state.global_step == step and args.output_dir.endswith(stage):
             os.kill(os.getpid(), number)
         ended(self, args, state, control, **kwargs)
 
-    monkeypatch.setattr(captions.StopCallback, "on_step_end", on_step_end)
+    monkeypatch.setattr(caption_stage.StopCallback, "on_step_end", on_step_end)
 
 
 def _same(one, other):
@@ -465,7 +467,12 @@ def test_a_hostile_base_model_is_not_run(parts, tmp_path, kind):
 
 
 def test_presets_and_what_changes_them():
-    assert caption_presets() == ["scenes-mini", "tinyllama"]
+    assert caption_presets() == [
+        "scenes-mini",
+        "tinyllama",
+        "tinyllama-vlm-lora",
+        "tinyllama-vlm-lora-quantum",
+    ]
     tiny = load_caption_recipe("tinyllama", batch_size=3)
     assert (tiny.vision, tiny.batch_size) == ("openai/clip-vit-base-patch32", 3)
     assert tiny.connector == {"type": "quantum", "n_qubits": 4, "n_layers": 3}
@@ -545,7 +552,7 @@ def test_command_errors(run, drawn, parts, tmp_path, monkeypatch):
     code, _, err = run("train", "--preset", "tinyllama", "--data", tmp_path / "none")
     assert code == 1
     one_line(err, "no such file or folder")
-    monkeypatch.setattr("hybrid.loading._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
     began = time.monotonic()
     code, _, err = run("train", "--preset", "tinyllama", "--data", drawn, "--output", tmp_path / "run")
     assert code == 1
@@ -610,6 +617,8 @@ def test_the_preset_runs_from_the_hubs_cache_and_pins_what_it_found(hub, run, dr
         "vision_revision": "a" * 40,
         "language": "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
         "language_revision": "a" * 40,
+        "adapter": None,
+        "adapter_revision": None,
     }
     assert described["lora"]["targets"] == ["q_proj", "v_proj"]
     hub("me/mine", tmp_path / "run" / "model")
