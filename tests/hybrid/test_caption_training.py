@@ -587,23 +587,6 @@ def test_two_processes_learn_what_one_learns_on_the_joint_batch(recipe, drawn, c
     assert len([row for row in rows if '"loss"' in row]) == 8
 
 
-@pytest.fixture
-def hub(parts, tmp_path, monkeypatch):
-    """A local cache of the hub that holds the tiny models under the names of the preset's; no network."""
-
-    def put(name, folder):
-        place = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
-        shutil.copytree(folder, place / "snapshots" / ("a" * 40))
-        (place / "refs").mkdir()
-        (place / "refs" / "main").write_text("a" * 40)
-
-    put("openai/clip-vit-base-patch32", parts / "clip")
-    put("TinyLlama/TinyLlama-1.1B-Chat-v1.0", parts / "llama")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    return put
-
-
 def test_the_preset_runs_from_the_hubs_cache_and_pins_what_it_found(hub, run, drawn, cache, tmp_path):
     options = ["--preset", "tinyllama", "--data", drawn, "--cache", cache, "--device", "cpu", "--epochs", 0.5]
     code, _, err = run("train", *options, "--output", tmp_path / "run", "--offline")
