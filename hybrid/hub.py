@@ -38,29 +38,32 @@ def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = (
 
 
 def cached_folder(name: str, revision: str | None = None) -> Path | None:
-    """Where a repository lies in the local cache, in a folder named by its commit; None if it does not."""
-    return fetched_folder(name, revision, None, offline=True)
+    """Where a repository lies in the local cache, whole or in part: a folder named by its commit, or None."""
+    repository = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+    asked = revision or "main"
+    reference = repository / "refs" / asked
+    folder = repository / "snapshots" / (reference.read_text().strip() if reference.is_file() else asked)
+    return folder if folder.is_dir() else None
 
 
-def fetched_folder(
-    name: str, revision: str | None, patterns: list[str] | None, *, offline: bool
-) -> Path | None:
+def fetched_folder(name: str, revision: str | None, patterns: list[str], *, offline: bool) -> Path | None:
     """Fetch the files of a repository that match, and say where they are.
 
     Args:
         name: ``owner/name``.
         revision: A branch, a tag or a commit.
-        patterns: Of the files' paths, with ``*``; all of them if it is None.
+        patterns: Of the files' paths, with ``*``.
         offline: Take what the local cache has.
 
     Returns:
         The folder in the cache, or None if there is no such repository to be had.
     """
+    if offline:
+        return cached_folder(name, revision)
     try:
-        folder = snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=offline)
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except (OSError, ValueError, HfHubHTTPError):
         return None
-    return Path(str(folder)) if Path(str(folder)).is_dir() else None
 
 
 def _reachable(address: str, seconds: float = 3.0) -> bool:

@@ -112,7 +112,7 @@ def _from_hub(name: str, revision: str | None) -> tuple[HybridForConditionalGene
     from hybrid.published import CONFIG, PATTERNS, find_published
 
     offline = hub_offline(name, revision, ("config.json", ADAPTER, CONFIG))
-    small = [ADAPTER, "adapter.safetensors", "digests.json", *PATTERNS]
+    small = ["config.json", ADAPTER, "adapter.safetensors", "digests.json", *PATTERNS]
     folder = fetched_folder(name, revision, small, offline=offline)
     if folder and (folder / ADAPTER).is_file():
         return _from_folder(folder)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+from huggingface_hub import HfApi, get_token
+from huggingface_hub.errors import HfHubHTTPError
 
 from hybrid.adapters import WEIGHTS, read_adapter
 from hybrid.base import Base
@@ -33,6 +33,8 @@ def push(folder: Path, name: str, *, private: bool = False) -> str:
         _check_base(folder)
     elif not (folder / "config.json").is_file():
         raise ModelError(f"model {folder}: holds neither {ADAPTER} nor config.json; give a model's folder")
+    if get_token() is None:
+        raise ModelError(f"model {name}: the hub wants to know who you are; hf auth login, or set HF_TOKEN")
     api = HfApi()
     try:
         repository = api.create_repo(name, private=private, exist_ok=True).repo_id
@@ -42,10 +44,6 @@ def push(folder: Path, name: str, *, private: bool = False) -> str:
             commit_message="Upload a hybrid captioner",
             allow_patterns=_SMALL if small else None,
         )
-    except LocalTokenNotFoundError:
-        raise ModelError(
-            f"model {name}: the hub wants to know who you are; hf auth login, or set HF_TOKEN"
-        ) from None
     except (HfHubHTTPError, OSError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ModelError(f"model {name}: the hub did not take it ({reason})") from None

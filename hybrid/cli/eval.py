@@ -84,6 +84,7 @@ def command(**o: Any) -> int:
     if o["output"]:
         report: dict[str, Any] = {
             "model": str(o["model"] or "scenes-mini"),
+            "revision": o["revision"],
             "data": o["data"],
             "split": o["split"],
             "pictures": len(pairs),

@@ -74,11 +74,12 @@ def parts(tmp_path_factory):
 
 @pytest.fixture
 def tiny(parts):
-    """A fresh model with a quantum connector of three qubits, and its processor."""
+    """A model with a quantum connector of three qubits, and its processor."""
     torch.manual_seed(1)
     model, processor = compose(
         parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 3, "n_layers": 2}
     )
+    model.config.connector_trained = None  # nothing is to be said of it
     return model.eval(), processor
 
 
