@@ -108,6 +108,7 @@ def _train_miniature(preset: str, output: Path | None, seed: int, workers: int) 
         recipe = load_recipe(preset)
     except ValueError as error:
         raise click.UsageError(f"--preset: {error}") from None
+    from hybrid.checkpoints import CheckpointError
     from hybrid.training.miniature import MiniatureRun
 
     folder = output or Path("runs") / preset
@@ -121,6 +122,8 @@ def _train_miniature(preset: str, output: Path | None, seed: int, workers: int) 
         click.echo(model)
     except Signalled as stop:
         raise Signalled(stop.number, f"interrupted; the same command goes on in {folder}") from None
+    except CheckpointError as error:
+        raise click.ClickException(str(error)) from None
     return 0
 
 
