@@ -6,6 +6,8 @@ from transformers import CLIPVisionConfig, LlamaConfig
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.auto import AutoConfig
 
+_MOST_LAYERS = 1000  # of any model known; a damaged number must not keep a machine busy for hours
+
 
 class HybridConfig(PreTrainedConfig):  # type: ignore[misc]
     """A vision tower, a connector and a language model.
@@ -36,10 +38,26 @@ class HybridConfig(PreTrainedConfig):  # type: ignore[misc]
     def __post_init__(self, **kwargs: Any) -> None:
         self.vision_config = _configuration(self.vision_config, CLIPVisionConfig)
         self.text_config = _configuration(self.text_config, LlamaConfig)
+        if not isinstance(self.connector, dict | None):
+            raise ValueError(f"connector must name a type and its options, but was {self.connector!r}")
         self.connector = dict(self.connector or {"type": "quantum"})
         # The language model ties its own embeddings; nothing is tied across the parts.
         self.tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
+        self._check()
         super().__post_init__(**kwargs)
+
+    def _check(self) -> None:
+        """Refuse what the model would trip over later, or build for hours."""
+        for name in ("vision_config", "text_config"):
+            layers = getattr(getattr(self, name), "num_hidden_layers", 1)
+            if not isinstance(layers, int) or not 0 <= layers <= _MOST_LAYERS:
+                raise ValueError(
+                    f"{name}.num_hidden_layers must be at most {_MOST_LAYERS}, but was {layers!r}"
+                )
+        if self.vision_feature not in ("cls", "pooled"):
+            raise ValueError(f"vision_feature must be 'cls' or 'pooled', but was {self.vision_feature!r}")
+        if not isinstance(self.image_token_id, int) or self.image_token_id < 0:
+            raise ValueError(f"image_token_id must be a token's id, but was {self.image_token_id!r}")
 
     @property
     def vision_hidden_size(self) -> int:
@@ -58,4 +76,6 @@ def _configuration(given: Any, default: Any) -> Any:
     if isinstance(given, dict):
         given = dict(given)
         return AutoConfig.for_model(given.pop("model_type", default.model_type), **given)
+    if not isinstance(given, PreTrainedConfig):
+        raise ValueError(f"vision_config and text_config must be configurations, but one was {given!r}")
     return given

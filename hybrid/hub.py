@@ -9,7 +9,7 @@ from urllib.request import getproxies
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
-from hybrid.models import ModelError, presets
+from hybrid.models import MODELS, ModelError
 
 
 def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = ("config.json",)) -> bool:
@@ -31,8 +31,7 @@ def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = (
         asked = f" at revision {revision}" if revision else ""
         raise ModelError(
             f"model {name}: is neither a folder here nor in the local cache{asked}, and the hub cannot be "
-            "reached; connect once to download it, or give a folder, or one of the presets: "
-            f"{', '.join(presets())}"
+            f"reached; connect once to download it, or give a folder, or {', '.join(MODELS)}, which is here"
         )
     return offline
 

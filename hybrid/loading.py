@@ -15,6 +15,8 @@ from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.models import ADAPTER, BUNDLED, MODELS, ModelError, presets
 from hybrid.processing import DEFAULT_PROMPT, IMAGE_TOKEN, HybridProcessor
 
+_LONGEST_REASON = 240
+
 
 def load(
     name: str | Path | None = None,
@@ -150,10 +152,10 @@ def _pretrained(
         processor = HybridProcessor.from_pretrained(
             where, local_files_only=local_files_only, revision=revision or "main"
         )
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+    except Exception as error:  # what a damaged or hostile folder may raise is not bounded
         raise ModelError(
-            f"model {where}: cannot be loaded ({reason}); known presets: {', '.join(presets())}"
+            f"model {where}: cannot be loaded ({_reason(error)}); get a whole copy, or one of the presets: "
+            f"{', '.join(presets())}"
         ) from error
     faults = [f"{key} is missing" for key in sorted(report["missing_keys"])]
     faults += [f"{key} is not part of it" for key in sorted(report["unexpected_keys"])]
@@ -164,7 +166,20 @@ def _pretrained(
     if faults:
         shown = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
         raise ModelError(f"model {where}: its weights do not fit its config.json ({shown}); get a whole copy")
+    if processor.image_token_id != model.config.image_token_id:
+        raise ModelError(
+            f"model {where}: its tokenizer writes {IMAGE_TOKEN} as {processor.image_token_id}, but its "
+            f"config.json has image_token_id {model.config.image_token_id}; get a whole copy"
+        )
     return model, processor
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says, on one line of bounded length."""
+    said = " ".join(str(error).split())
+    if not said or not isinstance(error, OSError | RuntimeError | ValueError):
+        said = f"{type(error).__name__}: {said}"
+    return said if len(said) <= _LONGEST_REASON else f"{said[:_LONGEST_REASON]}..."
 
 
 def _unknown(name: str) -> str:
@@ -249,8 +264,9 @@ def _part(kind: str, name: str | Path, load: Callable[[], Any]) -> Any:
     try:
         return load()
     except Exception as error:  # what a damaged or hostile folder may raise is not bounded
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelError(f"model {name}: its {kind} cannot be loaded ({reason}); get a whole copy") from error
+        raise ModelError(
+            f"model {name}: its {kind} cannot be loaded ({_reason(error)}); get a whole copy"
+        ) from error
 
 
 __all__ = ["BUNDLED", "MODELS", "ModelError", "compose", "load", "use_backend"]

@@ -27,9 +27,15 @@ class Lora:
     targets: str | tuple[str, ...] = "all-linear"
 
     def add_to(self, model: HybridForConditionalGeneration) -> None:
-        """Put a fresh adapter on the language model, and on nothing else; its weights are frozen."""
+        """Put a fresh adapter on the language model, and on nothing else; its weights are frozen.
+
+        Raises:
+            ValueError: If the rank is above the language model's width, or it has no such maps.
+        """
         from peft import LoraConfig, get_peft_model
 
+        if not 1 <= self.rank <= model.config.hidden_size:
+            raise ValueError(f"LoRA's rank must be from 1 to {model.config.hidden_size}, but was {self.rank}")
         targets = self.targets if isinstance(self.targets, str) else list(self.targets)
         config = LoraConfig(
             task_type="CAUSAL_LM",
