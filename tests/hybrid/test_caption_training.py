@@ -262,7 +262,7 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_stays(start, whole, tmp_p
 
 def test_merging_saves_a_whole_model_that_says_the_same(start, whole, tmp_path, drawn):
     folder = start(tmp_path / "run", merge=True)
-    assert (folder / "config.json").exists()
+    assert json.loads((folder / "config.json").read_text())["connector_trained"] is True
     one, other = hybrid.load(folder)[0].state_dict(), hybrid.load(whole / "model")[0].state_dict()
     assert one.keys() == other.keys()
     for name in one:

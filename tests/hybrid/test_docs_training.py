@@ -26,6 +26,7 @@ def test_every_command_is_understood(words):
 
 def test_every_option_that_is_named_exists():
     known = {"--num_processes", "--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint"}
+    known |= {"--nodes", "--ntasks-per-node", "--gpus-per-node"}  # Slurm's
     for name in ("train", "distill", "eval", "caption"):
         known |= {o for p in cli.group.get_command(None, name).params for o in p.opts + p.secondary_opts}
     assert set(re.findall(r"--[a-z][\w-]+", TEXT)) <= known

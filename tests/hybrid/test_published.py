@@ -164,6 +164,21 @@ def test_the_quantum_preset_keeps_the_lora_and_its_training_is_recorded(run, sto
     assert run("caption", "--model", out.strip(), tmp_path / "0.png")[0] == 0
 
 
+def test_training_goes_on_from_the_published_connector(run, stored, pictures, tmp_path):
+    rows = []
+    for i, picture in enumerate(pictures):
+        picture.save(tmp_path / f"{i}.png")
+        rows.append(json.dumps({"image": f"{i}.png", "caption": f"picture {i}"}))
+    (tmp_path / "all.jsonl").write_text("\n".join(rows))
+    where = ["--data", tmp_path / "all.jsonl", "--cache", tmp_path / "cache", "--output", tmp_path / "run"]
+    options = ["--preset", "tinyllama-vlm-lora", "--epochs", 0, "--connector-rate", 0, "--device", "cpu"]
+    code, _, err = run("train", *options, *where)
+    assert code == 0, err
+    (before, _), (after, _) = hybrid.load("tinyllama-vlm-lora"), hybrid.load(tmp_path / "run" / "model")
+    for name, weight in before.state_dict().items():
+        assert torch.equal(weight, after.state_dict()[name]), name
+
+
 def test_another_version_of_the_adapter_is_another_base(hub, stored, parts, tmp_path):
     from hybrid.adapters import save_adapter
     from hybrid.base import Base
