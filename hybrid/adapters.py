@@ -47,20 +47,21 @@ class Base:
     language_revision: str | None = None
 
     def build(
-        self, connector: dict[str, Any] | None, prompt: str | None
+        self, connector: dict[str, Any] | None, prompt: str | None, dtype: torch.dtype | None = None
     ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
         """Load the base models and join them.
 
         Args:
             connector: Of a fresh connector; a captioner's own is kept if this is left out.
             prompt: The default prompt; the base's own if left out.
+            dtype: Of the base's weights; by default float32, and as saved for a captioner.
 
         Raises:
             ModelError: If a part cannot be loaded.
             ValueError: If the connector cannot be built.
         """
         if self.model is not None:
-            model, processor = load(self.model, revision=self.revision)
+            model, processor = load(self.model, revision=self.revision, dtype=dtype)
             if connector is not None:
                 sizes = model.config.vision_hidden_size, model.config.hidden_size
                 model.connector = build_connector(connector, *sizes)
@@ -72,6 +73,7 @@ class Base:
                 self.vision,
                 self.language,
                 connector,
+                dtype=dtype or torch.float32,
                 vision_revision=self.vision_revision,
                 language_revision=self.language_revision,
             )
@@ -293,13 +295,14 @@ def lora_of(description: dict[str, Any]) -> Lora | None:
 
 
 def load_adapter(
-    folder: Path, *, merge: bool = True
+    folder: Path, *, merge: bool = True, dtype: torch.dtype | None = None
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     """Load the base models, and put a trained connector and LoRA on them.
 
     Args:
         folder: What `save_adapter` wrote.
         merge: Add LoRA into the language model's weights.
+        dtype: Of the base's weights, see `Base.build`.
 
     Returns:
         The model and its processor.
@@ -311,7 +314,7 @@ def load_adapter(
     if Path(found["base"]["model"] or "/").resolve() == folder.resolve():
         raise ModelError(f"model {folder}: names itself as its base; get a whole copy")
     try:
-        model, processor = Base(**found["base"]).build(found["connector"], found["prompt"])
+        model, processor = Base(**found["base"]).build(found["connector"], found["prompt"], dtype)
         for name, part in (("vision", model.vision_tower), ("language", model.language_model)):
             if fingerprint(part) != found["fingerprints"][name]:
                 raise ModelError(

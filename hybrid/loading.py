@@ -15,6 +15,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from hybrid.configuration import HybridConfig
+from hybrid.connectors import build_connector
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.models import BUNDLED, MODELS
 from hybrid.processing import DEFAULT_PROMPT, IMAGE_TOKEN, HybridProcessor
@@ -41,7 +42,8 @@ def load(
         name: A preset (``"scenes-mini"``, the bundled one and the default), a folder that `save_pretrained`
             or ``hybrid train`` wrote, or ``owner/name`` on the Hugging Face hub.
         device: Where to put the model.
-        dtype: Of its weights; by default as saved, and float32 for the bundled model.
+        dtype: Of its weights, by default as saved, and float32 for the bundled model; the connector's are
+            float32 where this is less.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
         shots: Measurements for each expectation value, on PennyLane devices; exact values by default.
         revision: Of a name on the hub: a branch, a tag or a commit.
@@ -57,14 +59,14 @@ def load(
     where = MODELS.get(str(name or "scenes-mini"), name)
     path = Path(str(where))
     if path.is_dir():
-        model, processor = _from_folder(path)
+        model, processor = _from_folder(path, dtype)
     elif str(where).count("/") == 1 and not path.exists() and not str(where).startswith((".", "/", "~")):
-        model, processor = _from_hub(str(where), revision)
+        model, processor = _from_hub(str(where), revision, dtype)
     else:
         raise ModelError(_unknown(str(name)))
     if backend is not None or shots is not None:
         use_backend(model, backend or "jax", shots)
-    return model.to(device=device, dtype=dtype).eval(), processor
+    return model.to(device).eval(), processor
 
 
 def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int | None = None) -> None:
@@ -88,11 +90,13 @@ def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int 
     projection.to_backend(backend, shots)
 
 
-def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+def _from_folder(
+    path: Path, dtype: torch.dtype | None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     if (path / ADAPTER).is_file():
         from hybrid.adapters import load_adapter
 
-        return load_adapter(path)
+        return load_adapter(path, dtype=dtype)
     if not (path / "config.json").is_file():
         raise ModelError(f"model {path}: holds no config.json; give a folder that save_pretrained wrote")
     try:
@@ -104,18 +108,20 @@ def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProc
             f"model {path}: is a {kind!r} model, not a captioner of this package; hybrid.compose joins a "
             "vision tower and a language model into one"
         )
-    return _pretrained(str(path))
+    return _pretrained(str(path), dtype)
 
 
-def _from_hub(name: str, revision: str | None) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+def _from_hub(
+    name: str, revision: str | None, dtype: torch.dtype | None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     offline = hub_offline(name, revision, ("config.json", ADAPTER))
     try:
         file = hf_hub_download(name, ADAPTER, revision=revision, local_files_only=offline)
         for other in ("adapter.safetensors", "digests.json"):
             hf_hub_download(name, other, revision=revision, local_files_only=offline)
     except (OSError, HfHubHTTPError):  # it holds no adapter; whatever else is wrong is told below
-        return _pretrained(name, local_files_only=offline, revision=revision)
-    return _from_folder(Path(file).parent)
+        return _pretrained(name, dtype, local_files_only=offline, revision=revision)
+    return _from_folder(Path(file).parent, dtype)
 
 
 def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = ("config.json",)) -> bool:
@@ -157,11 +163,12 @@ def _reachable(address: str, seconds: float = 3.0) -> bool:
 
 
 def _pretrained(
-    where: str, *, local_files_only: bool = True, revision: str | None = None
+    where: str, dtype: torch.dtype | None, *, local_files_only: bool = True, revision: str | None = None
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     try:
         model, report = HybridForConditionalGeneration.from_pretrained(
             where,
+            dtype=dtype or "auto",
             output_loading_info=True,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # so that all of them can be named below
@@ -216,7 +223,7 @@ def compose(
         connector: ``{"type": name, **options}``; a quantum one of 4 qubits by default. Widths are read from
             the two configurations.
         prompt: What the processor asks by default.
-        dtype: Of the weights.
+        dtype: Of the weights; the connector's are float32 where this is less.
         vision_revision: Of the vision tower on the hub: a branch, a tag or a commit.
         language_revision: Of the language model.
 
@@ -244,14 +251,18 @@ def compose(
         image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
         vision_feature="pooled" if "siglip" in tower.config.model_type else "cls",
     )
-    model = HybridForConditionalGeneration(config)
+    with torch.device("meta"):  # the frame; weights that are replaced at once are neither made nor drawn
+        model = HybridForConditionalGeneration(config)
     model.vision_tower, model.language_model = tower, speaker
+    assert config.connector is not None
+    model.connector = build_connector(config.connector, config.vision_hidden_size, config.hidden_size)
+    model.connector.to(torch.promote_types(dtype, torch.float32))
     model.generation_config = speaker.generation_config
     images = _part(
         "image processor", vision, lambda: AutoImageProcessor.from_pretrained(**sight, backend="pil")
     )
     processor = HybridProcessor(images, tokenizer, n_image_tokens=model.connector.n_tokens, prompt=prompt)
-    return model.to(dtype), processor
+    return model, processor
 
 
 def _source(name: str | Path, revision: str | None) -> dict[str, Any]:
