@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from hybrid.cli.collector import without_collector
 from hybrid.cli.quiet import quiet_transformers
 from hybrid.models import MODELS
 
@@ -75,6 +76,13 @@ def load_model(
     shots: int | None = None,
 ) -> "tuple[HybridForConditionalGeneration, HybridProcessor]":
     """Load a model, and turn what is wrong with an option into a usage error."""
+    with without_collector():
+        return _load_model(model, device, dtype, backend, shots)
+
+
+def _load_model(
+    model: str | None, device: str, dtype: str | None, backend: str | None, shots: int | None
+) -> "tuple[HybridForConditionalGeneration, HybridProcessor]":
     import torch
 
     from hybrid.loading import ModelError, load
