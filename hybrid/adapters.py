@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -154,13 +155,14 @@ def lora_of(description: dict[str, Any]) -> Lora | None:
 
 
 def load_adapter(
-    folder: Path, *, merge: bool = True
+    folder: Path, *, merge: bool = True, dtype: torch.dtype | None = None
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     """Load the base models, and put a trained connector and LoRA on them.
 
     Args:
         folder: What `save_adapter` wrote.
         merge: Add LoRA into the language model's weights.
+        dtype: Of the base's weights, see `Base.build`.
 
     Returns:
         The model and its processor.
@@ -173,7 +175,7 @@ def load_adapter(
     if Path(base.model or "/").resolve() == folder.resolve():
         raise ModelError(f"model {folder}: names itself as its base; get a whole copy")
     try:
-        model, processor = base.build(found["connector"], found["prompt"])
+        model, processor = base.build(found["connector"], found["prompt"], dtype)
         parts = {
             "vision": (model.vision_tower, base.vision),
             "language": (model.language_model, " with ".join(filter(None, (base.language, base.adapter)))),

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+import torch
+
 from hybrid.connectors import build_connector
 from hybrid.hub import cached_folder
 from hybrid.loading import compose, load
@@ -45,20 +47,21 @@ class Base:
         return cls(**{field.name: table.get(field.name) for field in fields(cls)})
 
     def build(
-        self, connector: dict[str, Any] | None, prompt: str | None
+        self, connector: dict[str, Any] | None, prompt: str | None, dtype: torch.dtype | None = None
     ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
         """Load the base models and join them.
 
         Args:
             connector: Of a fresh connector; if this is left out, a captioner's or an adapter's own is kept.
             prompt: The default prompt; the base's own if left out.
+            dtype: Of the base's weights; by default float32, and as saved for a captioner.
 
         Raises:
             ModelError: If a part cannot be loaded.
             ValueError: If the connector cannot be built.
         """
         if self.model is not None:
-            model, processor = load(self.model, revision=self.revision)
+            model, processor = load(self.model, revision=self.revision, dtype=dtype)
             if connector is not None:
                 sizes = model.config.vision_hidden_size, model.config.hidden_size
                 model.connector = build_connector(connector, *sizes)
@@ -73,6 +76,7 @@ class Base:
                 self.vision,
                 self.language,
                 own.options if own else connector,
+                dtype=dtype or torch.float32,
                 vision_revision=self.vision_revision,
                 language_revision=self.language_revision,
             )
@@ -96,10 +100,12 @@ class Base:
         )
 
 
-def build_preset(name: str) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+def build_preset(
+    name: str, dtype: torch.dtype | None = None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     """Load what a preset in ``hybrid/presets/captions`` is built on, with the connector that it says."""
     table = read_caption_preset(name)
-    model, processor = Base.of_preset(name).build(table.get("connector"), table.get("prompt"))
+    model, processor = Base.of_preset(name).build(table.get("connector"), table.get("prompt"), dtype)
     model.config.name_or_path = name
     return model, processor
 

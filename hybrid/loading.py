@@ -10,6 +10,7 @@ import torch
 from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from hybrid.configuration import HybridConfig
+from hybrid.connectors import build_connector
 from hybrid.hub import fetched_folder, hub_offline
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.models import ADAPTER, BUNDLED, MODELS, ModelError, presets
@@ -34,7 +35,8 @@ def load(
             or ``hybrid train`` wrote or that is a copy of TinyLlama-VLM-LoRA, or ``owner/name`` on the
             Hugging Face hub.
         device: Where to put the model.
-        dtype: Of its weights; by default as saved, and float32 for the bundled model.
+        dtype: Of its weights, by default as saved, and float32 for the bundled model; the connector's are
+            float32 where this is less.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
         shots: Measurements for each expectation value, on PennyLane devices; exact values by default.
         revision: Of a name on the hub: a branch, a tag or a commit.
@@ -53,16 +55,16 @@ def load(
     if str(where) in presets():
         from hybrid.base import build_preset
 
-        model, processor = build_preset(str(where))
+        model, processor = build_preset(str(where), dtype)
     elif path.is_dir():
-        model, processor = _from_folder(path)
+        model, processor = _from_folder(path, dtype)
     elif str(where).count("/") == 1 and not path.exists() and not str(where).startswith((".", "/", "~")):
-        model, processor = _from_hub(str(where), revision)
+        model, processor = _from_hub(str(where), revision, dtype)
     else:
         raise ModelError(_unknown(str(name)))
     if backend is not None or shots is not None:
         use_backend(model, backend or "jax", shots)
-    return model.to(device=device, dtype=dtype).eval(), processor
+    return model.to(device).eval(), processor
 
 
 def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int | None = None) -> None:
@@ -86,17 +88,19 @@ def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int 
     projection.to_backend(backend, shots)
 
 
-def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+def _from_folder(
+    path: Path, dtype: torch.dtype | None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     if (path / ADAPTER).is_file():
         from hybrid.adapters import load_adapter
 
-        return load_adapter(path)
+        return load_adapter(path, dtype=dtype)
     if not (path / "config.json").is_file():
         from hybrid.published import find_published
 
         published = find_published(path)
         if published:
-            return _from_published(str(path), published.language)
+            return _from_published(str(path), published.language, dtype)
         raise ModelError(f"model {path}: holds no config.json; give a folder that save_pretrained wrote")
     try:
         kind = json.loads((path / "config.json").read_text())["model_type"]
@@ -107,42 +111,45 @@ def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProc
             f"model {path}: is a {kind!r} model, not a captioner of this package; hybrid.compose joins a "
             "vision tower and a language model into one"
         )
-    return _pretrained(str(path))
+    return _pretrained(str(path), dtype)
 
 
-def _from_hub(name: str, revision: str | None) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+def _from_hub(
+    name: str, revision: str | None, dtype: torch.dtype | None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     from hybrid.published import CONFIG, PATTERNS, find_published
 
     offline = hub_offline(name, revision, ("config.json", ADAPTER, CONFIG))
     small = ["config.json", ADAPTER, "adapter.safetensors", "digests.json", *PATTERNS]
     folder = fetched_folder(name, revision, small, offline=offline)
     if folder and (folder / ADAPTER).is_file():
-        return _from_folder(folder)
+        return _from_folder(folder, dtype)
     published = find_published(folder) if folder else None
     if published:
-        return _from_published(name, published.language, revision)
-    return _pretrained(name, local_files_only=offline, revision=revision)
+        return _from_published(name, published.language, dtype, revision)
+    return _pretrained(name, dtype, local_files_only=offline, revision=revision)
 
 
 def _from_published(
-    name: str, language: str, revision: str | None = None
+    name: str, language: str, dtype: torch.dtype | None, revision: str | None = None
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     """Join the parts of TinyLlama-VLM-LoRA, or of an adapter like it. It names all but its vision tower."""
     from hybrid.base import Base
 
     preset = Base.of_preset("tinyllama-vlm-lora")
     base = Base(vision=preset.vision, language=language, adapter=name, adapter_revision=revision)
-    model, processor = base.build(None, None)
+    model, processor = base.build(None, None, dtype)
     model.config.name_or_path = name
     return model, processor
 
 
 def _pretrained(
-    where: str, *, local_files_only: bool = True, revision: str | None = None
+    where: str, dtype: torch.dtype | None, *, local_files_only: bool = True, revision: str | None = None
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     try:
         model, report = HybridForConditionalGeneration.from_pretrained(
             where,
+            dtype=dtype or "auto",
             output_loading_info=True,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # so that all of them can be named below
@@ -210,7 +217,7 @@ def compose(
         connector: ``{"type": name, **options}``; a quantum one of 4 qubits by default. Widths are read from
             the two configurations.
         prompt: What the processor asks by default.
-        dtype: Of the weights.
+        dtype: Of the weights; the connector's are float32 where this is less.
         vision_revision: Of the vision tower on the hub: a branch, a tag or a commit.
         language_revision: Of the language model.
 
@@ -239,14 +246,18 @@ def compose(
         vision_feature="pooled" if "siglip" in tower.config.model_type else "cls",
         connector_trained=False,
     )
-    model = HybridForConditionalGeneration(config)
+    with torch.device("meta"):  # the frame; weights that are replaced at once are neither made nor drawn
+        model = HybridForConditionalGeneration(config)
     model.vision_tower, model.language_model = tower, speaker
+    assert config.connector is not None
+    model.connector = build_connector(config.connector, config.vision_hidden_size, config.hidden_size)
+    model.connector.to(torch.promote_types(dtype, torch.float32))
     model.generation_config = speaker.generation_config
     images = _part(
         "image processor", vision, lambda: AutoImageProcessor.from_pretrained(**sight, backend="pil")
     )
     processor = HybridProcessor(images, tokenizer, n_image_tokens=model.connector.n_tokens, prompt=prompt)
-    return model.to(dtype), processor
+    return model, processor
 
 
 def _source(name: str | Path, revision: str | None) -> dict[str, Any]:

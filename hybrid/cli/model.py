@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from hybrid.cli.collector import without_collector
 from hybrid.cli.quiet import quiet_transformers
 from hybrid.models import presets
 
@@ -83,9 +84,28 @@ def load_model(
 
     That its connector has not been trained is said if it is to caption.
     """
+    from hybrid.cli import fail
+
+    with without_collector():
+        loaded = _load_model(model, device, dtype, backend, shots, revision)
+    if to_caption and loaded[0].config.connector_trained is False:
+        fail(
+            f"note: the connector of {model} has not been trained, so what it says of a picture means "
+            "nothing; train it with hybrid train"
+        )
+    return loaded
+
+
+def _load_model(
+    model: str | None,
+    device: str,
+    dtype: str | None,
+    backend: str | None,
+    shots: int | None,
+    revision: str | None,
+) -> "tuple[HybridForConditionalGeneration, HybridProcessor]":
     import torch
 
-    from hybrid.cli import fail
     from hybrid.loading import ModelError, load
 
     quiet_transformers()
@@ -97,7 +117,7 @@ def load_model(
         reason = str(error).splitlines()[0]
         raise click.UsageError(f"--device {device}: cannot be used ({reason}); try --device cpu") from None
     try:
-        loaded = load(
+        return load(
             model,
             device=device,
             dtype=None if dtype is None else getattr(torch, dtype),
@@ -110,9 +130,3 @@ def load_model(
     except (ValueError, ImportError) as error:
         option = f"--backend {backend}" if backend else f"--shots {shots}"
         raise click.UsageError(f"{option}: {error}") from None
-    if to_caption and loaded[0].config.connector_trained is False:
-        fail(
-            f"note: the connector of {model} has not been trained, so what it says of a picture means "
-            "nothing; train it with hybrid train"
-        )
-    return loaded
