@@ -104,6 +104,7 @@ def run(capsys, monkeypatch):
     monkeypatch.setattr("hybrid.loading.load", _loaded_once)
 
     def call(*args):
+        capsys.readouterr()  # what fixtures and other libraries printed before
         monkeypatch.setattr(sys, "argv", ["hybrid", *map(str, args)])
         with pytest.raises(SystemExit) as leaving:
             cli.main()

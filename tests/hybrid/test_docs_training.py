@@ -21,7 +21,7 @@ COMMANDS = [
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_is_understood(words):
     command = cli.group.get_command(None, words[0])
-    command.make_context(words[0], words[1:])
+    command.make_context(words[0], words[1:], **cli.group.context_settings)  # which the command remembers
 
 
 def test_every_option_that_is_named_exists():
