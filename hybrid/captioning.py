@@ -1,6 +1,7 @@
 """From pictures to captions in one call."""
 
 import os
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from functools import partial
@@ -56,6 +57,9 @@ def caption(
         ModelError: If the model cannot be loaded.
         ValueError: If an option is not allowed, or prompt and caption exceed the model's context.
 
+    Warns:
+        UserWarning: If the model's connector has not been trained.
+
     Example:
         >>> import hybrid
         >>> hybrid.caption("img.jpg")  # doctest: +SKIP
@@ -64,6 +68,12 @@ def caption(
     single = isinstance(images, (str, os.PathLike, Image.Image)) or hasattr(images, "read")
     sources: Sequence[Any] = [images] if single else list(images)  # type: ignore[arg-type]
     pair = model if isinstance(model, tuple) else load(model, device=device, backend=backend)  # type: ignore[arg-type]
+    if pair[0].config.connector_trained is False:
+        warnings.warn(
+            "the connector of this model has not been trained, so what it says of a picture means nothing; "
+            "train it with hybrid train",
+            stacklevel=2,
+        )
     pictures = (open_image(source) for source in sources)
     texts = list(
         caption_pictures(

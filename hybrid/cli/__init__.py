@@ -1,6 +1,8 @@
 """The ``hybrid`` command: one file a subcommand, loaded when it is called."""
 
+import atexit
 import difflib
+import gc
 import os
 import signal
 import sys
@@ -17,7 +19,8 @@ COMMANDS = {
     "distill": "Start a quantum connector from a trained classical one.",
     "eval": "Score a model's captions against references.",
     "compare": "Score several models on the same pictures, side by side.",
-    "models": "List the models that are there without a download.",
+    "models": "List the models that have a name here.",
+    "push": "Send a model to the Hugging Face hub.",
     "info": "Describe a model, its circuit, and what is installed.",
     "draw": "Draw a model's circuit.",
     "demo": "Open a web page to try pictures on.",
@@ -108,12 +111,14 @@ def main() -> None:
 
     Exit code 0: all done; 1: something failed; 2: wrong usage; 130 and 143: stopped by SIGINT and SIGTERM.
     """
+    atexit.register(gc.freeze)  # or the interpreter looks through half a million objects as it ends
     # An application may say this, a library must not: the circuit needs little, CLIP and Llama the rest.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     handlers = {number: _handle(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         sys.exit(_run(sys.argv[1:] or ["--help"]))
     finally:
+        gc.unfreeze()  # see hybrid.cli.collector
         for number, handler in handlers.items():
             signal.signal(number, handler)
 

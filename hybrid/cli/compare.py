@@ -36,7 +36,7 @@ def command(models: tuple[str, ...], **o: Any) -> int:
     columns: dict[str, dict[str, Any]] = {}
     for name in models:
         click.echo(f"model {name}", err=True)
-        model, processor = load_model(name, o["device"], o["dtype"])
+        model, processor = load_model(name, o["device"], o["dtype"], to_caption=True)
         scores, _ = score(model, processor, pairs, o, tokens=("picture", "shuffled"))
         counts = count_parameters(model)
         columns[name] = {

@@ -31,8 +31,8 @@ def command(**o: Any) -> int:
     from hybrid.evaluation import TOKENS
 
     pairs = chosen_pairs(o)
-    names = ("model", "device", "dtype", "backend", "shots")
-    model, processor = load_model(**{name: o[name] for name in names})
+    names = ("model", "revision", "device", "dtype", "backend", "shots")
+    model, processor = load_model(**{name: o[name] for name in names}, to_caption=True)
     scores, captions = score(
         model,
         processor,
@@ -46,6 +46,7 @@ def command(**o: Any) -> int:
     if o["output"]:
         report: dict[str, Any] = {
             "model": str(o["model"] or "scenes-mini"),
+            "revision": o["revision"],
             "data": o["data"],
             "split": o["split"],
             "pictures": len(pairs),

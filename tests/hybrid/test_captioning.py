@@ -10,7 +10,8 @@ import torch
 import hybrid
 from hybrid.asking import Question
 from hybrid.captioning import caption_files, caption_pictures
-from hybrid.loading import ModelError, _reachable, use_backend
+from hybrid.hub import _reachable
+from hybrid.loading import ModelError, use_backend
 
 
 def test_one_gives_text_and_many_give_a_list(tiny, pictures, tmp_path):
@@ -158,7 +159,7 @@ def test_what_is_no_model(tmp_path, parts):
 
 
 def test_whether_the_hub_can_be_reached_is_known_at_once(monkeypatch):
-    monkeypatch.setattr("hybrid.loading.getproxies", dict)
+    monkeypatch.setattr("hybrid.hub.getproxies", dict)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert _reachable(f"http://127.0.0.1:{port}")
@@ -175,7 +176,7 @@ def test_a_model_in_the_hubs_cache_loads_without_a_network(tiny_folder, tmp_path
     for module in ("huggingface_hub.constants", "huggingface_hub.file_download", "transformers.utils.hub"):
         for name in ("HF_HUB_CACHE", "TRANSFORMERS_CACHE"):
             monkeypatch.setattr(f"{module}.{name}", str(cache), raising=False)
-    monkeypatch.setattr("hybrid.loading._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
     wanted = hybrid.caption(pictures, model=tiny_folder)
     assert hybrid.caption(pictures, model="somebody/captioner") == wanted
 

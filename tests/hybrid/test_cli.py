@@ -124,7 +124,7 @@ def test_unknown_model(run, scenes):
 
 
 def test_hub_out_of_reach(run, scenes, monkeypatch):
-    monkeypatch.setattr("hybrid.loading._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
     code, _, err = run("caption", "--model", "nobody/nothing", scenes[0][0])
     assert code == 1
     one_line(err, "nobody/nothing", "the hub cannot be reached", "scenes-mini")
