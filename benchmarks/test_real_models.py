@@ -163,7 +163,7 @@ def test_training_step_with_either_connector(benchmark, joined, recipe, tmp_path
 
 
 def _in_turn(*calls):
-    """Calls of seconds in alternating rounds, after one of each that compiles; `interleaved` is for short ones."""
+    """Alternating rounds of calls that take seconds, after one of each that compiles."""
     seconds = [[] for _ in calls]
     for _ in range(1 + _ROUNDS):
         for times, call in zip(seconds, calls, strict=True):

@@ -15,8 +15,8 @@ def test_pieces_make_one_line(pieces):
 
 
 def test_pieces_make_the_caption_and_come_before_its_end(tiny, pictures):
-    wanted = hybrid.caption(pictures[0], model=tiny, max_new_tokens=30)
-    pieces = list(stream_caption(*tiny, pictures[0], max_new_tokens=30))
+    wanted = hybrid.caption(pictures[0], model=tiny, min_new_tokens=100, max_new_tokens=100)
+    pieces = list(stream_caption(*tiny, pictures[0], min_new_tokens=100, max_new_tokens=100))
     assert "".join(pieces) == wanted
     assert len(pieces) > 3
 
