@@ -4,12 +4,13 @@ import atexit
 import difflib
 import gc
 import os
-import signal
 import sys
 from importlib import import_module
 from typing import Any
 
 import click
+
+from hybrid.cli.signals import Signalled, signals_raise
 
 # name -> its line in --help. The command itself is `hybrid.cli.<name>.command`; torch and the rest are only
 # imported inside it, so that help and usage errors come at once.
@@ -26,19 +27,6 @@ COMMANDS = {
     "demo": "Open a web page to try pictures on.",
     "completion": "Print what makes a shell complete commands and options.",
 }
-
-
-class Signalled(BaseException):
-    """A signal asked for the end. Like KeyboardInterrupt, it passes what only handles exceptions.
-
-    Args:
-        number: Of the signal.
-        message: What is said on stderr.
-    """
-
-    def __init__(self, number: int, message: str = "interrupted") -> None:
-        super().__init__(message)
-        self.number = number
 
 
 class _Commands(click.Group):
@@ -114,13 +102,11 @@ def main() -> None:
     atexit.register(gc.freeze)  # or the interpreter looks through half a million objects as it ends
     # An application may say this, a library must not: the circuit needs little, CLIP and Llama the rest.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    handlers = {number: _handle(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        sys.exit(_run(sys.argv[1:] or ["--help"]))
-    finally:
-        gc.unfreeze()  # see hybrid.cli.collector
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    with signals_raise():
+        try:
+            sys.exit(_run(sys.argv[1:] or ["--help"]))
+        finally:
+            gc.unfreeze()  # see hybrid.cli.collector
 
 
 def _run(arguments: list[str]) -> int:
@@ -148,18 +134,6 @@ def _run(arguments: list[str]) -> int:
             lines = str(error).splitlines()
             fail(f"{type(error).__name__}: {lines[0] if lines else ''} (--traceback shows where)")
         return 1
-
-
-def _handle(number: int) -> Any:
-    """Turn a signal into an exception, unless whoever started us had it ignored."""
-    before = signal.getsignal(number)
-
-    def stop(received: int, _frame: object) -> None:
-        raise Signalled(received)
-
-    if before is not signal.SIG_IGN:
-        signal.signal(number, stop)
-    return before
 
 
 def fail(message: str) -> None:

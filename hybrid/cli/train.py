@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from hybrid.cli import Signalled
 from hybrid.cli.command import Command, given, switch
 from hybrid.cli.data import cache_option, data_option, offline_option, read_data
+from hybrid.cli.signals import Signalled
 
 # Only these have a meaning without --data.
 _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")

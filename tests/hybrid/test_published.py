@@ -16,6 +16,9 @@ from hybrid.data.results import printable
 from hybrid.loading import ModelError, load
 from tests.hybrid.conftest import _loaded_once, one_line
 
+# Of peft, which is called here without the package.
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
 FINAL = "finetuned_qvlam_flickr30k_final"
 NAME = "sriram7737/TinyLlama-VLM-LoRA"
 
