@@ -82,6 +82,8 @@ def _open_file(name: str) -> IO[bytes]:
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{shown}: is not a regular file; copy the picture to one")
         return Path(name).open("rb")
+    except ImageError:  # which is a ValueError
+        raise
     except FileNotFoundError:
         raise ImageError(f"{shown}: no such file; check the path") from None
     except PermissionError:

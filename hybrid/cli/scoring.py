@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hybrid.cli.command import OutputFile
 from hybrid.cli.data import cache_option, offline_option, read_data
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _batch_option = click.option(
 )
 _output_option = click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     metavar="FILE",
     help="Write the scores there, as JSON.",
 )

@@ -161,6 +161,29 @@ def test_wrong_commands_and_presets(run, tmp_path):
     one_line(err, "another recipe or seed")
 
 
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["draw", "x.png"], "'x.png'; did you mean --output x.png?"),
+        (["train", "pairs.csv"], "'pairs.csv'; did you mean --data pairs.csv?"),
+        (["info", "scenes-mini", "more"], "'more' (see"),
+    ],
+)
+def test_what_is_left_over_is_told_of_with_the_option_it_lacks(run, args, hint):
+    code, out, err = run(*args)
+    assert (code, out) == (2, "")
+    one_line(err, hint)
+
+
+@pytest.mark.parametrize(
+    "args", [["draw"], ["eval", "--data", "none.csv"], ["compare", "a", "b", "--data", "none.csv"]]
+)
+def test_a_folder_to_write_in_is_missed_before_anything_else(run, tmp_path, args):
+    code, out, err = run(*args, "--output", tmp_path / "none" / "x.png")
+    assert (code, out) == (2, "")
+    one_line(err, "'--output'", f"there is no folder {tmp_path / 'none'}; make it first")
+
+
 def test_an_unforeseen_failure_is_one_line_unless_asked(run, scenes, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("out of luck\nand more")
