@@ -138,4 +138,5 @@ def _run(arguments: list[str]) -> int:
 
 def fail(message: str) -> None:
     """Say on stderr, in one line, what went wrong."""
-    click.echo(f"hybrid: {message}", err=True)
+    lines = [line.strip() for line in message.splitlines() if line.strip()]  # other libraries write several
+    click.echo(f"hybrid: {' '.join(lines)}", err=True)

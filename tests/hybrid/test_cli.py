@@ -148,6 +148,16 @@ def test_wrong_usage(run, scenes, args, words):
     one_line(err, *words)
 
 
+def test_what_another_library_says_in_several_lines_is_one(run, scenes, monkeypatch):
+    def load(*_, **__):
+        raise ImportError("This needs stim. Install it with:\n\npip install stim\n")
+
+    monkeypatch.setattr("hybrid.loading.load", load)
+    code, _, err = run("caption", "--backend", "default.clifford", scenes[0][0])
+    assert code == 2
+    one_line(err, "--backend default.clifford: This needs stim. Install it with: pip install stim (see")
+
+
 def test_wrong_commands_and_presets(run, tmp_path):
     code, _, err = run("captoin", "x.png")
     assert code == 2
