@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 
@@ -10,6 +12,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("benchmarks", "benchmarks of this repository")
     group.addoption("--grid", default="default", metavar="NAME", help="what is measured: default or full")
     group.addoption("--peers", metavar="NAMES", help="whom to measure, separated by commas; all by default")
+    group.addoption(
+        "--real-size", type=Path, metavar="DIR", help="what benchmarks.real_parts made, to measure it"
+    )
     group.addoption("--device", default="cpu", metavar="NAME", help="where: cpu or cuda")
 
 

@@ -6,28 +6,15 @@ import time
 from pathlib import Path
 
 import pytest
-from transformers.generation.streamers import BaseStreamer
 
 import hybrid
+from benchmarks.clock import Clock
 from benchmarks.recording import record
 from benchmarks.timing import Rounds
 from qproj import QuantumLayer
 
 PICTURE = Path(__file__).parents[1] / "docs" / "example.png"
 _ROUNDS = 10
-
-
-class _Clock(BaseStreamer):
-    """Writes down when each token comes; what is put first is the prompt."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def put(self, value) -> None:  # noqa: ARG002
-        self.times.append(time.perf_counter())
-
-    def end(self) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +28,7 @@ def captions(device):
     layer.register_forward_hook(lambda *_: within.append(time.perf_counter() - entered[-1]))
     found = []
     for _ in range(_ROUNDS + 2):
-        clock = _Clock()
+        clock = Clock()
         within.clear()
         began = time.perf_counter()
         hybrid.caption(PICTURE, model=pair, streamer=clock)

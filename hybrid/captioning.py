@@ -1,7 +1,10 @@
 """From pictures to captions in one call."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +19,10 @@ from hybrid.images import ImageError, Source, open_image, source_name
 from hybrid.loading import load
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.processing import HybridProcessor
+from hybrid.threads import is_small, one_thread
+
+_Read = tuple[str, Tensor | ImageError]  # a picture's name, and its pixels or why there are none
+_Seen = tuple[list[_Read], Tensor | None]  # a batch, and the features of the pictures in it
 
 
 def caption(
@@ -50,6 +57,9 @@ def caption(
         ModelError: If the model cannot be loaded.
         ValueError: If an option is not allowed, or prompt and caption exceed the model's context.
 
+    Warns:
+        UserWarning: If the model's connector has not been trained.
+
     Example:
         >>> import hybrid
         >>> hybrid.caption("img.jpg")  # doctest: +SKIP
@@ -58,6 +68,12 @@ def caption(
     single = isinstance(images, (str, os.PathLike, Image.Image)) or hasattr(images, "read")
     sources: Sequence[Any] = [images] if single else list(images)  # type: ignore[arg-type]
     pair = model if isinstance(model, tuple) else load(model, device=device, backend=backend)  # type: ignore[arg-type]
+    if pair[0].config.connector_trained is False:
+        warnings.warn(
+            "the connector of this model has not been trained, so what it says of a picture means nothing; "
+            "train it with hybrid train",
+            stacklevel=2,
+        )
     pictures = (open_image(source) for source in sources)
     texts = list(
         caption_pictures(
@@ -120,7 +136,8 @@ def caption_files(
 ) -> Iterator[Result]:
     """Caption any number of files: one that cannot be read is one error, and the others are done.
 
-    Files are read and scaled in threads while the model is at work on those before them.
+    Files are read and scaled in threads while the model is at work on those before them. A small model looks
+    at a batch in a thread, too, while it speaks of the one before; see `hybrid.threads`.
 
     Args:
         model: The captioner.
@@ -134,7 +151,7 @@ def caption_files(
         **generation: Passed on to ``generate``.
 
     Yields:
-        One result a source, in order. At most three batches are held at a time.
+        One result a source, in order. At most four batches are held at a time.
 
     Raises:
         ValueError: As `caption_pictures`.
@@ -142,42 +159,59 @@ def caption_files(
     _check_batch_size(batch_size)
     question = Question(model, processor, prompt, max_new_tokens, generation)
 
-    def read(source: Source) -> tuple[str, Tensor | ImageError]:
+    def read(source: Source) -> _Read:
         name = source_name(source)
         try:
             return name, question.look_at(open_image(source))
         except ImageError as error:
             return name, error
 
-    batch: list[tuple[str, Tensor | ImageError]] = []
-    seen: list[Tensor] = []
-    for name, found in map_ahead(read, sources, workers=workers, ahead=2 * batch_size):
+    small = is_small(model)
+    threads = partial(one_thread, torch.get_num_threads()) if small else nullcontext
+
+    def see(batch: list[_Read]) -> _Seen:
+        pixels = [found for _, found in batch if isinstance(found, Tensor)]
+        with threads():
+            return batch, question.features(pixels) if pixels else None
+
+    with ExitStack() as stack:
+        found = stack.enter_context(closing(map_ahead(read, sources, workers=workers, ahead=2 * batch_size)))
+        batches = stack.enter_context(closing(_batches(found, batch_size)))
+        seen: Iterable[_Seen] = map(see, batches)
+        if small:  # others look and speak with all threads they get, and would be in their own way
+            seen = stack.enter_context(closing(map_ahead(see, batches, workers=1, ahead=1)))
+        for batch, features in seen:
+            texts: list[str] = []
+            strange: list[bool] = []
+            if features is not None:
+                with threads():
+                    texts = question.answers(features)
+                    strange = familiarity.unfamiliar(features) if familiarity else [False] * len(texts)
+            yield from _results(batch, texts, strange)
+
+
+def _batches(read: Iterable[_Read], size: int) -> Generator[list[_Read]]:
+    """Batches of so many pictures; an error among them waits for the pictures before it only."""
+    batch: list[_Read] = []
+    pictures = 0
+    for name, found in read:
         batch.append((name, found))
-        if isinstance(found, Tensor):
-            seen.append(found)
-        if len(seen) in (0, batch_size):  # an error waits for the pictures before it only
-            yield from _results(question, batch, seen, familiarity)
-            batch, seen = [], []
-    yield from _results(question, batch, seen, familiarity)
+        pictures += isinstance(found, Tensor)
+        if pictures in (0, size):
+            yield batch
+            batch, pictures = [], 0
+    if batch:
+        yield batch
 
 
-def _results(
-    question: Question,
-    batch: list[tuple[str, Tensor | ImageError]],
-    seen: list[Tensor],
-    familiarity: Familiarity | None,
-) -> Iterator[Result]:
-    texts: Iterator[str] = iter(())
-    strange: Iterator[bool] = iter(())
-    if seen:
-        features = question.features(seen)
-        texts = iter(question.answers(features))
-        strange = iter(familiarity.unfamiliar(features) if familiarity else [False] * len(seen))
+def _results(batch: list[_Read], texts: Iterable[str], strange: Iterable[bool]) -> Iterator[Result]:
+    answers = zip(texts, strange, strict=True)
     for name, found in batch:
         if isinstance(found, ImageError):
             yield Result(name, error=str(found).removeprefix(f"{name}: "))
         else:
-            yield Result(name, next(texts), unfamiliar=next(strange))
+            text, unfamiliar = next(answers)
+            yield Result(name, text, unfamiliar=unfamiliar)
 
 
 def _check_batch_size(batch_size: int) -> None:

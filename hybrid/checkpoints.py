@@ -4,11 +4,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
+from torch import Tensor
 
 DIGESTS = "digests.json"
 
@@ -112,6 +113,17 @@ def verify(folder: Path) -> None:
                 f"checkpoint {folder}: {name} is not what was saved (its digest differs); get a whole copy "
                 "or delete this folder to go on from the one before"
             )
+
+
+def misfits(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
+    """Name every tensor that is missing, not wanted or of another shape, each in a few words."""
+    faults = [f"{name} is missing" for name in wanted if name not in found]
+    faults += [f"{name} is not part of it" for name in found if name not in wanted]
+    return faults + [
+        f"{name} is {tuple(tensor.shape)}, not {tuple(wanted[name].shape)}"
+        for name, tensor in found.items()
+        if name in wanted and tensor.shape != wanted[name].shape
+    ]
 
 
 def step_of(folder: Path) -> int:

@@ -15,12 +15,16 @@ from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import STRIPBYTECOUNTS, STRIPOFFSETS, TiffImageFile
 
 from hybrid.data.results import printable
+from hybrid.headers import too_many_pieces
 
 # Parsers for these are fuzzed by many; Pillow's others (EPS runs Ghostscript, say) are not worth the risk.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 256 * 2**20
-MAX_PIXELS = 100_000_000
+# What is usual fits, and what fits is read in about two seconds and a gigabyte, whatever its kind.
+MAX_PIXELS = 51_000_000
+MAX_SIDE = 1_000_000  # a row takes memory, too
 MAX_SCANS = 100  # over a progressive JPEG, each of which takes time; a usual one has ten
+MAX_SCANNED = 1_000_000_000  # pixels in all scans together
 
 
 class ImageError(ValueError):
@@ -53,7 +57,7 @@ def open_image(source: Source) -> Image.Image:
 
     Raises:
         ImageError: If there is no such file, or it is not a whole picture in one of `FORMATS`, or larger than
-            `MAX_BYTES` or `MAX_PIXELS`.
+            `MAX_BYTES`, `MAX_PIXELS` or `MAX_SIDE`, or made to take very long.
     """
     if isinstance(source, Image.Image):
         return _upright_rgb(source)
@@ -78,6 +82,8 @@ def _open_file(name: str) -> IO[bytes]:
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{shown}: is not a regular file; copy the picture to one")
         return Path(name).open("rb")
+    except ImageError:  # which is a ValueError
+        raise
     except FileNotFoundError:
         raise ImageError(f"{shown}: no such file; check the path") from None
     except PermissionError:
@@ -92,6 +98,8 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
         raise ImageError(f"{shown}: is empty; the download or copy may have failed")
     if len(data) > MAX_BYTES:
         raise ImageError(f"{shown}: has more than the {MAX_BYTES // 2**20} MiB allowed; scale it down")
+    if many := too_many_pieces(data):
+        raise ImageError(f"{shown}: has {many}; save it anew")
     try:
         with _no_warnings:
             picture = Image.open(BytesIO(data), formats=FORMATS)
@@ -101,10 +109,16 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
                     f"{shown}: has {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed; "
                     "scale it down"
                 )
-            _check_whole(picture, data)
-            if data.count(_JPEG_SCAN) > MAX_SCANS and picture.format in ("JPEG", "MPO"):
+            if max(width, height) > MAX_SIDE:
                 raise ImageError(
-                    f"{shown}: is drawn in more than the {MAX_SCANS} passes allowed; save it anew"
+                    f"{shown}: has {width} x {height} pixels, more than the {MAX_SIDE:,} allowed in a row or "
+                    "column; cut it up"
+                )
+            _check_whole(picture, data)
+            scans = data.count(_JPEG_SCAN) if picture.format in ("JPEG", "MPO") else 0
+            if scans > MAX_SCANS or scans * width * height > MAX_SCANNED:
+                raise ImageError(
+                    f"{shown}: is drawn in more passes than are allowed for its size, {scans:,}; save it anew"
                 )
             picture.load()
             return _upright_rgb(picture)
@@ -201,10 +215,18 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith(("I", "F")):  # convert("RGB") would clip these, not scale them
         return _scaled(picture)
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
+        return _over_white(picture)
     return picture.convert("RGB")
+
+
+def _over_white(picture: Image.Image) -> Image.Image:
+    out = Image.new("RGB", picture.size)
+    rows = max(1, 2**20 // picture.width)  # in parts, since four whole copies take much memory
+    for top in range(0, picture.height, rows):
+        part = picture.crop((0, top, picture.width, min(top + rows, picture.height))).convert("RGBA")
+        white = Image.new("RGBA", part.size, "white")
+        out.paste(Image.alpha_composite(white, part).convert("RGB"), (0, top))
+    return out
 
 
 def _scaled(picture: Image.Image) -> Image.Image:

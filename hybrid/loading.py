@@ -2,28 +2,21 @@
 
 import difflib
 import json
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from hybrid.configuration import HybridConfig
+from hybrid.connectors import build_connector
+from hybrid.hub import fetched_folder, hub_offline
 from hybrid.modeling import HybridForConditionalGeneration
-from hybrid.models import BUNDLED, MODELS
+from hybrid.models import ADAPTER, BUNDLED, MODELS, ModelError, presets
 from hybrid.processing import DEFAULT_PROMPT, IMAGE_TOKEN, HybridProcessor
 
-ADAPTER = "adapter.json"  # a folder with this file holds what was trained; the rest is named in it
-
-
-class ModelError(ValueError):
-    """A model that cannot be loaded. The message is one line that names it, the reason and the way out."""
+_LONGEST_REASON = 240
 
 
 def load(
@@ -39,15 +32,18 @@ def load(
 
     Args:
         name: A preset (``"scenes-mini"``, the bundled one and the default), a folder that `save_pretrained`
-            or ``hybrid train`` wrote, or ``owner/name`` on the Hugging Face hub.
+            or ``hybrid train`` wrote or that is a copy of TinyLlama-VLM-LoRA, or ``owner/name`` on the
+            Hugging Face hub.
         device: Where to put the model.
-        dtype: Of its weights; by default as saved, and float32 for the bundled model.
+        dtype: Of its weights, by default as saved, and float32 for the bundled model; the connector's are
+            float32 where this is less.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
         shots: Measurements for each expectation value, on PennyLane devices; exact values by default.
         revision: Of a name on the hub: a branch, a tag or a commit.
 
     Returns:
-        The model, in evaluation mode, and its processor.
+        The model, in evaluation mode, and its processor. ``model.config.connector_trained`` is False where
+        the connector has fresh weights, as in some presets.
 
     Raises:
         ModelError: If there is no such model, or it does not fit its own configuration.
@@ -56,15 +52,19 @@ def load(
     """
     where = MODELS.get(str(name or "scenes-mini"), name)
     path = Path(str(where))
-    if path.is_dir():
-        model, processor = _from_folder(path)
+    if str(where) in presets():
+        from hybrid.base import build_preset
+
+        model, processor = build_preset(str(where), dtype)
+    elif path.is_dir():
+        model, processor = _from_folder(path, dtype)
     elif str(where).count("/") == 1 and not path.exists() and not str(where).startswith((".", "/", "~")):
-        model, processor = _from_hub(str(where), revision)
+        model, processor = _from_hub(str(where), revision, dtype)
     else:
         raise ModelError(_unknown(str(name)))
     if backend is not None or shots is not None:
         use_backend(model, backend or "jax", shots)
-    return model.to(device=device, dtype=dtype).eval(), processor
+    return model.to(device).eval(), processor
 
 
 def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int | None = None) -> None:
@@ -88,12 +88,19 @@ def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int 
     projection.to_backend(backend, shots)
 
 
-def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+def _from_folder(
+    path: Path, dtype: torch.dtype | None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     if (path / ADAPTER).is_file():
         from hybrid.adapters import load_adapter
 
-        return load_adapter(path)
+        return load_adapter(path, dtype=dtype)
     if not (path / "config.json").is_file():
+        from hybrid.published import find_published
+
+        published = find_published(path)
+        if published:
+            return _from_published(str(path), published.language, dtype)
         raise ModelError(f"model {path}: holds no config.json; give a folder that save_pretrained wrote")
     try:
         kind = json.loads((path / "config.json").read_text())["model_type"]
@@ -104,64 +111,45 @@ def _from_folder(path: Path) -> tuple[HybridForConditionalGeneration, HybridProc
             f"model {path}: is a {kind!r} model, not a captioner of this package; hybrid.compose joins a "
             "vision tower and a language model into one"
         )
-    return _pretrained(str(path))
+    return _pretrained(str(path), dtype)
 
 
-def _from_hub(name: str, revision: str | None) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
-    offline = hub_offline(name, revision, ("config.json", ADAPTER))
-    try:
-        file = hf_hub_download(name, ADAPTER, revision=revision, local_files_only=offline)
-        for other in ("adapter.safetensors", "digests.json"):
-            hf_hub_download(name, other, revision=revision, local_files_only=offline)
-    except (OSError, HfHubHTTPError):  # it holds no adapter; whatever else is wrong is told below
-        return _pretrained(name, local_files_only=offline, revision=revision)
-    return _from_folder(Path(file).parent)
+def _from_hub(
+    name: str, revision: str | None, dtype: torch.dtype | None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    from hybrid.published import CONFIG, PATTERNS, find_published
+
+    offline = hub_offline(name, revision, ("config.json", ADAPTER, CONFIG))
+    small = ["config.json", ADAPTER, "adapter.safetensors", "digests.json", *PATTERNS]
+    folder = fetched_folder(name, revision, small, offline=offline)
+    if folder and (folder / ADAPTER).is_file():
+        return _from_folder(folder, dtype)
+    published = find_published(folder) if folder else None
+    if published:
+        return _from_published(name, published.language, dtype, revision)
+    return _pretrained(name, dtype, local_files_only=offline, revision=revision)
 
 
-def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = ("config.json",)) -> bool:
-    """Whether a name on the hub must come from the local cache.
+def _from_published(
+    name: str, language: str, dtype: torch.dtype | None, revision: str | None = None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    """Join the parts of TinyLlama-VLM-LoRA, or of an adapter like it. It names all but its vision tower."""
+    from hybrid.base import Base
 
-    Asked first, because the hub's own client tries for a minute before it gives up without a network.
-
-    Args:
-        name: ``owner/name``.
-        revision: A branch, a tag or a commit.
-        files: One of these must be in the cache for it to serve.
-
-    Raises:
-        ModelError: If there is neither a network nor a cached copy.
-    """
-    offline = constants.is_offline_mode() or not _reachable(constants.ENDPOINT)
-    # A file that is known not to exist is something else than a path.
-    cached = (try_to_load_from_cache(name, file, revision=revision) for file in files)
-    if offline and not any(isinstance(path, str) for path in cached):
-        asked = f" at revision {revision}" if revision else ""
-        raise ModelError(
-            f"model {name}: is neither a folder here nor in the local cache{asked}, and the hub cannot be "
-            "reached; connect once to download it, or give a folder, or one of the presets: "
-            f"{', '.join(MODELS)}"
-        )
-    return offline
-
-
-def _reachable(address: str, seconds: float = 3.0) -> bool:
-    if getproxies():  # then it is the proxy's business
-        return True
-    parts = urlsplit(address)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
-    except OSError:
-        return False
-    return True
+    preset = Base.of_preset("tinyllama-vlm-lora")
+    base = Base(vision=preset.vision, language=language, adapter=name, adapter_revision=revision)
+    model, processor = base.build(None, None, dtype)
+    model.config.name_or_path = name
+    return model, processor
 
 
 def _pretrained(
-    where: str, *, local_files_only: bool = True, revision: str | None = None
+    where: str, dtype: torch.dtype | None, *, local_files_only: bool = True, revision: str | None = None
 ) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
     try:
         model, report = HybridForConditionalGeneration.from_pretrained(
             where,
+            dtype=dtype or "auto",
             output_loading_info=True,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # so that all of them can be named below
@@ -171,10 +159,10 @@ def _pretrained(
         processor = HybridProcessor.from_pretrained(
             where, local_files_only=local_files_only, revision=revision or "main"
         )
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+    except Exception as error:  # what a damaged or hostile folder may raise is not bounded
         raise ModelError(
-            f"model {where}: cannot be loaded ({reason}); known presets: {', '.join(MODELS)}"
+            f"model {where}: cannot be loaded ({_reason(error)}); get a whole copy, or one of the presets: "
+            f"{', '.join(presets())}"
         ) from error
     faults = [f"{key} is missing" for key in sorted(report["missing_keys"])]
     faults += [f"{key} is not part of it" for key in sorted(report["unexpected_keys"])]
@@ -185,12 +173,25 @@ def _pretrained(
     if faults:
         shown = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
         raise ModelError(f"model {where}: its weights do not fit its config.json ({shown}); get a whole copy")
+    if processor.image_token_id != model.config.image_token_id:
+        raise ModelError(
+            f"model {where}: its tokenizer writes {IMAGE_TOKEN} as {processor.image_token_id}, but its "
+            f"config.json has image_token_id {model.config.image_token_id}; get a whole copy"
+        )
     return model, processor
 
 
+def _reason(error: Exception) -> str:
+    """What an exception says, on one line of bounded length."""
+    said = " ".join(str(error).split())
+    if not said or not isinstance(error, OSError | RuntimeError | ValueError):
+        said = f"{type(error).__name__}: {said}"
+    return said if len(said) <= _LONGEST_REASON else f"{said[:_LONGEST_REASON]}..."
+
+
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, MODELS, 1)
-    hint = f"; did you mean {near[0]}?" if near else f"; presets: {', '.join(MODELS)}"
+    near = difflib.get_close_matches(name, presets(), 1)
+    hint = f"; did you mean {near[0]}?" if near else f"; presets: {', '.join(presets())}"
     return (
         f"model {name}: no such preset or folder{hint}; or give a folder that "
         "save_pretrained wrote, or owner/name on the hub"
@@ -216,7 +217,7 @@ def compose(
         connector: ``{"type": name, **options}``; a quantum one of 4 qubits by default. Widths are read from
             the two configurations.
         prompt: What the processor asks by default.
-        dtype: Of the weights.
+        dtype: Of the weights; the connector's are float32 where this is less.
         vision_revision: Of the vision tower on the hub: a branch, a tag or a commit.
         language_revision: Of the language model.
 
@@ -243,15 +244,20 @@ def compose(
         connector=connector,
         image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
         vision_feature="pooled" if "siglip" in tower.config.model_type else "cls",
+        connector_trained=False,
     )
-    model = HybridForConditionalGeneration(config)
+    with torch.device("meta"):  # the frame; weights that are replaced at once are neither made nor drawn
+        model = HybridForConditionalGeneration(config)
     model.vision_tower, model.language_model = tower, speaker
+    assert config.connector is not None
+    model.connector = build_connector(config.connector, config.vision_hidden_size, config.hidden_size)
+    model.connector.to(torch.promote_types(dtype, torch.float32))
     model.generation_config = speaker.generation_config
     images = _part(
         "image processor", vision, lambda: AutoImageProcessor.from_pretrained(**sight, backend="pil")
     )
     processor = HybridProcessor(images, tokenizer, n_image_tokens=model.connector.n_tokens, prompt=prompt)
-    return model.to(dtype), processor
+    return model, processor
 
 
 def _source(name: str | Path, revision: str | None) -> dict[str, Any]:
@@ -269,8 +275,9 @@ def _part(kind: str, name: str | Path, load: Callable[[], Any]) -> Any:
     try:
         return load()
     except Exception as error:  # what a damaged or hostile folder may raise is not bounded
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelError(f"model {name}: its {kind} cannot be loaded ({reason}); get a whole copy") from error
+        raise ModelError(
+            f"model {name}: its {kind} cannot be loaded ({_reason(error)}); get a whole copy"
+        ) from error
 
 
-__all__ = ["BUNDLED", "MODELS", "ModelError", "compose", "hub_offline", "load", "use_backend"]
+__all__ = ["BUNDLED", "MODELS", "ModelError", "compose", "load", "use_backend"]

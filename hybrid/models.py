@@ -1,12 +1,25 @@
-"""Which models there are without a download: those that ship here, and those in the hub's cache."""
+"""Which models have a name here: presets, and captioners in the hub's cache."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from hybrid.presets import caption_presets
+
 BUNDLED = Path(__file__).parent / "bundled"
-# Presets. Any other name is a folder or a repository on the hub.
+# Presets that ship here. The others are files in hybrid/presets/captions, and any other name is a folder or a
+# repository on the hub.
 MODELS = {"scenes-mini": BUNDLED}
+ADAPTER = "adapter.json"  # a folder with this file holds what was trained; the rest is named in it
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded. The message is one line that names it, the reason and the way out."""
+
+
+def presets() -> list[str]:
+    """Names of all presets, those that ship here first."""
+    return [*MODELS, *(name for name in caption_presets() if name not in MODELS)]
 
 
 def cached_models() -> Iterator[tuple[str, Path]]:
@@ -15,12 +28,25 @@ def cached_models() -> Iterator[tuple[str, Path]]:
     Yields:
         Their names, ``owner/name``, and where they lie.
     """
+    for path in sorted(_cache().glob("models--*--*/snapshots/*")):
+        if (path / ADAPTER).is_file() or _kind(path / "config.json") == "hybrid":
+            yield path.parts[-3].removeprefix("models--").replace("--", "/"), path
+
+
+def is_cached(name: str) -> bool:
+    """Whether anything of a repository is in the hub's cache."""
+    return any(_cache().glob(f"models--{name.replace('/', '--')}/snapshots/*"))
+
+
+def _cache() -> Path:
     from huggingface_hub import constants
 
-    for path in sorted(Path(constants.HF_HUB_CACHE).glob("models--*--*/snapshots/*/config.json")):
-        try:
-            kind = json.loads(path.read_text()).get("model_type")
-        except (OSError, ValueError, AttributeError):
-            continue
-        if kind == "hybrid":
-            yield path.parts[-4].removeprefix("models--").replace("--", "/"), path.parent
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _kind(config: Path) -> str | None:
+    try:
+        kind = json.loads(config.read_text()).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return kind if isinstance(kind, str) else None

@@ -97,8 +97,21 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
         Returns:
             ``(1, 3, height, width)``.
         """
-        pixels: Tensor = self.image_processor(self._cut(picture), return_tensors="pt")["pixel_values"]
+        picture, options = self._cut(picture), {}
+        if size := self._fixed_size():
+            # The image processor has Pillow resize, too, but copies the whole picture three times for it.
+            picture = picture.resize(size, self.image_processor.resample)
+            options = {"do_resize": False}
+        pixels: Tensor = self.image_processor(picture, return_tensors="pt", **options)["pixel_values"]
         return pixels
+
+    def _fixed_size(self) -> tuple[int, int] | None:
+        """Width and height that Pillow brings every picture to first of all, if it does."""
+        p = self.image_processor
+        if getattr(p, "backend", None) != "pil" or not p.do_resize or not isinstance(p.resample, int):
+            return None
+        size = {name: side for name, side in dict(p.size).items() if side}
+        return (size["width"], size["height"]) if size.keys() == {"height", "width"} else None
 
     def _cut(self, picture: Image.Image) -> Image.Image:
         """Cut ends that will be cropped away in any case.

@@ -75,21 +75,21 @@ def stream_answer(question: Question, seen: Tensor, form: str = "vision_features
                 seen,
                 form,
                 streamer=Pieces(question.processor.tokenizer, skip_prompt=True, skip_special_tokens=True),
-                stopping_criteria=[
-                    lambda ids, _: ids.new_full(ids.shape[:1], stopped.is_set(), dtype=torch.bool)
-                ],
+                stopping_criteria=[stop],
             )
             pieces.put(None)
         except BaseException as error:  # it is the caller's
             pieces.put(error)
 
-    thread = Thread(target=generate, daemon=True)
-    thread.start()
+    # No daemon: a signal may come in start or join as well, and Python must not end while torch computes.
+    thread = Thread(target=generate)
     try:
+        thread.start()
         yield from _on_one_line(_until_none(pieces))
     finally:
         stopped.set()
-        thread.join()
+        if thread.is_alive():
+            thread.join()
 
 
 def _until_none(pieces: "SimpleQueue[str | BaseException | None]") -> Iterator[str]:

@@ -1,13 +1,16 @@
 """The ``hybrid`` command: one file a subcommand, loaded when it is called."""
 
+import atexit
 import difflib
+import gc
 import os
-import signal
 import sys
 from importlib import import_module
 from typing import Any
 
 import click
+
+from hybrid.cli.signals import Signalled, signals_raise
 
 # name -> its line in --help. The command itself is `hybrid.cli.<name>.command`; torch and the rest are only
 # imported inside it, so that help and usage errors come at once.
@@ -17,25 +20,13 @@ COMMANDS = {
     "distill": "Start a quantum connector from a trained classical one.",
     "eval": "Score a model's captions against references.",
     "compare": "Score several models on the same pictures, side by side.",
-    "models": "List the models that are there without a download.",
+    "models": "List the models that have a name here.",
+    "push": "Send a model to the Hugging Face hub.",
     "info": "Describe a model, its circuit, and what is installed.",
     "draw": "Draw a model's circuit.",
     "demo": "Open a web page to try pictures on.",
     "completion": "Print what makes a shell complete commands and options.",
 }
-
-
-class Signalled(BaseException):
-    """A signal asked for the end. Like KeyboardInterrupt, it passes what only handles exceptions.
-
-    Args:
-        number: Of the signal.
-        message: What is said on stderr.
-    """
-
-    def __init__(self, number: int, message: str = "interrupted") -> None:
-        super().__init__(message)
-        self.number = number
 
 
 class _Commands(click.Group):
@@ -108,14 +99,14 @@ def main() -> None:
 
     Exit code 0: all done; 1: something failed; 2: wrong usage; 130 and 143: stopped by SIGINT and SIGTERM.
     """
+    atexit.register(gc.freeze)  # or the interpreter looks through half a million objects as it ends
     # An application may say this, a library must not: the circuit needs little, CLIP and Llama the rest.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    handlers = {number: _handle(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        sys.exit(_run(sys.argv[1:] or ["--help"]))
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    with signals_raise():
+        try:
+            sys.exit(_run(sys.argv[1:] or ["--help"]))
+        finally:
+            gc.unfreeze()  # see hybrid.cli.collector
 
 
 def _run(arguments: list[str]) -> int:
@@ -145,18 +136,7 @@ def _run(arguments: list[str]) -> int:
         return 1
 
 
-def _handle(number: int) -> Any:
-    """Turn a signal into an exception, unless whoever started us had it ignored."""
-    before = signal.getsignal(number)
-
-    def stop(received: int, _frame: object) -> None:
-        raise Signalled(received)
-
-    if before is not signal.SIG_IGN:
-        signal.signal(number, stop)
-    return before
-
-
 def fail(message: str) -> None:
     """Say on stderr, in one line, what went wrong."""
-    click.echo(f"hybrid: {message}", err=True)
+    lines = [line.strip() for line in message.splitlines() if line.strip()]  # other libraries write several
+    click.echo(f"hybrid: {' '.join(lines)}", err=True)

@@ -13,6 +13,7 @@ import click
 
 from hybrid.cli import fail
 from hybrid.cli.caption_request import Request, faults, is_done
+from hybrid.cli.collector import without_collector
 from hybrid.cli.command import Command, switch
 from hybrid.cli.model import load_model, model_options
 from hybrid.cli.quiet import quiet_libtiff
@@ -100,7 +101,8 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
         bar = stack.enter_context(Bar(len(names), shown=not (o.quiet or o.stream or len(names) < 2)))
         form = BARE if bare and o.style == "text" and not o.output else FORMATS[o.style]
         results = stack.enter_context(closing(_results(names, o, form is BARE)))
-        first = next(results, None)  # before a file is opened: what is wrong with an option is said here
+        with without_collector():
+            first = next(results, None)  # before a file is opened: what is wrong with an option is said here
         out: Any = sys.stdout
         if o.output:
             out = stack.enter_context(
@@ -149,15 +151,15 @@ def _results(names: list[str], o: Request, bare: bool) -> Generator[Result]:
         return
     if isinstance(sources[0], io.BytesIO):
         sources[0].seek(0)
-    from transformers import set_seed
-
+    model, processor = load_model(**o.model, to_caption=not o.quiet)
     from hybrid.familiarity import Familiarity
 
-    model, processor = load_model(**o.model)
     familiarity = Familiarity.load(Path(model.config.name_or_path))
     if o.verbose:
         fail(f"{model.config.name_or_path} on {model.device}, {model.dtype}")
     if o.seed is not None:
+        from transformers import set_seed  # loads all that training needs
+
         set_seed(o.seed)
     caption = _streamed if o.stream else _batched
     try:

@@ -29,7 +29,9 @@ class Request:
         self.stream: bool = options.pop("stream")
         self.batch_size: int = options.pop("batch_size")
         self.seed: int | None = options.pop("seed")
-        self.model = {name: options.pop(name) for name in ("model", "device", "dtype", "backend", "shots")}
+        self.model = {
+            name: options.pop(name) for name in ("model", "revision", "device", "dtype", "backend", "shots")
+        }
         self.beams: int = options.pop("beams")
         sampling = {name: options.pop(name) for name in ("temperature", "top_p")}
         sampling = {name: value for name, value in sampling.items() if value is not None}

@@ -33,6 +33,31 @@ class Command(click.Command):
             ),
         ]
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click; what is left over is told of with the option that may be missing before it."""
+        ctx.allow_extra_args = True
+        left = super().parse_args(ctx, args)
+        if left and not ctx.resilient_parsing:
+            options = {name for parameter in self.params for name in parameter.opts}
+            missing = next((name for name in ("--data", "--output") if name in options), None)
+            hint = f"; did you mean {missing} {left[0]}?" if missing else ""
+            raise click.UsageError(f"Got unexpected extra argument {left[0]!r}{hint}", ctx)
+        return left
+
+
+class OutputFile(click.Path):
+    """A file to write, in a folder that exists: what is found missing at the end is work lost."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.Path`."""
+        path = Path(value)
+        if not path.parent.is_dir():
+            self.fail(f"{path}: there is no folder {path.parent}; make it first", parameter, ctx)
+        return super().convert(path, parameter, ctx)
+
 
 def switch(name: str, **settings: Any) -> Callable[[Any], Any]:
     """An option that is on or off: ``--name`` and ``--no-name``, so that flags win over a file either way."""

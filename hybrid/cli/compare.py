@@ -6,33 +6,19 @@ from typing import Any
 import click
 
 from hybrid.cli.command import Command
-from hybrid.cli.data import cache_option, data_option, offline_option, read_data
-from hybrid.cli.eval import limit_option, split_option, write_report
+from hybrid.cli.data import data_option
 from hybrid.cli.model import complete_model, device_option, dtype_option, load_model
+from hybrid.cli.scoring import caption_options, chosen_pairs, file_options, score, split_option, write_report
 
 
 @click.command(name="compare", cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...", shell_complete=complete_model)
 @data_option("Pictures and references")
 @split_option
-@limit_option
-@click.option(
-    "--max-new-tokens", type=click.IntRange(1), default=50, show_default=True, help="Longest caption."
-)
-@click.option("--beams", type=click.IntRange(1), default=1, show_default=True, help="Search with so many.")
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Captions at a time."
-)
+@caption_options
 @device_option
 @dtype_option
-@cache_option
-@offline_option
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the scores there, as JSON.",
-)
+@file_options
 def command(models: tuple[str, ...], **o: Any) -> int:
     """Score models against the same references, for example a quantum connector and a classical one.
 
@@ -44,34 +30,14 @@ def command(models: tuple[str, ...], **o: Any) -> int:
         raise click.UsageError("MODEL: name at least 2; for one, use 'hybrid eval'")
     if len(set(models)) < len(models):
         raise click.UsageError("MODEL: each must be another, but one was named twice")
-    import numpy as np
-
-    from hybrid.data.feature_cache import default_cache, features_of
-    from hybrid.data.pairs import DataError, choose_split
     from hybrid.description import count_parameters
-    from hybrid.scoring import evaluate
 
-    pairs = choose_split(read_data(o["data"]), o["split"])[: o["limit"]]
-    if len(pairs) < 2:
-        raise click.UsageError(f"--split {o['split']}: must hold at least 2 pictures, but held {len(pairs)}")
+    pairs = chosen_pairs(o)
     columns: dict[str, dict[str, Any]] = {}
     for name in models:
         click.echo(f"model {name}", err=True)
-        model, processor = load_model(name, o["device"], o["dtype"])
-        try:
-            features = features_of(pairs, model, processor, o["cache"] or default_cache())
-            scores, _ = evaluate(
-                model,
-                processor,
-                pairs,
-                features.astype(np.float32),
-                batch_size=o["batch_size"],
-                tokens=("picture", "shuffled"),
-                max_new_tokens=o["max_new_tokens"],
-                num_beams=o["beams"],
-            )
-        except DataError as error:
-            raise click.ClickException(str(error)) from None
+        model, processor = load_model(name, o["device"], o["dtype"], to_caption=True)
+        scores, _ = score(model, processor, pairs, o, tokens=("picture", "shuffled"))
         counts = count_parameters(model)
         columns[name] = {
             "connector": (model.config.connector or {}).get("type"),

@@ -34,7 +34,7 @@ def command(model: str | None, device: str, dtype: str | None, host: str, port: 
         import gradio
     except ImportError as error:
         raise click.ClickException(f"the page needs gradio ({error}); pip install 'qproj[demo]'") from None
-    pair = load_model(model, device, dtype)
+    pair = load_model(model, device, dtype, to_caption=True)
     from hybrid.demo import Page
     from hybrid.images import MAX_BYTES
 

@@ -42,6 +42,7 @@ def command(**o: Any) -> int:
 
     It learns to give the same vision tokens for a folder of pictures. The language model does not run.
     """
+    from hybrid.checkpoints import CheckpointError
     from hybrid.cli.data import read_data
     from hybrid.cli.quiet import quiet_transformers
     from hybrid.data.feature_cache import default_cache
@@ -70,7 +71,7 @@ def command(**o: Any) -> int:
                 seed=o["seed"],
                 say=lambda line: click.echo(line, err=True),
             )
-    except (DataError, ModelError) as error:
+    except (CheckpointError, DataError, ModelError) as error:
         raise click.ClickException(str(error)) from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None

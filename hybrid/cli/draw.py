@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hybrid.cli.command import Command
+from hybrid.cli.command import Command, OutputFile
 from hybrid.cli.model import load_model, model_option
 
 _ENDINGS = (".png", ".svg", ".pdf")
@@ -14,7 +14,7 @@ _ENDINGS = (".png", ".svg", ".pdf")
 @model_option
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write a figure, by PennyLane's drawer: .png, .svg or .pdf. [default: text to stdout]",
 )

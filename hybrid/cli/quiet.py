@@ -1,16 +1,18 @@
 """stderr is for what a person should read: libraries that write to it on their own are told not to."""
 
 import ctypes
+import logging
 from contextlib import suppress
 from pathlib import Path
 
 
 def quiet_transformers() -> None:
     """Turn off progress bars and anything less than an error; an error is told in one line by us."""
-    from transformers.utils import logging
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    disable_progress_bar()
+    set_verbosity_error()
 
 
 def quiet_libtiff() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from hybrid.cli import Signalled
 from hybrid.cli.command import Command, given, switch
 from hybrid.cli.data import cache_option, data_option, offline_option, read_data
+from hybrid.cli.signals import Signalled
 
 # Only these have a meaning without --data.
 _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
@@ -17,7 +17,7 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
 
 @click.command(name="train", cls=Command)
 @click.option(
-    "--preset", metavar="NAME", help="The recipe: scenes-mini, or with --data tinyllama or scenes-mini."
+    "--preset", metavar="NAME", help="The recipe: scenes-mini, or with --data any of hybrid models."
 )
 @data_option("Pictures and captions to learn from", required=False)
 @click.option("--validation", metavar="DATA", help="To evaluate on. [default: a part of --data]")
@@ -36,6 +36,12 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
 @click.option("--vision-revision", metavar="COMMIT", help="Of --vision on the hub.")
 @click.option("--language", metavar="NAME", help="A causal language model: a folder, or owner/name.")
 @click.option("--language-revision", metavar="COMMIT", help="Of --language on the hub.")
+@click.option(
+    "--adapter",
+    metavar="NAME",
+    help="A published LoRA of --language, as TinyLlama-VLM-LoRA is; it is merged.",
+)
+@click.option("--adapter-revision", metavar="COMMIT", help="Of --adapter on the hub.")
 @click.option(
     "--connector", type=click.Choice(["quantum", "classical"]), help="A fresh connector of this kind."
 )
@@ -102,6 +108,7 @@ def _train_miniature(preset: str, output: Path | None, seed: int, workers: int) 
         recipe = load_recipe(preset)
     except ValueError as error:
         raise click.UsageError(f"--preset: {error}") from None
+    from hybrid.checkpoints import CheckpointError
     from hybrid.training.miniature import MiniatureRun
 
     folder = output or Path("runs") / preset
@@ -115,6 +122,8 @@ def _train_miniature(preset: str, output: Path | None, seed: int, workers: int) 
         click.echo(model)
     except Signalled as stop:
         raise Signalled(stop.number, f"interrupted; the same command goes on in {folder}") from None
+    except CheckpointError as error:
+        raise click.ClickException(str(error)) from None
     return 0
 
 
@@ -140,7 +149,8 @@ def _train_captions(o: dict[str, Any]) -> int:
     from hybrid.checkpoints import CheckpointError
     from hybrid.data.pairs import DataError, choose_split
     from hybrid.loading import ModelError
-    from hybrid.training.captions import CaptionRun, Setting, hold_out
+    from hybrid.training.caption_stage import Setting
+    from hybrid.training.captions import CaptionRun, hold_out
     from hybrid.training.stopping import Stopped
 
     training = choose_split(found, "train")

@@ -35,7 +35,7 @@ def build_connector(spec: dict[str, Any], vision_hidden_size: int, hidden_size: 
     """
     options = dict(spec)
     name = options.pop("type", None)
-    if name not in CONNECTORS:
+    if not isinstance(name, str) or name not in CONNECTORS:
         near = difflib.get_close_matches(str(name), CONNECTORS, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"connector type must be one of {', '.join(CONNECTORS)}, but was {name!r}.{hint}")

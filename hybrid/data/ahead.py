@@ -1,7 +1,7 @@
 """Work on what comes next while the caller is busy with what came before."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 def map_ahead(
     function: Callable[[T], R], items: Iterable[T], *, workers: int = 2, ahead: int = 32
-) -> Iterator[R]:
+) -> Generator[R]:
     """Apply a function in threads, and give the results in order.
 
     Args:

@@ -1,12 +1,12 @@
 """How to train on one's own captions: a preset's TOML file, and what options change in it."""
 
 import difflib
-import tomllib
 from dataclasses import dataclass, fields, replace
-from importlib.resources import files
 from typing import Any, Literal
 
-from hybrid.adapters import Base, Lora
+from hybrid.base import Base
+from hybrid.lora import Lora
+from hybrid.presets import caption_presets, read_caption_preset
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,11 @@ class CaptionRecipe:
         vision_revision: Of it, on the hub.
         language: A causal language model.
         language_revision: Of it, on the hub.
+        adapter: A published LoRA for the language model, see `hybrid.published`; it is merged.
+        adapter_revision: Of it, on the hub.
         prompt: What stands before every caption; the model's own if left out.
-        connector: ``{"type": name, **options}`` of a fresh connector; a captioner's own if left out.
+        connector: ``{"type": name, **options}`` of a fresh connector; if left out, a captioner's or an
+            adapter's own.
         connector_epochs: Passes over the data of stage 1, the connector alone.
         epochs: Passes of stage 2, connector and LoRA.
         batch_size: Captions a process and forward pass.
@@ -48,6 +51,8 @@ class CaptionRecipe:
     vision_revision: str | None = None
     language: str | None = None
     language_revision: str | None = None
+    adapter: str | None = None
+    adapter_revision: str | None = None
     prompt: str | None = None
     connector: dict[str, Any] | None = None
     connector_epochs: float = 1.0
@@ -69,6 +74,8 @@ class CaptionRecipe:
 
     def __post_init__(self) -> None:
         whole = self.model is not None
+        if whole and self.adapter is not None:
+            raise ValueError("adapter goes with vision and language, not with model")
         if whole == (self.vision is not None or self.language is not None):
             raise ValueError("either model, or vision and language, must be given")
         if not whole and (self.vision is None or self.language is None):
@@ -94,19 +101,13 @@ class CaptionRecipe:
         return Lora(self.lora_rank, self.lora_alpha, self.lora_dropout, targets)
 
 
-def caption_presets() -> list[str]:
-    """Names of the presets for one's own captions."""
-    folder = files("hybrid.presets") / "captions"
-    return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
-
-
 def load_caption_recipe(name: str | None, **options: Any) -> CaptionRecipe:
     """Read a preset, and change it.
 
     Args:
         name: One of `caption_presets`, or None to begin with the defaults.
-        **options: Fields of the recipe. ``model`` takes the place of the preset's ``vision``, ``language``
-            and ``connector``, and the other way round.
+        **options: Fields of the recipe. ``model`` takes the place of the preset's ``vision``, ``language``,
+            ``adapter`` and ``connector``, and the other way round; ``language`` that of its ``adapter``.
 
     Returns:
         The recipe.
@@ -120,10 +121,12 @@ def load_caption_recipe(name: str | None, **options: Any) -> CaptionRecipe:
         raise ValueError(f"preset must be one of {', '.join(caption_presets())}, but was {name!r}{hint}")
     values: dict[str, Any] = {}
     if name is not None:
-        values = tomllib.loads((files("hybrid.presets") / "captions" / f"{name}.toml").read_text())
+        values = read_caption_preset(name)
     if "model" in options:
-        for field in ("vision", "language", "vision_revision", "language_revision", "connector", "prompt"):
+        for field in ("vision", "language", "adapter", "connector", "prompt"):
             values.pop(field, None)
     elif "vision" in options or "language" in options:
         values.pop("model", None)
+        if "language" in options:
+            values.pop("adapter", None)
     return replace(CaptionRecipe(**values | options))

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig
 from torch import Tensor, nn
 
 from hybrid.connectors import Connector
+from hybrid.lora import adapted
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.training.batches import BatchDataset
 from hybrid.training.fitting import fit
@@ -24,7 +25,7 @@ def add_lora(model: HybridForConditionalGeneration, rank: int) -> None:
     model.requires_grad_(False)
     model.connector.requires_grad_(True)
     config = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules=_TARGETS)
-    model.language_model = get_peft_model(model.language_model, config)
+    model.language_model = adapted(model.language_model, config)
 
 
 def merge_lora(model: HybridForConditionalGeneration) -> None:

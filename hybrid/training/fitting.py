@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_model
 from torch import nn
 from torch.utils.data import Dataset
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
+
+from hybrid.checkpoints import checkpoints_in, step_of
+from hybrid.training.whole_trainer import WholeTrainer
 
 
 class LogFile(TrainerCallback):  # type: ignore[misc]
@@ -67,13 +68,12 @@ def fit(
         warmup: Share of the steps over which the rate rises.
         bf16: Run matrix products in bfloat16.
         groups: Gives the optimiser's parameter groups; by default one with every trainable parameter.
+
+    Raises:
+        CheckpointError: If a checkpoint cannot be written, or the last one is damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    last = get_last_checkpoint(str(folder))
-    if last is not None and int(last.rpartition("-")[2]) >= steps:
-        # Nothing is left to do, but Trainer would take one step more to find that out.
-        load_model(model, Path(last) / "model.safetensors")
-        return
+    last = next(reversed(checkpoints_in(folder)), None)
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -89,7 +89,6 @@ def fit(
         data_seed=seed,
         logging_steps=50,
         save_steps=-(-steps // 4),
-        save_total_limit=1,
         dataloader_drop_last=True,
         dataloader_pin_memory=False,
         remove_unused_columns=False,
@@ -97,7 +96,7 @@ def fit(
     )
     parameters = groups(model) if groups else [{"params": [p for p in model.parameters() if p.requires_grad]}]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.98))
-    trainer = Trainer(
+    trainer = WholeTrainer(
         model=model,
         args=arguments,
         train_dataset=data,
@@ -109,7 +108,10 @@ def fit(
         trainer.remove_callback(printing)
     if sys.stderr.isatty():
         trainer.add_callback(Progress)
-    trainer.train(resume_from_checkpoint=last)
+    if last is not None and step_of(last) >= steps:
+        trainer.take(last)  # nothing is left to do, but Trainer would take one step more to find that out
+    else:
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
 
 
 def as_it_is(batch: Any) -> Any:

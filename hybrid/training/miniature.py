@@ -281,6 +281,7 @@ class MiniatureRun:
     def _save(self, model: HybridForConditionalGeneration, processor: HybridProcessor, folder: Path) -> None:
         merge_lora(model)
         parts: list[Any] = [model.config.vision_config, model.config.text_config]
+        model.config.connector_trained = True
         for config in (model.config, *parts):
             config.name_or_path = ""  # where the parts lay during the run means nothing to anybody else
             config.use_cache = True  # Trainer turns it off

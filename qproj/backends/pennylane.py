@@ -28,6 +28,7 @@ from qproj.backends.pennylane_tapes import (
     wire_labels,
 )
 from qproj.circuits.circuit import Circuit
+from qproj.memory import physical_memory, written
 from qproj.registry import unknown_name
 from qproj.simulation import planning
 
@@ -36,6 +37,9 @@ DIFF_METHODS = ("best", *planning.DIFF_METHODS)
 # These say that they support backpropagation, but squares of square roots of probabilities are what they
 # differentiate, and where a basis state has probability 0 that gives NaN (PennyLane 0.45).
 _BACKPROP_FAILS = {"default.mixed"}
+
+# These hold 4^n numbers for n qubits, where a state vector has 2^n.
+DENSITY_MATRIX = {"default.mixed"}
 
 
 class PennyLaneBackend:
@@ -107,6 +111,8 @@ class PennyLaneBackend:
                 f"strategy must be 'auto' on PennyLane device {self.name!r}, but was {options.strategy!r}: "
                 "strategy is for backend 'jax'."
             )
+        if self.name in DENSITY_MATRIX:
+            check_memory(self.name, circuit.n_qubits)
         device = self._device(circuit.n_qubits)
         if device.wires is not None and len(device.wires) < circuit.n_qubits:
             raise ValueError(
@@ -133,6 +139,26 @@ class PennyLaneBackend:
         if n_qubits not in self._made:
             self._made[n_qubits] = _make(self.name, n_qubits)
         return self._made[n_qubits]
+
+
+def check_memory(device: str, n_qubits: int, limit: int | None = None) -> None:
+    """Raise ValueError where a density matrix does not fit into memory.
+
+    Args:
+        device: The name of the device, for the message.
+        n_qubits: Number of qubits.
+        limit: Bytes there are; this machine's memory if `None`.
+    """
+    limit = physical_memory() if limit is None else limit
+    # Before a gate and after it, in double precision: as measured on default.mixed, PennyLane 0.45.
+    needed = 2 * 16 * 4**n_qubits
+    if limit is not None and needed > limit:
+        most = ((limit // 32).bit_length() - 1) // 2
+        raise ValueError(
+            f"n_qubits must be at most {most} with device {device!r} on this machine, but was {n_qubits}: "
+            f"its density matrices take {written(needed)}, and there are {written(limit)} of memory. Choose "
+            "a device that holds a state vector, such as 'lightning.qubit'."
+        )
 
 
 def _make(name: str, n_qubits: int) -> Any:

@@ -1,6 +1,7 @@
 """A tiny captioner in the hub's formats, made here: what real checkpoints look like, at a size for tests."""
 
 import functools
+import shutil
 import sys
 from pathlib import Path
 
@@ -73,11 +74,12 @@ def parts(tmp_path_factory):
 
 @pytest.fixture
 def tiny(parts):
-    """A fresh model with a quantum connector of three qubits, and its processor."""
+    """A model with a quantum connector of three qubits, and its processor."""
     torch.manual_seed(1)
     model, processor = compose(
         parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 3, "n_layers": 2}
     )
+    model.config.connector_trained = None  # nothing is to be said of it
     return model.eval(), processor
 
 
@@ -102,6 +104,7 @@ def run(capsys, monkeypatch):
     monkeypatch.setattr("hybrid.loading.load", _loaded_once)
 
     def call(*args):
+        capsys.readouterr()  # what fixtures and other libraries printed before
         monkeypatch.setattr(sys, "argv", ["hybrid", *map(str, args)])
         with pytest.raises(SystemExit) as leaving:
             cli.main()
@@ -122,6 +125,23 @@ def scenes(tmp_path):
         draw_scene(scene, rng).save(path)
         pairs.append((path, scene.caption))
     return pairs
+
+
+@pytest.fixture
+def hub(parts, tmp_path, monkeypatch):
+    """A local cache of the hub that holds the tiny models under the names of the preset's; no network."""
+
+    def put(name, folder):
+        place = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
+        shutil.copytree(folder, place / "snapshots" / ("a" * 40))
+        (place / "refs").mkdir()
+        (place / "refs" / "main").write_text("a" * 40)
+
+    put("openai/clip-vit-base-patch32", parts / "clip")
+    put("TinyLlama/TinyLlama-1.1B-Chat-v1.0", parts / "llama")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return put
 
 
 def one_line(err, *words):

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 
 def _modules_after(code: str) -> set[str]:
@@ -18,6 +19,26 @@ def test_importing_is_cheap():
 def test_a_captioner_does_not_need_training_libraries():
     loaded = _modules_after("from hybrid import caption, load, compose, HybridConfig")
     assert not {"pennylane", "peft", "matplotlib"} & loaded
+
+
+def test_captioning_loads_no_training_libraries_and_collects_no_garbage(tmp_path):
+    """What the command loads and how often it looks for garbage decide how long one caption takes."""
+    picture = Path(__file__).parents[2] / "docs" / "example.png"
+    code = f"""
+import gc, sys
+searched = []
+gc.callbacks.append(lambda phase, info: searched.append(info["generation"]))
+from hybrid.cli import main
+sys.argv = ["hybrid", "caption", {str(picture)!r}, "--output", {str(tmp_path / "out.txt")!r}]
+try:
+    main()
+except SystemExit as leaving:
+    assert leaving.code == 0
+assert "jax" in sys.modules
+assert 2 not in searched, "all objects were looked through"
+assert gc.isenabled() and not gc.get_freeze_count()
+"""
+    assert not {"pennylane", "peft", "matplotlib"} & _modules_after(code)
 
 
 def test_public_names_exist():

@@ -15,15 +15,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import hybrid
-from hybrid.adapters import Lora, fingerprint, load_adapter, merge_lora
+from hybrid.adapters import load_adapter
 from hybrid.checkpoints import CheckpointError, checkpoints_in
 from hybrid.data.drawing import draw_scene
 from hybrid.data.pairs import DataError, Pair, read_pairs
 from hybrid.data.scenes import sample_scene
 from hybrid.loading import ModelError, compose
-from hybrid.training import captions
+from hybrid.lora import Lora, fingerprint, merge_lora
+from hybrid.presets import caption_presets
+from hybrid.training import caption_stage
 from hybrid.training.caption_data import PairDataset
-from hybrid.training.caption_recipe import CaptionRecipe, caption_presets, load_caption_recipe
+from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
 from hybrid.training.captions import CaptionRun, Setting, hold_out
 from hybrid.training.language import IGNORED
 from hybrid.training.parameters import parameter_groups, parameter_table
@@ -95,14 +97,14 @@ def whole(done, start):
 
 def _stop_at(monkeypatch, step, number=signal.SIGTERM, stage="lora"):
     """Let a signal come in this step."""
-    ended = captions.StopCallback.on_step_end
+    ended = caption_stage.StopCallback.on_step_end
 
     def on_step_end(self, args, state, control, **kwargs):
         if state.global_step == step and args.output_dir.endswith(stage):
             os.kill(os.getpid(), number)
         ended(self, args, state, control, **kwargs)
 
-    monkeypatch.setattr(captions.StopCallback, "on_step_end", on_step_end)
+    monkeypatch.setattr(caption_stage.StopCallback, "on_step_end", on_step_end)
 
 
 def _same(one, other):
@@ -260,7 +262,7 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_stays(start, whole, tmp_p
 
 def test_merging_saves_a_whole_model_that_says_the_same(start, whole, tmp_path, drawn):
     folder = start(tmp_path / "run", merge=True)
-    assert (folder / "config.json").exists()
+    assert json.loads((folder / "config.json").read_text())["connector_trained"] is True
     one, other = hybrid.load(folder)[0].state_dict(), hybrid.load(whole / "model")[0].state_dict()
     assert one.keys() == other.keys()
     for name in one:
@@ -465,7 +467,12 @@ def test_a_hostile_base_model_is_not_run(parts, tmp_path, kind):
 
 
 def test_presets_and_what_changes_them():
-    assert caption_presets() == ["scenes-mini", "tinyllama"]
+    assert caption_presets() == [
+        "scenes-mini",
+        "tinyllama",
+        "tinyllama-vlm-lora",
+        "tinyllama-vlm-lora-quantum",
+    ]
     tiny = load_caption_recipe("tinyllama", batch_size=3)
     assert (tiny.vision, tiny.batch_size) == ("openai/clip-vit-base-patch32", 3)
     assert tiny.connector == {"type": "quantum", "n_qubits": 4, "n_layers": 3}
@@ -545,7 +552,7 @@ def test_command_errors(run, drawn, parts, tmp_path, monkeypatch):
     code, _, err = run("train", "--preset", "tinyllama", "--data", tmp_path / "none")
     assert code == 1
     one_line(err, "no such file or folder")
-    monkeypatch.setattr("hybrid.loading._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
     began = time.monotonic()
     code, _, err = run("train", "--preset", "tinyllama", "--data", drawn, "--output", tmp_path / "run")
     assert code == 1
@@ -580,23 +587,6 @@ def test_two_processes_learn_what_one_learns_on_the_joint_batch(recipe, drawn, c
     assert len([row for row in rows if '"loss"' in row]) == 8
 
 
-@pytest.fixture
-def hub(parts, tmp_path, monkeypatch):
-    """A local cache of the hub that holds the tiny models under the names of the preset's; no network."""
-
-    def put(name, folder):
-        place = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
-        shutil.copytree(folder, place / "snapshots" / ("a" * 40))
-        (place / "refs").mkdir()
-        (place / "refs" / "main").write_text("a" * 40)
-
-    put("openai/clip-vit-base-patch32", parts / "clip")
-    put("TinyLlama/TinyLlama-1.1B-Chat-v1.0", parts / "llama")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    return put
-
-
 def test_the_preset_runs_from_the_hubs_cache_and_pins_what_it_found(hub, run, drawn, cache, tmp_path):
     options = ["--preset", "tinyllama", "--data", drawn, "--cache", cache, "--device", "cpu", "--epochs", 0.5]
     code, _, err = run("train", *options, "--output", tmp_path / "run", "--offline")
@@ -610,6 +600,8 @@ def test_the_preset_runs_from_the_hubs_cache_and_pins_what_it_found(hub, run, dr
         "vision_revision": "a" * 40,
         "language": "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
         "language_revision": "a" * 40,
+        "adapter": None,
+        "adapter_revision": None,
     }
     assert described["lora"]["targets"] == ["q_proj", "v_proj"]
     hub("me/mine", tmp_path / "run" / "model")

@@ -1,13 +1,17 @@
 import io
 import shutil
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 import hybrid
+from hybrid.asking import Question
 from hybrid.captioning import caption_files, caption_pictures
-from hybrid.loading import ModelError, _reachable, use_backend
+from hybrid.hub import _reachable
+from hybrid.loading import ModelError, use_backend
 
 
 def test_one_gives_text_and_many_give_a_list(tiny, pictures, tmp_path):
@@ -36,7 +40,7 @@ def test_captions_come_batch_by_batch(tiny, pictures):
 
 
 def test_files_come_batch_by_batch_and_errors_at_once(tiny, pictures, tmp_path):
-    """Read ahead are two batches, not a folder; and a thousand bad files do not wait for a good one."""
+    """Ahead are two batches to read and one to see; and a thousand bad files do not wait for a good one."""
     pictures[0].save(tmp_path / "good.png")
     taken = []
 
@@ -45,7 +49,7 @@ def test_files_come_batch_by_batch_and_errors_at_once(tiny, pictures, tmp_path):
             taken.append(i)
             yield tmp_path / name
 
-    for name, most in (("good.png", 2 * 3 + 3 + 1), ("none.png", 2 * 3 + 1 + 1)):
+    for name, most in (("good.png", 2 * 3 + 2 * 3 + 1), ("none.png", 2 * 3 + 2 * 1 + 1)):
         taken.clear()
         results = caption_files(*tiny, sources(name), batch_size=3, max_new_tokens=3)
         first = next(results)
@@ -55,7 +59,9 @@ def test_files_come_batch_by_batch_and_errors_at_once(tiny, pictures, tmp_path):
     assert first.error == "no such file; check the path"
 
 
-def test_files_are_captioned_as_pictures_are(tiny, pictures, tmp_path):
+@pytest.mark.parametrize("small", [True, False])
+def test_files_are_captioned_as_pictures_are(tiny, pictures, tmp_path, small, monkeypatch):
+    monkeypatch.setattr("hybrid.captioning.is_small", lambda _: small)
     for i, picture in enumerate(pictures):
         picture.save(tmp_path / f"{i}.png")
     paths = [tmp_path / f"{i}.png" for i in range(5)]
@@ -64,6 +70,42 @@ def test_files_are_captioned_as_pictures_are(tiny, pictures, tmp_path):
         results = list(caption_files(*tiny, [*paths, pictures[0]], batch_size=batch_size))
         assert [result.caption for result in results] == [*wanted, wanted[0]]
         assert [result.image for result in results] == [*map(str, paths), "the picture"]
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_a_small_model_looks_while_it_speaks_in_a_thread_each(tiny, pictures, small, monkeypatch):
+    """Another uses all threads for one of the two; and nobody else's are changed."""
+    monkeypatch.setattr("hybrid.threads._SMALL", 10**9 if small else 0)
+    second, threads, order = threading.Event(), set(), []
+    features, answers = Question.features, Question.answers
+
+    def see(self, pixels):
+        order.append("see")
+        threads.add(torch.get_num_threads())
+        if order.count("see") == 2:
+            second.set()
+        return features(self, pixels)
+
+    def speak(self, seen):
+        assert not small or second.wait(10)
+        order.append("speak")
+        threads.add(torch.get_num_threads())
+        return answers(self, seen)
+
+    monkeypatch.setattr(Question, "features", see)
+    monkeypatch.setattr(Question, "answers", speak)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        results = caption_files(*tiny, pictures[:3], batch_size=1, max_new_tokens=3)
+        for _ in results:
+            assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert threads == {1 if small else 3}
+    assert order[:3] == (["see", "see", "speak"] if small else ["see", "speak", "see"])
 
 
 def test_too_long_for_the_context(tiny, pictures):
@@ -117,7 +159,7 @@ def test_what_is_no_model(tmp_path, parts):
 
 
 def test_whether_the_hub_can_be_reached_is_known_at_once(monkeypatch):
-    monkeypatch.setattr("hybrid.loading.getproxies", dict)
+    monkeypatch.setattr("hybrid.hub.getproxies", dict)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert _reachable(f"http://127.0.0.1:{port}")
@@ -134,7 +176,7 @@ def test_a_model_in_the_hubs_cache_loads_without_a_network(tiny_folder, tmp_path
     for module in ("huggingface_hub.constants", "huggingface_hub.file_download", "transformers.utils.hub"):
         for name in ("HF_HUB_CACHE", "TRANSFORMERS_CACHE"):
             monkeypatch.setattr(f"{module}.{name}", str(cache), raising=False)
-    monkeypatch.setattr("hybrid.loading._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
     wanted = hybrid.caption(pictures, model=tiny_folder)
     assert hybrid.caption(pictures, model="somebody/captioner") == wanted
 

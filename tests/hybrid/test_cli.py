@@ -124,7 +124,7 @@ def test_unknown_model(run, scenes):
 
 
 def test_hub_out_of_reach(run, scenes, monkeypatch):
-    monkeypatch.setattr("hybrid.loading._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
     code, _, err = run("caption", "--model", "nobody/nothing", scenes[0][0])
     assert code == 1
     one_line(err, "nobody/nothing", "the hub cannot be reached", "scenes-mini")
@@ -148,6 +148,16 @@ def test_wrong_usage(run, scenes, args, words):
     one_line(err, *words)
 
 
+def test_what_another_library_says_in_several_lines_is_one(run, scenes, monkeypatch):
+    def load(*_, **__):
+        raise ImportError("This needs stim. Install it with:\n\npip install stim\n")
+
+    monkeypatch.setattr("hybrid.loading.load", load)
+    code, _, err = run("caption", "--backend", "default.clifford", scenes[0][0])
+    assert code == 2
+    one_line(err, "--backend default.clifford: This needs stim. Install it with: pip install stim (see")
+
+
 def test_wrong_commands_and_presets(run, tmp_path):
     code, _, err = run("captoin", "x.png")
     assert code == 2
@@ -159,6 +169,29 @@ def test_wrong_commands_and_presets(run, tmp_path):
     code, _, err = run("train", "--preset", "scenes-mini", "--output", tmp_path)
     assert code == 2
     one_line(err, "another recipe or seed")
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["draw", "x.png"], "'x.png'; did you mean --output x.png?"),
+        (["train", "pairs.csv"], "'pairs.csv'; did you mean --data pairs.csv?"),
+        (["info", "scenes-mini", "more"], "'more' (see"),
+    ],
+)
+def test_what_is_left_over_is_told_of_with_the_option_it_lacks(run, args, hint):
+    code, out, err = run(*args)
+    assert (code, out) == (2, "")
+    one_line(err, hint)
+
+
+@pytest.mark.parametrize(
+    "args", [["draw"], ["eval", "--data", "none.csv"], ["compare", "a", "b", "--data", "none.csv"]]
+)
+def test_a_folder_to_write_in_is_missed_before_anything_else(run, tmp_path, args):
+    code, out, err = run(*args, "--output", tmp_path / "none" / "x.png")
+    assert (code, out) == (2, "")
+    one_line(err, "'--output'", f"there is no folder {tmp_path / 'none'}; make it first")
 
 
 def test_an_unforeseen_failure_is_one_line_unless_asked(run, scenes, monkeypatch):

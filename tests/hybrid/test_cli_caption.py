@@ -1,6 +1,7 @@
 """``hybrid caption``: what goes where, in which order, and what is left when it is stopped."""
 
 import csv
+import gc
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from contextlib import suppress
 import pytest
 from PIL import Image
 
-from hybrid.data.results import printable
+from hybrid.data.results import Result, printable
 from tests.hybrid.conftest import HYBRID, one_line
 
 
@@ -235,6 +236,21 @@ def test_a_prompt_longer_than_the_context(run, scenes):
     )
 
 
+@pytest.mark.parametrize(("backend", "noted"), [("default.mixed", True), ("lightning.qubit", False)])
+def test_a_density_matrix_of_many_qubits_is_noted_before_it_runs(run, scenes, monkeypatch, backend, noted):
+    def caption_files(_model, _processor, sources, **_):
+        return (Result(source, "a circle") for source in sources)
+
+    monkeypatch.setattr("hybrid.captioning.caption_files", caption_files)
+    code, out, err = run("caption", "--backend", backend, "--shots", 5, scenes[0][0])
+    assert (code, out) == (0, "a circle\n")
+    if noted:
+        one_line(err, "note: default.mixed", "4^12 numbers for 12 qubits", "--backend lightning.qubit")
+    else:
+        assert err == ""
+    assert run("caption", "--quiet", "--backend", backend, "--shots", 5, scenes[0][0])[2] == ""
+
+
 def test_names_that_are_no_text(run, scenes, tmp_path):
     name = os.fsdecode(bytes(tmp_path) + b"/caf\xe9\n.png")
     scenes[0][0].rename(name)
@@ -295,6 +311,56 @@ def test_interrupted_is_130(run, folder, monkeypatch):
     assert code == 130
     one_line(err, "interrupted")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+class _Finaliser:
+    """Raises a signal where Python drops exceptions: in a finaliser."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        signal.raise_signal(self.number)
+
+
+def _in_a_finaliser(number):
+    _Finaliser(number)
+
+
+def _in_the_collector(number):
+    """As JAX's callback is when a signal comes just then."""
+
+    def callback(_phase, _info):
+        gc.callbacks.remove(callback)
+        signal.raise_signal(number)
+
+    gc.callbacks.append(callback)
+    gc.collect()
+
+
+@pytest.mark.parametrize("raised", [_in_a_finaliser, _in_the_collector])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_not_lost_where_exceptions_are(run, tmp_path, monkeypatch, number, raised):
+    def caption_files(_model, _processor, sources, **_):
+        for i, source in enumerate(sources):
+            if i == 3:
+                raised(number)
+            if i >= 3:
+                time.sleep(0.01)
+            yield Result(source, "a circle")
+
+    monkeypatch.setattr("hybrid.captioning.caption_files", caption_files)
+    hook = sys.unraisablehook
+    Image.new("RGB", (32, 32)).save(tmp_path / "0.png")
+    for i in range(1, 1000):
+        (tmp_path / f"{i}.png").symlink_to(tmp_path / "0.png")
+    output = tmp_path / "out.json"
+    code, out, err = run("caption", tmp_path, "--format", "json", "--output", output)
+    assert (code, out) == (128 + number, "")
+    one_line(err, "interrupted")
+    assert 3 <= len(json.loads(output.read_text())) < 1000
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert sys.unraisablehook is hook
 
 
 def test_a_terminal_gets_a_bar(run, folder, monkeypatch):

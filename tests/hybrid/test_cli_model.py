@@ -11,6 +11,7 @@ import hybrid
 from hybrid import cli
 from hybrid.cli.reference import reference
 from hybrid.description import count_parameters
+from hybrid.models import presets
 from hybrid.training.connector import add_lora
 from tests.hybrid.conftest import HYBRID, one_line
 
@@ -19,19 +20,27 @@ ROOT = Path(__file__).parents[2]
 
 def test_models_are_the_presets_and_those_in_the_cache(run, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    for name, config in (
-        ("models--somebody--captioner", json.dumps({"model_type": "hybrid"})),
-        ("models--somebody--other", json.dumps({"model_type": "llama"})),
-        ("models--somebody--damaged", "["),
+    for name, file, content in (
+        ("models--somebody--captioner", "config.json", {"model_type": "hybrid"}),
+        ("models--somebody--adapter", "adapter.json", {}),
+        ("models--somebody--other", "config.json", {"model_type": "llama"}),
+        ("models--somebody--strange", "config.json", {"model_type": 3}),
+        ("models--openai--clip-vit-base-patch32", "config.json", {"model_type": "clip"}),
+        ("models--TinyLlama--TinyLlama-1.1B-Chat-v1.0", "config.json", {"model_type": "llama"}),
     ):
         folder = tmp_path / name / "snapshots" / "abc"
         folder.mkdir(parents=True)
-        (folder / "config.json").write_text(config)
+        (folder / file).write_text(json.dumps(content))
+    (folder / "config.json").write_text("[")
     code, out, err = run("models")
     assert (code, err) == (0, "")
-    names = dict(line.split("\t") for line in out.splitlines())
-    assert set(names) == {"scenes-mini", "somebody/captioner"}
-    assert all((Path(where) / "config.json").exists() for where in names.values())
+    names = {name: where for name, where, _ in (line.split("\t") for line in out.splitlines())}
+    assert set(names) == {*presets(), "somebody/captioner", "somebody/adapter"}
+    for name in ("scenes-mini", "somebody/captioner", "somebody/adapter"):
+        assert Path(names[name]).is_dir()
+    parts = "openai/clip-vit-base-patch32, TinyLlama/TinyLlama-1.1B-Chat-v1.0"
+    assert names["tinyllama"] == f"in the hub's cache: {parts}"
+    assert names["tinyllama-vlm-lora"] == f"to be downloaded: {parts}, sriram7737/TinyLlama-VLM-LoRA"
 
 
 def test_info(run):

@@ -21,11 +21,12 @@ COMMANDS = [
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_is_understood(words):
     command = cli.group.get_command(None, words[0])
-    command.make_context(words[0], words[1:])
+    command.make_context(words[0], words[1:], **cli.group.context_settings)  # which the command remembers
 
 
 def test_every_option_that_is_named_exists():
     known = {"--num_processes", "--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint"}
+    known |= {"--nodes", "--ntasks-per-node", "--gpus-per-node"}  # Slurm's
     for name in ("train", "distill", "eval", "caption"):
         known |= {o for p in cli.group.get_command(None, name).params for o in p.opts + p.secondary_opts}
     assert set(re.findall(r"--[a-z][\w-]+", TEXT)) <= known

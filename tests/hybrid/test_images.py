@@ -200,11 +200,11 @@ def _fails(source, *words):
 
 def test_what_is_no_file(tmp_path):
     _fails(tmp_path / "none.png", "none.png", "no such file")
-    _fails(tmp_path, "is a directory", "*.jpg")
+    assert _fails(tmp_path, "*.jpg").startswith(f"{tmp_path}: is a directory; ")
     _fails("https://example.org/a.png", "not fetched")
     os.mkfifo(tmp_path / "pipe")
-    _fails(tmp_path / "pipe", "not a regular file")
-    _fails("/dev/zero", "not a regular file")
+    for name in (tmp_path / "pipe", "/dev/zero"):
+        assert _fails(name).startswith(f"{name}: is not a regular file; ")
     _fails("a\0b.png", "cannot be opened")
     _fails("x" * 5000, "cannot be opened")
 
@@ -254,7 +254,7 @@ def test_bombs():
     for size in (50_000, 12_000):
         header = struct.pack(">IIBBBBB", size, size, 8, 6, 0, 0, 0)
         body = zlib.compress(bytes(10_000_000), 9) * 3
-        _fails(io.BytesIO(_png(IHDR=header, IDAT=body)), "more than the 100,000,000", "scale it down")
+        _fails(io.BytesIO(_png(IHDR=header, IDAT=body)), "more than the 51,000,000", "scale it down")
     text = b"Comment\0\0" + zlib.compress(bytes(100_000_000), 9)
     header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
     _fails(io.BytesIO(_png(IHDR=header, zTXt=text, IDAT=zlib.compress(bytes(4)))), "the stream")

@@ -38,6 +38,35 @@ def test_loaded_parts_are_the_ones_in_the_folders(tiny, parts):
     assert len(stored) >= len(list(model.vision_tower.parameters()))
 
 
+def test_joining_makes_no_weights_but_the_connectors(parts):
+    spec = {"type": "quantum", "n_qubits": 3}
+    torch.manual_seed(5)
+    model, _ = compose(parts / "clip", parts / "llama", spec)
+    torch.manual_seed(5)
+    fresh = build_connector(spec, 24, 20)
+    for name, value in fresh.state_dict().items():
+        assert torch.equal(model.connector.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize(
+    ("dtype", "wanted"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)], ids=str
+)
+def test_the_connector_stays_precise_when_the_rest_is_not(parts, tmp_path, pictures, dtype, wanted):
+    model, processor = compose(
+        parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 3}, dtype=dtype
+    )
+    model.config.connector_trained = None  # nothing is to be said of it
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    exact = model.state_dict()
+    for again in (model, hybrid.load(tmp_path)[0], hybrid.load(tmp_path, dtype=dtype)[0]):
+        assert {p.dtype for p in again.connector.parameters()} == {wanted}
+        assert {p.dtype for p in again.vision_tower.parameters()} == {dtype}
+        assert {p.dtype for p in again.language_model.parameters()} == {dtype}
+        assert all(torch.equal(value, exact[name]) for name, value in again.state_dict().items())
+    assert hybrid.caption(pictures[0], model=(again, processor), max_new_tokens=3) is not None
+
+
 def test_the_picture_changes_what_is_said(tiny, pictures):
     model, _ = tiny
     inputs = _inputs(tiny, pictures)

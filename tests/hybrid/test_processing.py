@@ -1,4 +1,6 @@
 import pytest
+import torch
+from transformers import CLIPImageProcessorPil
 
 from hybrid.processing import DEFAULT_PROMPT
 
@@ -54,9 +56,7 @@ def test_numbers_must_match(tiny, pictures):
 def test_square_resize_equals_pillows(pictures, tmp_path):
     """What the miniature was trained on is what its processor makes."""
     import numpy as np
-    import torch
     from PIL import Image
-    from transformers import CLIPImageProcessorPil
 
     from hybrid.data.features import normalise
 
@@ -66,3 +66,22 @@ def test_square_resize_equals_pillows(pictures, tmp_path):
         small = np.asarray(picture.resize((32, 32), Image.Resampling.BICUBIC))
         wanted = normalise(small[None])
         torch.testing.assert_close(processor(picture, return_tensors="pt")["pixel_values"], wanted)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"size": {"height": 32, "width": 48}, "do_center_crop": False},
+        {"size": {"height": 48, "width": 32}, "crop_size": {"height": 16, "width": 16}},
+        {"size": {"height": 32, "width": 32}, "do_center_crop": False, "resample": 2, "do_normalize": False},
+        {"size": {"height": 32, "width": 32}, "crop_size": {"height": 40, "width": 40}, "do_resize": False},
+        {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}},
+    ],
+)
+def test_pixels_are_the_image_processors_to_the_bit(tiny, pictures, settings):
+    """Whatever of its work is done for it."""
+    _, processor = tiny
+    towers = processor.image_processor = CLIPImageProcessorPil(**settings)
+    for picture in (*pictures, pictures[0].resize((50, 70)), pictures[1].resize((33, 20))):
+        wanted = towers(picture, return_tensors="pt")["pixel_values"]
+        assert torch.equal(processor.pixel_values(picture), wanted)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
 import hybrid
+from hybrid.checkpoints import CheckpointError, checkpoints_in, verify
 from hybrid.connectors.classical import ClassicalConnector
 from hybrid.connectors.quantum import QuantumConnector
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING
@@ -168,6 +170,25 @@ def test_stopped_and_resumed_equals_uninterrupted(parts, data, tmp_path, monkeyp
     for name, value in whole.items():
         assert torch.equal(resumed[name], value), name
         assert torch.equal(finished[name], value), name
+
+
+def test_checkpoints_are_whole_and_a_flipped_bit_is_refused(tiny, data, tmp_path):
+    model, _ = tiny
+    add_lora(model, rank=2)
+    options = {"batch_size": 8, "learning_rate": 1e-2, "connector_learning_rate": 1e-2, "seed": 0}
+    train_connector(model, data, tmp_path, steps=4, **options)
+    (last,) = checkpoints_in(tmp_path)
+    assert last.name == "checkpoint-4"
+    verify(last)
+    half = tmp_path / "checkpoint-9"  # what a kill would leave of one that is written in place
+    shutil.copytree(last, half)
+    (half / "digests.json").unlink()
+    data_of_file = bytearray((last / "optimizer.pt").read_bytes())
+    data_of_file[-9] ^= 1
+    (last / "optimizer.pt").write_bytes(data_of_file)
+    for steps in (4, 8):
+        with pytest.raises(CheckpointError, match=r"checkpoint-4: optimizer\.pt is not what was saved"):
+            train_connector(model, data, tmp_path, steps=steps, **options)
 
 
 def test_merging_lora_leaves_a_plain_model_that_says_the_same(tiny, data, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from qproj.backends import Options, get_backend, pennylane_tapes
+from qproj.backends.pennylane import check_memory
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.gates import GATES
 
@@ -560,6 +561,16 @@ def test_check(backend, options, error, message):
 )
 def test_check_passes(backend, options):
     assert get_backend(backend).check(EVERY_GATE, options) is None
+
+
+def test_a_density_matrix_that_does_not_fit_is_refused_in_bytes():
+    message = r"at most \d+ with device 'default.mixed' on this machine, but was 22: .* take 512\.0 TiB, and"
+    with pytest.raises(ValueError, match=message):
+        get_backend("default.mixed").check(Circuit(22, 1), Options())
+    with pytest.raises(ValueError, match=r"at most 10 .* take 128\.0 MiB, and there are 32\.0 MiB"):
+        check_memory("default.mixed", 11, limit=2**25)
+    check_memory("default.mixed", 10, limit=2**25)
+    get_backend("lightning.qubit").check(Circuit(22, 1), Options())
 
 
 def test_too_few_wires():

@@ -1,0 +1,103 @@
+"""What the commands that score models share: which pictures, how to caption them, where scores go."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hybrid.cli.command import OutputFile
+from hybrid.cli.data import cache_option, offline_option, read_data
+
+if TYPE_CHECKING:
+    from hybrid.data.pairs import Pair
+    from hybrid.modeling import HybridForConditionalGeneration
+    from hybrid.processing import HybridProcessor
+
+split_option = click.option(
+    "--split",
+    type=click.Choice(("test", "val", "train")),
+    default="test",
+    show_default=True,
+    help="Which part, where the data has parts.",
+)
+_limit_option = click.option(
+    "--limit", type=click.IntRange(2), metavar="N", help="Only the first N pictures."
+)
+_length_option = click.option(
+    "--max-new-tokens", type=click.IntRange(1), default=50, show_default=True, help="Longest caption."
+)
+_beams_option = click.option(
+    "--beams", type=click.IntRange(1), default=1, show_default=True, help="Search with so many."
+)
+_batch_option = click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Captions at a time."
+)
+_output_option = click.option(
+    "--output",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Write the scores there, as JSON.",
+)
+
+
+def caption_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How many pictures, and how they are captioned."""
+    for option in (_batch_option, _beams_option, _length_option, _limit_option):
+        command = option(command)
+    return command
+
+
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is kept, and where."""
+    for option in (_output_option, offline_option, cache_option):
+        command = option(command)
+    return command
+
+
+def chosen_pairs(o: dict[str, Any]) -> "list[Pair]":
+    """Read the pictures that the options mean, or fail in one line."""
+    from hybrid.data.pairs import choose_split
+
+    pairs = choose_split(read_data(o["data"]), o["split"])[: o["limit"]]
+    if len(pairs) < 2:
+        raise click.UsageError(f"--split {o['split']}: must hold at least 2 pictures, but held {len(pairs)}")
+    return pairs
+
+
+def score(
+    model: "HybridForConditionalGeneration",
+    processor: "HybridProcessor",
+    pairs: "Sequence[Pair]",
+    o: dict[str, Any],
+    **settings: Any,
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Score a model by `hybrid.scoring.evaluate`, which takes ``settings``, or fail in one line."""
+    import numpy as np
+
+    from hybrid.data.feature_cache import default_cache, features_of
+    from hybrid.data.pairs import DataError
+    from hybrid.scoring import evaluate
+
+    try:
+        features = features_of(pairs, model, processor, o["cache"] or default_cache())
+        return evaluate(
+            model,
+            processor,
+            pairs,
+            features.astype(np.float32),
+            batch_size=o["batch_size"],
+            max_new_tokens=o["max_new_tokens"],
+            num_beams=o["beams"],
+            **settings,
+        )
+    except DataError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """Write JSON, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)

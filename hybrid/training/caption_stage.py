@@ -1,0 +1,215 @@
+"""One stage of training on captions: what is trained, how, and where it goes on from."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainingArguments
+
+from hybrid.checkpoints import checkpoints_in, step_of
+from hybrid.modeling import HybridForConditionalGeneration
+from hybrid.training.caption_data import PairDataset
+from hybrid.training.caption_recipe import CaptionRecipe
+from hybrid.training.caption_trainer import CaptionTrainer
+from hybrid.training.fitting import LogFile, Progress, as_it_is
+from hybrid.training.parameters import parameter_groups, parameter_table
+from hybrid.training.stopping import StopCallback, Stopped, StopSignals
+
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and how a run runs; none of it changes what is learnt.
+
+    Attributes:
+        cache: Folder of vision features; by default the one all runs share.
+        use_cpu: Even where there is a GPU.
+        workers: Threads that read pictures.
+        tensorboard: Write TensorBoard's event files, too.
+        merge: Save a whole model, in place of a small checkpoint.
+        say: Is told what happens, a line at a time.
+    """
+
+    cache: Path | None = None
+    use_cpu: bool = False
+    workers: int = 2
+    tensorboard: bool = False
+    merge: bool = False
+    say: Callable[[str], None] = print
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage in one folder.
+
+    Attributes:
+        name: For messages.
+        number: Of the stage; each has a seed of its own.
+        epochs: Passes over the data; a stage of 0 is passed over.
+        folder: For checkpoints and the log.
+        recipe: How to train.
+        setting: Where and how it runs.
+    """
+
+    name: str
+    number: int
+    epochs: float
+    folder: Path
+    recipe: CaptionRecipe
+    setting: Setting
+
+    def run(
+        self,
+        model: HybridForConditionalGeneration,
+        data: PairDataset,
+        validation: PairDataset | None,
+        say: Callable[[str], None],
+    ) -> None:
+        """Train what requires a gradient, or take it from the stage's folder if that is complete.
+
+        Args:
+            model: Trained in place; it ends in its best state.
+            data: To learn from.
+            validation: To evaluate on.
+            say: Is told what happens, a line at a time.
+
+        Raises:
+            CheckpointError: If a checkpoint cannot be written, or the last one is damaged.
+            Stopped: After SIGINT or SIGTERM, once all is saved.
+        """
+        if self.epochs == 0:
+            return
+        name, folder = self.name, self.folder
+        arguments = self.arguments(len(data), evaluated=validation is not None)
+        last = next(reversed(checkpoints_in(folder)), None)
+        r = self.recipe
+        rates = {"quantum": r.quantum_rate, "connector": r.connector_rate, "lora": r.lora_rate}
+        groups = parameter_groups(model, rates)
+        with StopSignals() as signals:
+            trainer = _trainer(model, arguments, data, validation, groups, signals, r)
+            if (folder / "done").exists():
+                trainer.state.best_global_step = int((folder / "done").read_text())
+                trainer.load_best()
+                say(f"{name}: done already")
+                return
+            say(f"{name}: stage {self.number}, {self.epochs:g} epochs")
+            for line in parameter_table(model, groups):
+                say(line)
+            if last is not None:
+                say(f"{name}: goes on from {last}")
+                if arguments.process_index == 0:
+                    _cut_log(folder / LOG, step_of(last))
+            trainer.train(resume_from_checkpoint=None if last is None else str(last))
+            if signals.received is not None and trainer.state.global_step < trainer.state.max_steps:
+                where = folder / f"checkpoint-{trainer.state.global_step}"
+                raise Stopped(signals.received, f"saved in {where}; the same command goes on from there")
+        trainer.load_best()
+        if arguments.process_index == 0:
+            best = trainer.state.best_global_step or trainer.state.global_step
+            (folder / "done.part").write_text(str(best))
+            (folder / "done.part").replace(folder / "done")
+        if trainer.state.best_metric is not None:
+            best = trainer.state.best_metric
+            say(f"{name}: validation loss {best:.4f} at step {trainer.state.best_global_step}")
+        if signals.received is not None:
+            raise Stopped(signals.received, f"{folder} is complete; the same command goes on from there")
+
+    def arguments(self, n: int = 1, *, evaluated: bool = False) -> TrainingArguments:
+        """Trainer's settings; to make them joins the processes, if there are several.
+
+        Args:
+            n: Captions to learn from.
+            evaluated: Whether there are others to evaluate on.
+        """
+        r, epochs = self.recipe, self.epochs
+        use_cpu = self.setting.use_cpu or not torch.cuda.is_available()
+        several = int(os.environ.get("WORLD_SIZE", "1"))
+        total = max(1, round(epochs * n / (r.batch_size * r.accumulate * several)))
+        every = r.evaluate_every or -(-total // 4)
+        return TrainingArguments(
+            output_dir=str(self.folder),
+            num_train_epochs=epochs,
+            per_device_train_batch_size=r.batch_size,
+            per_device_eval_batch_size=r.batch_size,
+            gradient_accumulation_steps=r.accumulate,
+            learning_rate=r.lora_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=0.05,
+            max_grad_norm=1.0,
+            bf16=r.precision == "bf16",
+            fp16=r.precision == "fp16",
+            use_cpu=use_cpu,
+            ddp_backend="gloo" if use_cpu and several > 1 else None,
+            ddp_find_unused_parameters=False,
+            seed=r.seed + self.number,
+            data_seed=r.seed + self.number,
+            logging_steps=max(1, min(50, total // 20)),
+            save_steps=every,
+            eval_strategy="steps" if evaluated else "no",
+            eval_steps=every,
+            metric_for_best_model="loss" if evaluated else None,
+            greater_is_better=False if evaluated else None,
+            prediction_loss_only=True,
+            label_names=["labels"],
+            dataloader_pin_memory=False,
+            remove_unused_columns=False,
+            report_to=["tensorboard"] if self.setting.tensorboard else [],
+        )
+
+
+def _trainer(
+    model: nn.Module,
+    arguments: TrainingArguments,
+    data: PairDataset,
+    validation: PairDataset | None,
+    groups: Sequence[Any],
+    signals: StopSignals,
+    recipe: CaptionRecipe,
+) -> CaptionTrainer:
+    """Trainer as it is used here: a learning rate a group, a log, and a progress bar where a person looks."""
+    parameters = [
+        {
+            "params": group.parameters,
+            "lr": group.learning_rate,
+            "weight_decay": recipe.weight_decay if group.kind == "lora" else 0.0,
+        }
+        for group in groups
+    ]
+    Path(arguments.output_dir).mkdir(parents=True, exist_ok=True)
+    callbacks = [LogFile(Path(arguments.output_dir) / LOG), StopCallback(signals)]
+    if validation is not None and recipe.patience:
+        callbacks.append(EarlyStoppingCallback(recipe.patience))
+    trainer = CaptionTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=data,
+        eval_dataset=validation,
+        data_collator=as_it_is,
+        optimizers=(torch.optim.AdamW(parameters, betas=(0.9, 0.98)), None),
+        callbacks=callbacks,
+    )
+    for printing in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(printing)
+    if sys.stderr.isatty():
+        trainer.add_callback(Progress)
+    return trainer
+
+
+def _cut_log(log: Path, step: int) -> None:
+    """Take away what was logged after the checkpoint; it will be logged again."""
+    if log.exists():
+        kept = []
+        for line in log.read_text().splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (ValueError, KeyError):  # half a line, from a kill
+                continue
+        log.write_text("".join(line + "\n" for line in kept))
