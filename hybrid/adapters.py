@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hybrid.base import Base
-from hybrid.checkpoints import CheckpointError, misfits, verify, whole_folder
+from hybrid.checkpoints import CheckpointError, few, misfits, verify, whole_folder
 from hybrid.lora import Lora, fingerprint, merge_lora
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.models import ADAPTER, ModelError
@@ -46,9 +46,8 @@ def load_trained(model: nn.Module, file: Path) -> None:
         raise CheckpointError(f"checkpoint {file}: cannot be read ({error}); get a whole copy") from None
     faults = misfits(tensors, trained_tensors(model))
     if faults:
-        shown = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
         raise CheckpointError(
-            f"checkpoint {file}: does not fit the model ({shown}); get the one that belongs to it"
+            f"checkpoint {file}: does not fit the model ({few(faults)}); get the one that belongs to it"
         )
     model.load_state_dict(tensors, strict=False)
 

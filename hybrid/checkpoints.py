@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -124,6 +124,11 @@ def misfits(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[s
         for name, tensor in found.items()
         if name in wanted and tensor.shape != wanted[name].shape
     ]
+
+
+def few(faults: Sequence[str]) -> str:
+    """The first faults, for a message of one line."""
+    return "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
 
 
 def step_of(folder: Path) -> int:

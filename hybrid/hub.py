@@ -9,7 +9,7 @@ from urllib.request import getproxies
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
-from hybrid.models import MODELS, ModelError
+from hybrid.models import MODELS, ModelError, cache_of
 
 
 def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = ("config.json",)) -> bool:
@@ -38,7 +38,7 @@ def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = (
 
 def cached_folder(name: str, revision: str | None = None) -> Path | None:
     """Where a repository lies in the local cache, whole or in part: a folder named by its commit, or None."""
-    repository = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+    repository = cache_of(name)
     asked = revision or "main"
     reference = repository / "refs" / asked
     folder = repository / "snapshots" / (reference.read_text().strip() if reference.is_file() else asked)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
+from hybrid.checkpoints import few
 from hybrid.configuration import HybridConfig
 from hybrid.connectors import build_connector
 from hybrid.hub import fetched_folder, hub_offline
@@ -171,8 +172,9 @@ def _pretrained(
         for key, stored, wanted in sorted(report["mismatched_keys"])
     ]
     if faults:
-        shown = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
-        raise ModelError(f"model {where}: its weights do not fit its config.json ({shown}); get a whole copy")
+        raise ModelError(
+            f"model {where}: its weights do not fit its config.json ({few(faults)}); get a whole copy"
+        )
     if processor.image_token_id != model.config.image_token_id:
         raise ModelError(
             f"model {where}: its tokenizer writes {IMAGE_TOKEN} as {processor.image_token_id}, but its "

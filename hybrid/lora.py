@@ -33,7 +33,7 @@ class Lora:
         Raises:
             ValueError: If the rank is above the language model's width, or it has no such maps.
         """
-        from peft import LoraConfig
+        from peft import LoraConfig, get_peft_model
 
         if not 1 <= self.rank <= model.config.hidden_size:
             raise ValueError(f"LoRA's rank must be from 1 to {model.config.hidden_size}, but was {self.rank}")
@@ -46,18 +46,10 @@ class Lora:
             target_modules=targets,
         )
         model.language_model.requires_grad_(False)
-        model.language_model = adapted(model.language_model, config)
-
-
-def adapted(language: nn.Module, config: Any) -> nn.Module:
-    """Put the fresh adapter that a `peft.LoraConfig` describes on a language model."""
-    from peft import get_peft_model
-
-    with warnings.catch_warnings():
-        # peft 0.21 asks transformers 5.23 for this under the property's former name.
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        wrapped: nn.Module = get_peft_model(language, config)
-    return wrapped
+        with warnings.catch_warnings():
+            # peft 0.21 asks transformers 5.23 for this under the property's former name.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            model.language_model = get_peft_model(model.language_model, config)
 
 
 def merge_lora(model: HybridForConditionalGeneration) -> None:

@@ -17,6 +17,11 @@ class ModelError(ValueError):
     """A model that cannot be loaded. The message is one line that names it, the reason and the way out."""
 
 
+def first_line(error: Exception) -> str:
+    """What an exception says, in the first line that is not empty."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def presets() -> list[str]:
     """Names of all presets, those that ship here first."""
     return [*MODELS, *(name for name in caption_presets() if name not in MODELS)]
@@ -35,7 +40,12 @@ def cached_models() -> Iterator[tuple[str, Path]]:
 
 def is_cached(name: str) -> bool:
     """Whether anything of a repository is in the hub's cache."""
-    return any(_cache().glob(f"models--{name.replace('/', '--')}/snapshots/*"))
+    return any(cache_of(name).glob("snapshots/*"))
+
+
+def cache_of(name: str) -> Path:
+    """Where a repository lies in the hub's cache, if it does."""
+    return _cache() / f"models--{name.replace('/', '--')}"
 
 
 def _cache() -> Path:

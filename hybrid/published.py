@@ -16,11 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hybrid.checkpoints import misfits
+from hybrid.checkpoints import few, misfits
 from hybrid.hub import fetched_folder, hub_offline
 from hybrid.lora import Lora, merge_lora
 from hybrid.modeling import HybridForConditionalGeneration
-from hybrid.models import ModelError
+from hybrid.models import ModelError, first_line
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -217,8 +217,7 @@ def _linear(path: Path) -> dict[str, Tensor]:
             f"model {path}: holds something else than numbers, which is not read; get another copy"
         ) from None
     except Exception as error:  # what a damaged file may raise is not bounded
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelError(f"model {path}: cannot be read ({reason}); get a whole copy") from None
+        raise ModelError(f"model {path}: cannot be read ({first_line(error)}); get a whole copy") from None
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ModelError(f"model {path}: must hold the weight and bias of a linear map; get another copy")
     faults = [f"{key} is missing" for key in ("weight", "bias") if key not in found]
@@ -233,5 +232,6 @@ def _linear(path: Path) -> dict[str, Tensor]:
 
 def _refuse(where: Path, what: str, faults: list[str]) -> None:
     if faults:
-        shown = "; ".join(faults[:3]) + ("; ..." if len(faults) > 3 else "")
-        raise ModelError(f"model {where}: its {what} does not fit ({shown}); get the one that belongs to it")
+        raise ModelError(
+            f"model {where}: its {what} does not fit ({few(faults)}); get the one that belongs to it"
+        )

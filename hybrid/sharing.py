@@ -8,7 +8,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from hybrid.adapters import WEIGHTS, read_adapter
 from hybrid.base import Base
 from hybrid.checkpoints import DIGESTS
-from hybrid.models import ADAPTER, ModelError
+from hybrid.models import ADAPTER, ModelError, first_line
 
 _SMALL = [ADAPTER, WEIGHTS, DIGESTS, "README.md"]
 
@@ -45,8 +45,7 @@ def push(folder: Path, name: str, *, private: bool = False) -> str:
             allow_patterns=_SMALL if small else None,
         )
     except (HfHubHTTPError, OSError, ValueError) as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelError(f"model {name}: the hub did not take it ({reason})") from None
+        raise ModelError(f"model {name}: the hub did not take it ({first_line(error)})") from None
     return str(commit.commit_url)
 
 

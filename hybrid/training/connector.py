@@ -6,31 +6,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig
 from torch import Tensor, nn
 
 from hybrid.connectors import Connector
-from hybrid.lora import adapted
+from hybrid.lora import Lora
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.training.batches import BatchDataset
 from hybrid.training.fitting import fit
 from hybrid.training.language import CaptionDataset
 
 # Every linear map of a Llama. Only the language model is wrapped, so CLIP's maps of the same names are safe.
-_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head"]
+_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head")
 
 
 def add_lora(model: HybridForConditionalGeneration, rank: int) -> None:
     """Freeze all but the connector, and put a LoRA adapter of this rank on the language model."""
     model.requires_grad_(False)
     model.connector.requires_grad_(True)
-    config = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules=_TARGETS)
-    model.language_model = adapted(model.language_model, config)
-
-
-def merge_lora(model: HybridForConditionalGeneration) -> None:
-    """Add the adapter into the language model's weights: the result is a plain checkpoint again."""
-    model.language_model = model.language_model.merge_and_unload()
+    Lora(rank, 2 * rank, dropout=0.0, targets=_TARGETS).add_to(model)
 
 
 def train_connector(

@@ -28,10 +28,11 @@ from hybrid.data.features import cached_features
 from hybrid.data.scene_arrays import SceneArrays, scene_arrays
 from hybrid.evaluation import captions_of_features, score
 from hybrid.loading import compose
+from hybrid.lora import merge_lora
 from hybrid.modeling import HybridForConditionalGeneration
 from hybrid.processing import HybridProcessor
 from hybrid.training import language, vision
-from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
+from hybrid.training.connector import add_lora, match_tokens, train_connector
 from hybrid.training.familiarity import measure_familiarity
 from hybrid.training.fitting import fit
 from hybrid.training.model_card import write_card

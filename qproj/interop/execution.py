@@ -68,7 +68,7 @@ def backward(
     """
     with _precision(weights):
         by_inputs, by_weights = _program(circuit, inputs).backward(
-            residuals, _padded(inputs), weights, _padded(cotangents.astype(weights.dtype)), (True, True)
+            residuals, _padded(inputs), weights, _padded(cotangents.astype(weights.dtype))
         )
         return np.asarray(by_inputs)[: len(inputs)], np.asarray(by_weights)
 

@@ -16,8 +16,7 @@ from qproj.differentiation.backprop import Backprop
 from qproj.differentiation.dense import Dense
 from qproj.differentiation.jacobian import Jacobian
 from qproj.differentiation.parameter_shift import ParameterShift
-from qproj.memory import physical_memory
-from qproj.simulation.planning import choose
+from qproj.simulation.planning import choose, room
 from qproj.simulation.storage import Shapes, Storage
 
 P = ParamSpec("P")
@@ -26,7 +25,7 @@ T = TypeVar("T")
 # Residuals of fewer bytes than these come from memory that the process has anyway.
 _PAGES = 1 << 17
 # One for all programs, so that a circuit's arrays serve another of the same shapes.
-_STORAGE = Storage((physical_memory() or 1 << 32) // 16)
+_STORAGE = Storage(room())
 
 
 class Differentiation(Protocol):

@@ -180,6 +180,11 @@ def check_memory(n_qubits: int, limit: int | None = None) -> None:
         )
 
 
+def room() -> int:
+    """Bytes that may be held so that less is computed or moved: a sixteenth of this machine's memory."""
+    return (physical_memory() or 2**32) // 16
+
+
 def _possible(circuit: Circuit, made: Sequence[Layer]) -> list[str]:
     per_sample = any(layer.diagonal is not None and layer.diagonal.angles.per_sample for layer in made)
     dense = circuit.n_qubits <= _DENSE_QUBITS and not per_sample
@@ -195,8 +200,7 @@ def _method(diff_method: str, strategy: str, kept: int, small: bool) -> tuple[st
         return "jacobian", "jacobian: so small that all derivatives cost less than a second call."
     if strategy == "dense":
         return "adjoint", "adjoint: a dense matrix needs the final states only."
-    room = (physical_memory() or 2**32) // 16
-    if kept <= room:
+    if kept <= room():
         return "backprop", f"backprop: the states it keeps take {written(kept)}, which fits."
     return "adjoint", f"adjoint: the states backprop keeps would take {written(kept)}."
 

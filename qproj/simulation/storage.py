@@ -6,7 +6,6 @@ training asks for the same large arrays at every step.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from threading import Lock
 from typing import Any
@@ -26,28 +25,26 @@ class Storage:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._sets: OrderedDict[int, tuple[Shapes, tuple[jax.Array, ...]]] = OrderedDict()
-        self._given = 0
+        self._sets: list[tuple[Shapes, tuple[jax.Array, ...]]] = []
         self._lock = Lock()
 
     def take(self, shapes: Shapes) -> tuple[jax.Array, ...]:
         """A set of these shapes, for the caller to donate: a used one, or else a new one."""
         with self._lock:
-            for key in reversed(self._sets):
-                if self._sets[key][0] == shapes:
-                    return self._sets.pop(key)[1]
+            for at in reversed(range(len(self._sets))):
+                if self._sets[at][0] == shapes:
+                    return self._sets.pop(at)[1]
         return tuple(jnp.zeros(shape, dtype) for shape, dtype in shapes)
 
     def give(self, arrays: Iterable[jax.Array]) -> None:
         """Hand over a set; computations under way may go on reading it."""
         arrays = tuple(arrays)
         with self._lock:
-            self._given += 1
-            self._sets[self._given] = tuple((a.shape, a.dtype) for a in arrays), arrays
+            self._sets.append((tuple((a.shape, a.dtype) for a in arrays), arrays))
             while self.nbytes > self._limit:
-                self._sets.popitem(last=False)
+                self._sets.pop(0)
 
     @property
     def nbytes(self) -> int:
         """Bytes that are kept."""
-        return sum(array.nbytes for _, arrays in self._sets.values() for array in arrays)
+        return sum(array.nbytes for _, arrays in self._sets for array in arrays)

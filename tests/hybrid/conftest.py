@@ -1,6 +1,7 @@
 """A tiny captioner in the hub's formats, made here: what real checkpoints look like, at a size for tests."""
 
 import functools
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -152,3 +153,15 @@ def one_line(err, *words):
     for word in words:
         assert word in line
     return line
+
+
+@pytest.fixture
+def data_here(pictures, tmp_path, monkeypatch):
+    """Work in a folder with pictures, captions of them in captions.jsonl, and one more, picture.jpg."""
+    monkeypatch.chdir(tmp_path)
+    rows = []
+    for i, picture in enumerate(pictures):
+        picture.save(f"{i}.png")
+        rows += [json.dumps({"image": f"{i}.png", "captions": [f"picture {i}"]})]
+    Path("captions.jsonl").write_text("\n".join(rows))
+    pictures[0].save("picture.jpg")

@@ -1,6 +1,5 @@
 """The commands in docs/real-models.md: all of them are understood, and those on folders run."""
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -24,16 +23,10 @@ def test_every_command_is_understood(words, monkeypatch):
     command.make_context(words[0], words[1:])
 
 
-def test_those_on_folders_run(run, parts, pictures, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("data_here")
+def test_those_on_folders_run(run, parts, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     Path("models").symlink_to(parts)
-    rows = []
-    for i, picture in enumerate(pictures):
-        picture.save(f"{i}.png")
-        rows += [json.dumps({"image": f"{i}.png", "captions": [f"picture {i}"]})]
-    Path("captions.jsonl").write_text("\n".join(rows))
-    pictures[0].save("picture.jpg")
     train, caption = COMMANDS[-2:]
     code, out, err = run(*train, "--connector-epochs", 0, "--epochs", 1, "--device", "cpu")
     assert (code, out) == (0, "runs/mine/model\n"), err

@@ -1,6 +1,5 @@
 """The commands in docs/training.md: all of them are understood, and the first ones run."""
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -32,14 +31,8 @@ def test_every_option_that_is_named_exists():
     assert set(re.findall(r"--[a-z][\w-]+", TEXT)) <= known
 
 
-def test_the_first_commands_run(run, parts, pictures, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    rows = []
-    for i, picture in enumerate(pictures):
-        picture.save(f"{i}.png")
-        rows += [json.dumps({"image": f"{i}.png", "captions": [f"picture {i}"]})]
-    Path("captions.jsonl").write_text("\n".join(rows))
-    pictures[0].save("picture.jpg")
+@pytest.mark.usefixtures("data_here")
+def test_the_first_commands_run(run, parts):
     train, evaluate, caption = COMMANDS[:3]
     base = ["--vision", parts / "clip", "--language", parts / "llama", "--cache", "cache", "--device", "cpu"]
     code, out, err = run(*train, *base, "--epochs", 1)

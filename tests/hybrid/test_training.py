@@ -17,8 +17,9 @@ from hybrid.data.scenes import RELATIONS
 from hybrid.data.shapes import SHAPES
 from hybrid.familiarity import Familiarity
 from hybrid.loading import compose
+from hybrid.lora import merge_lora
 from hybrid.training import fitting, vision
-from hybrid.training.connector import add_lora, match_tokens, merge_lora, train_connector
+from hybrid.training.connector import add_lora, match_tokens, train_connector
 from hybrid.training.language import IGNORED, CaptionDataset, captions, train_tokenizer
 from hybrid.training.miniature import MiniatureRun
 from hybrid.training.recipe import ConnectorPhase, VisionPhase, load_recipe, parse_recipe, presets
