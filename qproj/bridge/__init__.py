@@ -13,7 +13,7 @@ from qproj.bridge.forks import check_not_forked
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.text import dumps
 from qproj.simulation import engine
-from qproj.simulation.planning import choose
+from qproj.simulation.planning import choose, one_kernel
 from qproj.simulation.transforms import Expectation
 
 
@@ -54,7 +54,8 @@ def _program(
     circuit: Circuit, rows: int, itemsize: int, strategy: str, diff_method: str
 ) -> tuple[engine.Program, Expectation]:
     names = choose(circuit, rows, itemsize, strategy, diff_method)
-    return engine.program(circuit, *names), Expectation(circuit, *names)
+    small = one_kernel(circuit, rows, names[1])
+    return engine.program(circuit, *names, one_kernel=small), Expectation(circuit, *names)
 
 
 class _Run(torch.autograd.Function):

@@ -21,7 +21,7 @@ from jax import Array, lax
 
 from qproj.circuits.circuit import Circuit
 from qproj.simulation import statevector as sv
-from qproj.simulation.fusion import Angles, Local, empty_local, layers
+from qproj.simulation.fusion import Angles, Floats, Ints, Local, empty_local, layers
 from qproj.simulation.measurement import Measurement
 from qproj.simulation.runs import Run, Slopes, runs
 
@@ -198,13 +198,29 @@ def _by_angle(local: Local, gates: Array, reduced: Array, depth_axis: int) -> Ar
 def _add(gradients: tuple[Array, Array], angles: Angles, slopes: Array) -> tuple[Array, Array]:
     """Chain rule from angles to inputs, `(n_features, batch)`, and weights, `(n_weights,)`."""
     grad_x, grad_w = gradients
-    at = angles.weight_scale.nonzero()
     if angles.has_weights:
-        scale = jnp.asarray(angles.weight_scale[at], slopes.dtype)
         summed = slopes.sum(axis=-1) if angles.per_sample else slopes
-        grad_w = grad_w.at[angles.weight_index[at]].add(scale * summed[at])
-    at = angles.input_scale.nonzero()
+        grad_w = grad_w + _gathered(summed.reshape(-1), angles.weight_index, angles.weight_scale, len(grad_w))
     if angles.per_sample:
-        scale = jnp.asarray(angles.input_scale[at], slopes.dtype)[:, None]
-        grad_x = grad_x.at[angles.input_index[at]].add(scale * slopes[at])
+        rows = slopes.reshape(-1, slopes.shape[-1])
+        grad_x = grad_x + _gathered(rows, angles.input_index, angles.input_scale, len(grad_x))
     return grad_x, grad_w
+
+
+def _gathered(slopes: Array, index: Ints, scale: Floats, n_slots: int) -> Array:
+    """Sum slopes `(n_angles, ...)` into the slots that the angles are made of, `(n_slots, ...)`.
+
+    A gather from the angles of each slot, since XLA's scatter goes one number after another.
+    """
+    used = scale.reshape(-1).nonzero()[0]
+    slots = index.reshape(-1)[used]
+    order = np.argsort(slots, kind="stable")
+    counts = np.bincount(slots, minlength=n_slots)
+    # Where the angles of slot i begin; slots with fewer than the most are filled up with a scale of zero.
+    begins = np.cumsum(counts) - counts
+    column = np.arange(counts.max(initial=0))
+    there = column < counts[:, None]
+    angle = used[order[np.where(there, begins[:, None] + column, 0)]]
+    factors = np.where(there, scale.reshape(-1)[angle], 0.0).reshape(*angle.shape, *(1,) * (slopes.ndim - 1))
+    summed: Array = (jnp.asarray(factors, slopes.dtype) * slopes[angle]).sum(axis=1)
+    return summed

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qproj.circuits.circuit import Circuit
 from qproj.simulation import engine
-from qproj.simulation.planning import choose
+from qproj.simulation.planning import choose, one_kernel
 from qproj.simulation.states import FromStates, block_of, final_states
 
 Floats = NDArray[np.floating[Any]]
@@ -78,7 +78,7 @@ def _program(circuit: Circuit, inputs: Floats) -> engine.Program:
     strategy, diff_method = choose(circuit, rows, inputs.dtype.itemsize, "auto", "best")
     if circuit.amplitudes:
         return _from_states(circuit, block_of(strategy))
-    return engine.program(circuit, strategy, diff_method)
+    return engine.program(circuit, strategy, diff_method, one_kernel=one_kernel(circuit, rows, diff_method))
 
 
 @functools.lru_cache(maxsize=128)

@@ -16,6 +16,7 @@ from qproj.differentiation.backprop import Backprop
 from qproj.differentiation.dense import Dense
 from qproj.differentiation.jacobian import Jacobian
 from qproj.differentiation.parameter_shift import ParameterShift
+from qproj.simulation import host
 from qproj.simulation.planning import choose, room
 from qproj.simulation.storage import Shapes, Storage
 
@@ -67,49 +68,48 @@ def _walk(circuit: Circuit, strategy: str, *, keeps_states: bool) -> Adjoint:
 class Program:
     """Jitted functions of a circuit; JAX keeps a compiled version for each dtype and batch size.
 
+    Arrays of NumPy are computed on the CPU, as `qproj.simulation.host` says; JAX's own where they are.
+
     Args:
         method: Forward and backward, not compiled yet.
-
-    Attributes:
-        run: `(inputs, weights) -> values`.
-        backward: `(residuals, inputs, weights, cotangents, needs=(True, True)) -> (grad_inputs,
-            grad_weights)`, with `None` for what is not needed.
+        one_kernel: Whether batches are small enough for a single kernel on the CPU.
     """
 
-    def __init__(self, method: Differentiation) -> None:
-        def run(inputs: Array, weights: Array) -> Array:
-            return method.forward(inputs, weights)[0]
-
-        def forward(inputs: Array, weights: Array, storage: Any) -> tuple[Array, Residuals]:
-            del storage  # donated: XLA writes the residuals there
-            return method.forward(inputs, weights)
-
-        def backward(
-            residuals: Residuals,
-            inputs: Any,
-            weights: Any,
-            cotangents: Any,
-            needs: tuple[bool, bool] = (True, True),
-        ) -> tuple[Array | None, Array | None]:
-            gradients = method.backward(residuals, inputs, weights, cotangents)
-            # What is not returned is not computed: XLA drops it.
-            return gradients[0] if needs[0] else None, gradients[1] if needs[1] else None
-
-        self.run = jax.jit(permissive(run))
-        # What is left of a Jacobian takes NumPy a microsecond, and a compiled program a hundred.
-        small = isinstance(method, Jacobian)
-        self.backward = backward if small else jax.jit(permissive(backward), static_argnames="needs")
-        self._forward = jax.jit(permissive(forward), donate_argnums=2, keep_unused=True)
+    def __init__(self, method: Differentiation, *, one_kernel: bool = False) -> None:
         self._method = method
+        self._one_kernel = one_kernel
         self._residuals: dict[object, Shapes] = {}
+        self._here = _Functions(method, functools.partial(host.compiled, one_kernel=one_kernel))
+        self._there = _Functions(method, jax.jit)
+
+    def run(self, inputs: Any, weights: Any) -> Array:
+        """Expectation values."""
+        values: Array = self._of(inputs).run(inputs, weights)
+        return values
 
     def forward(self, inputs: Any, weights: Any) -> tuple[Array, Residuals]:
         """Expectation values, and what `backward` needs."""
         shapes = self._residuals.get((inputs.shape, inputs.dtype))
         if shapes is None:
             shapes = self._residuals[inputs.shape, inputs.dtype] = self._storage(inputs, weights)
-        values, residuals = self._forward(inputs, weights, _STORAGE.take(shapes) if shapes else ())
+        values, residuals = self._of(inputs).forward(
+            inputs, weights, _STORAGE.take(shapes, host.device()) if shapes else ()
+        )
         return values, residuals
+
+    def backward(
+        self,
+        residuals: Residuals,
+        inputs: Any,
+        weights: Any,
+        cotangents: Any,
+        needs: tuple[bool, bool] = (True, True),
+    ) -> tuple[Any, Any]:
+        """Gradients for inputs and weights, with `None` for what is not needed."""
+        # What is left of a Jacobian takes NumPy a microsecond.
+        if isinstance(self._method, Jacobian) and isinstance(inputs, np.ndarray):
+            return self._method.backward(residuals, inputs, weights, cotangents)
+        return self._of(inputs).backward(needs)(residuals, inputs, weights, cotangents)
 
     def release(self, residuals: Residuals, inputs: Any) -> None:
         """Let another call write to the residuals, which nobody may use after this.
@@ -121,10 +121,14 @@ class Program:
         if self._residuals[inputs.shape, inputs.dtype]:
             _STORAGE.give(jax.tree.leaves(residuals))
 
+    def _of(self, inputs: Any) -> _Functions:
+        return self._here if isinstance(inputs, np.ndarray) else self._there
+
     def _storage(self, inputs: Any, weights: Any) -> Shapes:
         """What `forward` is to be given for its residuals: nothing, where they are small."""
-        # On accelerators JAX has a pool of its own.
-        if not isinstance(inputs, np.ndarray):
+        # On accelerators JAX has a pool of its own. A single kernel must not be given any: XLA 0.10 aborts the
+        # process where the result of a small call is written to a donated array.
+        if self._one_kernel or not isinstance(inputs, np.ndarray):
             return ()
         _, residuals = jax.eval_shape(permissive(self._method.forward), inputs, weights)
         leaves = jax.tree.leaves(residuals)
@@ -133,20 +137,55 @@ class Program:
         return tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
 
+class _Functions:
+    """A method's functions, jitted in one way.
+
+    Args:
+        method: The method.
+        jit: The way.
+    """
+
+    def __init__(self, method: Differentiation, jit: Callable[..., Any]) -> None:
+        def run(inputs: Array, weights: Array) -> Array:
+            return method.forward(inputs, weights)[0]
+
+        def forward(inputs: Array, weights: Array, storage: Any) -> tuple[Array, Residuals]:
+            del storage  # donated: XLA writes the residuals there
+            return method.forward(inputs, weights)
+
+        self.run = jit(permissive(run))
+        self.forward = jit(permissive(forward), donate_argnums=2, keep_unused=True)
+        self._method = method
+        self._jit = jit
+        self._backward: dict[tuple[bool, bool], Callable[..., Any]] = {}
+
+    def backward(self, needs: tuple[bool, bool]) -> Callable[..., tuple[Array | None, Array | None]]:
+        """What computes the gradients that are needed; XLA drops what is not returned."""
+        if needs not in self._backward:
+
+            def backward(*given: Any) -> tuple[Array | None, Array | None]:
+                by_inputs, by_weights = self._method.backward(*given)
+                return by_inputs if needs[0] else None, by_weights if needs[1] else None
+
+            self._backward[needs] = self._jit(permissive(backward))
+        return self._backward[needs]
+
+
 # Bounded, so that a search over many circuits does not keep every compiled program.
 @functools.lru_cache(maxsize=128)
-def program(circuit: Circuit, strategy: str, diff_method: str) -> Program:
+def program(circuit: Circuit, strategy: str, diff_method: str, *, one_kernel: bool = False) -> Program:
     """Return the compiled functions of a circuit, the same ones for equal circuits.
 
     Args:
         circuit: The circuit.
         strategy: As for `build`.
         diff_method: As for `build`.
+        one_kernel: As for `Program`.
 
     Returns:
         Functions that compile on their first call with a new dtype or batch size.
     """
-    return Program(build(circuit, strategy, diff_method))
+    return Program(build(circuit, strategy, diff_method), one_kernel=one_kernel)
 
 
 def permissive(function: Callable[P, T]) -> Callable[P, T]:

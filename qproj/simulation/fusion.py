@@ -7,6 +7,7 @@ one block, all Z rotations into a single diagonal, and all permutations into a s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -105,6 +106,26 @@ class Layer:
     diagonal: Diagonal | None
     forth: Moves | None
     back: Moves | None
+
+    @property
+    def kind(self) -> object:
+        """Equal for layers whose arrays are of equal shapes, which can be stacked."""
+        local, diagonal, forth = self.local, self.diagonal, self.forth
+        return (
+            local and (local.fixed.shape, local.angles.has_weights, local.angles.per_sample),
+            diagonal and (diagonal.masks.shape, diagonal.angles.has_weights, diagonal.angles.per_sample),
+            forth and (forth.high.shape, forth.low.shape),
+        )
+
+
+# More consecutive layers of one kind than these become a compiled loop, so that compile time does not grow.
+UNROLLED = 6
+
+
+def compiled_layers(made: Sequence[Layer]) -> int:
+    """How many layers are compiled each for itself: of a loop one."""
+    groups = [len(list(group)) for _, group in itertools.groupby(made, key=lambda layer: layer.kind)]
+    return sum(1 if count > UNROLLED else count for count in groups)
 
 
 def layers(circuit: Circuit) -> tuple[Layer, ...]:

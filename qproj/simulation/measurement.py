@@ -71,19 +71,22 @@ class Measurement:
     def expectations(self, state: Array) -> Array:
         """`<psi|P|psi>` for each observable: `(2, 2**n_qubits, batch)` to `(n_outputs, batch)`."""
         re, im = state
-        values = jnp.zeros((len(self._owners), state.shape[-1]), state.dtype)
+        parts = [jnp.zeros((0, state.shape[-1]), state.dtype)]
         for group in self._groups:
             other_re, other_im = self._flipped(state, group.flip)
-            total = jnp.zeros((), state.dtype)
+            total = jnp.zeros((len(group.words), state.shape[-1]), state.dtype)
             if group.factors.real.any():
                 total = total + self._real(group, state) * self._sums(group, re * other_re + im * other_im)
             if group.factors.imag.any():
                 total = total - self._imag(group, state) * self._sums(group, re * other_im - im * other_re)
-            # One group holds all words, in their order.
-            values = total if len(self._groups) == 1 else values.at[group.words].set(total)
+            parts.append(total)
+        values = jnp.concatenate(parts)
+        if len(self._groups) > 1:
+            values = values[np.argsort(np.concatenate([group.words for group in self._groups]))]
         if len(self._owners) == self._n_outputs:
             return values
-        return jnp.zeros((self._n_outputs, state.shape[-1]), state.dtype).at[self._owners].add(values)
+        owned = self._owners == np.arange(self._n_outputs)[:, None]
+        return matmul(jnp.asarray(owned, state.dtype), values)
 
     def bra(self, state: Array, cotangents: Array) -> Array:
         """`sum_j cotangents[j] P_j psi`, all observables at once; same shape as `state`."""

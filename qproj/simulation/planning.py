@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from qproj.circuits.circuit import Circuit
 from qproj.memory import physical_memory, written
 from qproj.registry import unknown_name
-from qproj.simulation.fusion import Layer, blocks, layers
+from qproj.simulation.fusion import Layer, blocks, compiled_layers, layers
 
 STRATEGIES = ("dense", *(f"fused-{k}" for k in range(2, 7)))
 DIFF_METHODS = ("adjoint", "backprop", "jacobian", "parameter-shift")
@@ -33,6 +33,9 @@ _DENSE_QUBITS = 8  # beyond, building it costs more than it can save
 # To compute all derivatives along with the values costs less than a second call, up to so many samples, and
 # so many amplitudes of all bras.
 _JACOBIAN_BATCH, _JACOBIAN_AMPLITUDES = 8, 1 << 11
+# What a single kernel computes, one thread computes, without the fastest products; and compiling it takes
+# longer than in proportion to its layers.
+_KERNEL_AMPLITUDES, _KERNEL_LAYERS = 1 << 11, 12
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,17 @@ def choose(
     """Strategy and differentiation method of `plan`, remembered."""
     made = plan(circuit, batch, itemsize, strategy, diff_method, apart=apart)
     return made.strategy, made.diff_method
+
+
+@functools.lru_cache(maxsize=1024)
+def one_kernel(circuit: Circuit, batch: int, diff_method: str) -> bool:
+    """Whether a batch is so small that XLA should make a single kernel of all its operations."""
+    each = circuit.n_outputs if diff_method == "jacobian" else 1
+    return (
+        diff_method != "parameter-shift"
+        and each * batch * 2**circuit.n_qubits <= _KERNEL_AMPLITUDES
+        and compiled_layers(layers(circuit)) <= _KERNEL_LAYERS
+    )
 
 
 def check_names(strategy: str, diff_method: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from qproj.simulation import statevector as sv
-from qproj.simulation.fusion import Layer, blocks
-
-# A run of more layers than these becomes a compiled loop, so that compile time does not grow with depth.
-_UNROLLED = 6
+from qproj.simulation.fusion import UNROLLED, Layer, blocks
 
 
 class Prepared(NamedTuple):
@@ -184,7 +182,7 @@ class Run:
         Returns:
             The last carry, and the results, stacked in the order of the layers.
         """
-        if self.count > _UNROLLED:
+        if self.count > UNROLLED:
 
             def alone(carry: Any, at: tuple[Any, ...]) -> tuple[Any, Any]:
                 # Prepared here, one layer at a time, for the matrices of many layers outweigh a state.
@@ -244,12 +242,7 @@ def reduced_to_wires(overlaps: Array) -> Array:
 
 def runs(layers: Sequence[Layer], n_qubits: int, block: int) -> tuple[Run, ...]:
     """Gather consecutive layers of the same kind."""
-    found: list[list[Layer]] = []
-    for layer in layers:
-        if found and _kind(layer) == _kind(found[-1][0]):
-            found[-1].append(layer)
-        else:
-            found.append([layer])
+    found = [list(group) for _, group in itertools.groupby(layers, key=lambda layer: layer.kind)]
     return tuple(
         Run(
             jax.tree.map(lambda *parts: np.stack(parts), *group),
@@ -258,8 +251,3 @@ def runs(layers: Sequence[Layer], n_qubits: int, block: int) -> tuple[Run, ...]:
         )
         for group in found
     )
-
-
-def _kind(layer: Layer) -> object:
-    leaves, structure = jax.tree.flatten(layer)
-    return structure, [leaf.shape for leaf in leaves]

@@ -28,13 +28,13 @@ class Storage:
         self._sets: list[tuple[Shapes, tuple[jax.Array, ...]]] = []
         self._lock = Lock()
 
-    def take(self, shapes: Shapes) -> tuple[jax.Array, ...]:
-        """A set of these shapes, for the caller to donate: a used one, or else a new one."""
+    def take(self, shapes: Shapes, device: jax.Device | None = None) -> tuple[jax.Array, ...]:
+        """A set of these shapes, for the caller to donate: a used one, or else a new one on this device."""
         with self._lock:
             for at in reversed(range(len(self._sets))):
                 if self._sets[at][0] == shapes:
                     return self._sets.pop(at)[1]
-        return tuple(jnp.zeros(shape, dtype) for shape, dtype in shapes)
+        return tuple(jnp.zeros(shape, dtype, device=device) for shape, dtype in shapes)
 
     def give(self, arrays: Iterable[jax.Array]) -> None:
         """Hand over a set; computations under way may go on reading it."""

@@ -1,0 +1,90 @@
+"""How programs run on the CPU, where to wake another thread costs more than to compute a small circuit.
+
+Two things keep a program in the thread that calls it:
+
+- **A client of our own.** JAX's client for the CPU hands every program to a pool of threads and waits, and
+  what sleeps meanwhile wakes with cold caches. A client can run programs at once instead, but JAX's setting
+  for that, `jax_cpu_enable_async_dispatch`, counts for the whole process and is not a library's to change.
+- **One kernel.** XLA makes a kernel of every few operations, and lets threads share them. A call that is
+  marked as small becomes a single one. That suits tens of operations on a few kilobytes: threads share
+  nothing of it, it has no fast products, and compiling takes longer than in proportion to its length.
+
+Neither is promised by JAX or XLA. Where they are missing, programs run in the usual way, only slower.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Function = Callable[..., Any]
+
+# A single kernel can neither call libraries nor share a product among threads.
+_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": "",
+    "xla_cpu_multi_thread_eigen": False,
+    # Compiling takes a quarter less time, running next to none more.
+    "xla_backend_optimization_level": 1,
+    "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
+}
+
+
+@functools.cache
+def device() -> jax.Device | None:
+    """A CPU whose programs run in the thread that calls them; nothing where JAX has none to offer."""
+    try:
+        from jaxlib import xla_client
+
+        client: Any = xla_client.make_cpu_client(asynchronous=False, num_devices=1)
+    except (ImportError, AttributeError, TypeError):
+        return None
+    found: jax.Device = client.devices()[0]
+    return found
+
+
+def compiled(function: Function, *, one_kernel: bool, **options: Any) -> Function:
+    """Jit a function for `device`.
+
+    Args:
+        function: Of arrays.
+        one_kernel: Whether to make a single kernel of it, where that is possible.
+        options: Of `jax.jit`.
+
+    Returns:
+        What is called with arrays of NumPy, or with its own results.
+    """
+    if (here := device()) is not None:
+        options["in_shardings"] = jax.sharding.SingleDeviceSharding(here)
+    if one_kernel and has_kernels():
+        return jax.jit(_small(function), compiler_options=_OPTIONS, **options)
+    return jax.jit(function, **options)
+
+
+@functools.cache
+def has_kernels() -> bool:
+    """Whether this XLA makes a single kernel of a call that is marked as small."""
+    sample = jax.jit(_small(lambda x: jnp.sin(x @ x) @ x), compiler_options=_OPTIONS)
+    try:
+        made = sample.lower(jnp.ones((4, 4), jnp.float32)).compile().as_text() or ""
+    except (ImportError, jax.errors.JaxRuntimeError):
+        return False
+    # The program does nothing but call it.
+    entry = made.rpartition("ENTRY")[2]
+    return " call(" in entry and " fusion(" not in entry
+
+
+def _small(function: Function) -> Function:
+    inner = jax.jit(function)
+
+    @functools.wraps(function)
+    def marked(*args: Any) -> Any:
+        from jax.experimental.xla_metadata import set_xla_metadata
+
+        with set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):  # type: ignore[no-untyped-call]
+            return inner(*args)
+
+    return marked
