@@ -14,10 +14,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from qproj.circuits.circuit import Circuit
-from qproj.differentiation.adjoint import Adjoint, Residuals, chain
+from qproj.differentiation.adjoint import Adjoint, Residuals
+from qproj.differentiation.chain import chain
 from qproj.simulation import statevector as sv
 from qproj.simulation.fusion import Layer
-from qproj.simulation.runs import Prepare, Prepared, Run, Slopes, complex_overlaps, reduced_to_wires
+from qproj.simulation.runs import Prepare, Prepared, Run, Slopes, complex_overlaps, reduced_to_wires, stacked
 
 
 class Dense(Adjoint):
@@ -104,7 +105,8 @@ def _products(run: Run, prepare: Prepare, whole: Array) -> tuple[Array, Array]:
             whole = sv.matmul(after, matrix)
         return (whole if now.blocks else after), after
 
-    return run.fold(step, whole, prepare)
+    whole, after = run.fold(step, whole, prepare)
+    return whole, stacked(after)
 
 
 def _slopes(run: Run, overlaps: Array) -> Slopes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate, InputSlot, Parameter, WeightSlot, lower
-from qproj.simulation.moves import Moves, moves
+from qproj.simulation.moves import Moves, moves, reverse_blocks
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -59,6 +59,20 @@ class Angles:
         has_weights, per_sample = bool(weight_scale.any()), bool(input_scale.any())
         return cls(constant, weight_index, weight_scale, input_index, input_scale, has_weights, per_sample)
 
+    def at(self, depths: slice) -> Self:
+        """Those at some places of the first dimension."""
+        weight_scale, input_scale = self.weight_scale[depths], self.input_scale[depths]
+        return replace(
+            self,
+            constant=self.constant[depths],
+            weight_index=self.weight_index[depths],
+            weight_scale=weight_scale,
+            input_index=self.input_index[depths],
+            input_scale=input_scale,
+            has_weights=bool(weight_scale.any()),
+            per_sample=bool(input_scale.any()),
+        )
+
 
 @dataclass(frozen=True)
 class Local:
@@ -76,6 +90,16 @@ class Local:
     fixed: Complexes
     generator: Complexes
     angles: Angles
+
+    def entered(self) -> tuple[Local | None, Local | None]:
+        """The gates up to the last that depends on the inputs, and those after it, which samples share."""
+        by_inputs, _ = self.angles.input_scale.nonzero()
+        depth = int(by_inputs.max(initial=-1)) + 1
+        parts = (self._at(slice(depth)), self._at(slice(depth, None)))
+        return parts[0] if depth else None, parts[1] if depth < len(self.fixed) else None
+
+    def _at(self, depths: slice) -> Local:
+        return Local(self.fixed[depths], self.generator[depths], self.angles.at(depths))
 
 
 @dataclass(frozen=True)
@@ -116,6 +140,26 @@ class Layer:
             diagonal and (diagonal.masks.shape, diagonal.angles.has_weights, diagonal.angles.per_sample),
             forth and (forth.high.shape, forth.low.shape),
         )
+
+
+def in_blocks(layer: Layer, n_qubits: int, split: Sequence[int]) -> Layer:
+    """A layer whose one-qubit gates are run block by block, each brought to the front when its turn comes.
+
+    That leaves the blocks of wires in the reverse order, which the rest of the layer then counts with, and
+    puts right again in the gather that it ends with.
+
+    Args:
+        layer: The layer.
+        n_qubits: Number of wires.
+        split: Wires of each block; none or one where the order stays.
+    """
+    if len(split) < 2:
+        return layer
+    diagonal = layer.diagonal
+    if diagonal is not None:
+        diagonal = replace(diagonal, masks=reverse_blocks(diagonal.masks, split))
+    forth, back = layer.forth or moves(n_qubits, []), layer.back or moves(n_qubits, [])
+    return replace(layer, diagonal=diagonal, forth=forth.from_reversed(split), back=back.to_reversed(split))
 
 
 # More consecutive layers of one kind than these become a compiled loop, so that compile time does not grow.
@@ -232,11 +276,6 @@ def _local(n_qubits: int, turns: Sequence[_Turn]) -> Local:
         fixed[at], generator[at] = turn.fixed, turn.generator
     angles = Angles.of(shape, {at: turn.parameter for at, turn in places.items()})
     return Local(fixed, generator, angles)
-
-
-def empty_local(n_qubits: int) -> Local:
-    """One-qubit gates that do nothing: what prepares |0...0> where a circuit opens with none."""
-    return _local(n_qubits, [])
 
 
 def _diagonal(n_qubits: int, words: Sequence[_ZWord]) -> Diagonal:

@@ -16,15 +16,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.experimental import layout
 
 Function = Callable[..., Any]
+T = TypeVar("T")
+
+# Whether what is traced now is compiled for the CPU, in parts.
+_parts: ContextVar[bool] = ContextVar("_parts", default=False)
 
 # A single kernel can neither call libraries nor share a product among threads.
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "xla_cpu_experimental_ynn_fusion_type": "",
     "xla_cpu_multi_thread_eigen": False,
     # Compiling takes a quarter less time, running next to none more.
@@ -61,7 +67,36 @@ def compiled(function: Function, *, one_kernel: bool, **options: Any) -> Functio
         options["in_shardings"] = jax.sharding.SingleDeviceSharding(here)
     if one_kernel and has_kernels():
         return jax.jit(_small(function), compiler_options=_OPTIONS, **options)
-    return jax.jit(function, **options)
+
+    @functools.wraps(function)
+    def with_parts(*args: Any) -> Any:
+        token = _parts.set(True)
+        try:
+            return function(*args)
+        finally:
+            _parts.reset(token)
+
+    return jax.jit(with_parts, **options)
+
+
+def apart(function: Callable[..., T], *arrays: jax.Array) -> T:
+    """Call a function that XLA is to compile for itself, while `compiled` traces its caller.
+
+    XLA fuses what moves numbers with the change of shape that comes next, and then finds the place of each
+    number by division; and it fuses small results into what they are used for, where each is computed again
+    for every use. Both cost several times as much as to write the result down.
+    """
+    if not _parts.get():
+        return function(*arrays)
+
+    def laid_out(*arrays: jax.Array) -> T:
+        # In the order of the dimensions: XLA would take any that saves work here, and copy the result after.
+        pin: Function = layout.with_layout_constraint
+        result: T = jax.tree.map(lambda a: pin(a, layout.Layout(tuple(range(a.ndim)))), function(*arrays))
+        return result
+
+    result: T = _marked(laid_out, inlineable="false")(*arrays)
+    return result
 
 
 @functools.cache
@@ -78,13 +113,17 @@ def has_kernels() -> bool:
 
 
 def _small(function: Function) -> Function:
+    return _marked(function, xla_cpu_small_call="true", inlineable="false")
+
+
+def _marked(function: Function, **attributes: str) -> Function:
     inner = jax.jit(function)
 
     @functools.wraps(function)
     def marked(*args: Any) -> Any:
         from jax.experimental.xla_metadata import set_xla_metadata
 
-        with set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):  # type: ignore[no-untyped-call]
+        with set_xla_metadata(**attributes):  # type: ignore[no-untyped-call]
             return inner(*args)
 
     return marked

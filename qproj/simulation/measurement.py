@@ -10,6 +10,7 @@ import numpy.typing as npt
 from jax import Array
 
 from qproj.circuits.circuit import Circuit
+from qproj.simulation.host import apart
 from qproj.simulation.moves import Moves
 from qproj.simulation.statevector import matmul, permute, signs
 
@@ -70,15 +71,16 @@ class Measurement:
 
     def expectations(self, state: Array) -> Array:
         """`<psi|P|psi>` for each observable: `(2, 2**n_qubits, batch)` to `(n_outputs, batch)`."""
-        re, im = state
         parts = [jnp.zeros((0, state.shape[-1]), state.dtype)]
         for group in self._groups:
-            other_re, other_im = self._flipped(state, group.flip)
+            other = self._flipped(state, group.flip)
             total = jnp.zeros((len(group.words), state.shape[-1]), state.dtype)
             if group.factors.real.any():
-                total = total + self._real(group, state) * self._sums(group, re * other_re + im * other_im)
+                products = apart(lambda a, b: a[0] * b[0] + a[1] * b[1], state, other)
+                total = total + self._real(group, state) * self._sums(group, products)
             if group.factors.imag.any():
-                total = total - self._imag(group, state) * self._sums(group, re * other_im - im * other_re)
+                products = apart(lambda a, b: a[0] * b[1] - a[1] * b[0], state, other)
+                total = total - self._imag(group, state) * self._sums(group, products)
             parts.append(total)
         values = jnp.concatenate(parts)
         if len(self._groups) > 1:
@@ -94,15 +96,15 @@ class Measurement:
             cotangents = cotangents[self._owners]
         total: Array | None = None
         for group in self._groups:
-            other_re, other_im = self._flipped(state, group.flip)
+            other = self._flipped(state, group.flip)
             chosen = cotangents if len(self._groups) == 1 else cotangents[group.words]
             if group.factors.real.any():
                 weight = self._weights(group, self._real(group, state) * chosen)
-                part = jnp.stack([weight * other_re, weight * other_im])
+                part = weight * other
                 total = part if total is None else total + part
             if group.factors.imag.any():
                 weight = self._weights(group, self._imag(group, state) * chosen)
-                part = jnp.stack([-weight * other_im, weight * other_re])
+                part = weight * jnp.stack([-other[1], other[0]])
                 total = part if total is None else total + part
         return jnp.zeros_like(state) if total is None else total
 
@@ -129,7 +131,8 @@ class Measurement:
         high, low = self._signs(group, products.dtype, states_first=False)
         partial = matmul(high, products.reshape(high.shape[1], -1))
         partial = partial.reshape(len(high), low.shape[1], -1)
-        return (partial * low[:, :, None]).sum(axis=1)
+        summed: Array = apart(lambda partial, low: (partial * low[:, :, None]).sum(axis=1), partial, low)
+        return summed
 
     def _weights(self, group: _Group, chosen: Array) -> Array:
         """`sum_w sign_w(i) * chosen[w]`: `(n_words, batch)` to `(2**n, batch)`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +35,22 @@ class Moves:
         """All entries, `(2**n_qubits,)`."""
         return (self.high[:, None] ^ self.low).reshape(-1)
 
+    def from_reversed(self, split: Sequence[int]) -> Moves:
+        """The same, of amplitudes whose blocks of wires are in the reverse order before it."""
+        return Moves(reverse_blocks(self.high, split), reverse_blocks(self.low, split))
+
+    def to_reversed(self, split: Sequence[int]) -> Moves:
+        """The same, and the blocks of wires are in the reverse order after it."""
+        low_bits = len(self.low).bit_length() - 1
+
+        def source(index: Indices) -> Indices:
+            index = reverse_blocks(index, split[::-1])
+            found: Indices = self.high[index >> low_bits] ^ self.low[index & (len(self.low) - 1)]
+            return found
+
+        high, low = (np.arange(len(table), dtype=np.int32) for table in (self.high, self.low))
+        return Moves(source(high << low_bits), source(low))
+
 
 def moves(n_qubits: int, gates: Sequence[Gate], *, inverse: bool = False) -> Moves:
     """Compose permutation gates into one gather.
@@ -62,16 +77,21 @@ def moves(n_qubits: int, gates: Sequence[Gate], *, inverse: bool = False) -> Mov
     return Moves(high.astype(np.int32), low.astype(np.int32))
 
 
-@functools.cache
-def rotation(n_qubits: int, k: int) -> Moves:
-    """The first `k` wires behind all others, or the last `-k` before them."""
-    k %= n_qubits
+def reverse_blocks(index: Indices, split: Sequence[int]) -> Indices:
+    """Basis states, or bit masks of wires, when blocks of wires are put into the reverse order.
 
-    def source(index: npt.NDArray[np.int64]) -> Indices:
-        return np.asarray((index & (2**k - 1)) << (n_qubits - k) | index >> k, np.int32)
+    Args:
+        index: Of basis states in the old order.
+        split: Wires of each block, in the old order.
 
-    low_bits = n_qubits // 2
-    return Moves(source(np.arange(2 ** (n_qubits - low_bits)) << low_bits), source(np.arange(2**low_bits)))
+    Returns:
+        The same in the new order.
+    """
+    behind, moved = sum(split), np.zeros_like(index)
+    for k in split:
+        behind -= k
+        moved |= (index >> behind & (2**k - 1)) << (sum(split) - behind - k)
+    return moved
 
 
 def _follow(

@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from qproj.simulation import statevector as sv
-from qproj.simulation.fusion import UNROLLED, Layer, blocks
+from qproj.simulation.fusion import UNROLLED, Layer
 
 
 class Prepared(NamedTuple):
@@ -30,7 +30,7 @@ class Prepared(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """States that forward passed through; layers lead every array.
+    """States that forward passed through in a layer, or in each of a loop's, which then lead every array.
 
     Attributes:
         after_blocks: After each block, its wires leading still.
@@ -62,7 +62,7 @@ class Run:
     """Consecutive layers of the same kind.
 
     Attributes:
-        layers: One `Layer` whose arrays are those of all layers, stacked.
+        layers: One `Layer` whose arrays are those of all layers, stacked; in blocks, as `in_blocks` says.
         count: Number of layers.
         blocks: Wires of each block; none where the layers have no one-qubit gates.
     """
@@ -88,7 +88,9 @@ class Run:
         angles = None if diagonal is None else sv.angle_values(diagonal.angles, inputs, weights)
         return Prepared(tuple(matrices), angles)
 
-    def forward(self, state: Array, prepare: Prepare, *, keep: bool) -> tuple[Array, Kept | None]:
+    def forward(
+        self, state: Array, prepare: Prepare, *, keep: bool
+    ) -> tuple[Array, Kept | list[Kept | None] | None]:
         """Walk forth.
 
         Args:
@@ -97,16 +99,16 @@ class Run:
             keep: Whether to keep the states in between.
 
         Returns:
-            The state after the run, and the kept ones.
+            The state after the run, and the kept ones, those of a loop together.
         """
 
         def step(state: Array, at: tuple[Layer, Prepared]) -> tuple[Array, Kept | None]:
             layer, now = at
             after_blocks = []
-            for k, matrix in zip(self.blocks, now.blocks, strict=True):
+            for i, matrix in enumerate(now.blocks):
+                state = sv.exchange(state, sum(self.blocks[:i]), self.blocks[i])
                 state = sv.apply_block(state, matrix)
                 after_blocks.append(state)
-                state = sv.rotate(state, k)
             kept = Kept(tuple(after_blocks), None if layer.diagonal is None else state) if keep else None
             if layer.diagonal is not None:
                 state = sv.turn(state, self._phases(layer, now, state))
@@ -117,7 +119,7 @@ class Run:
         return self.fold(step, state, prepare, reverse=False)
 
     def backward(
-        self, psi: Array | None, bra: Array, prepare: Prepare, kept: Kept | None
+        self, psi: Array | None, bra: Array, prepare: Prepare, kept: Kept | list[Kept | None] | None
     ) -> tuple[Array | None, Array, Slopes]:
         """Walk back.
 
@@ -148,19 +150,17 @@ class Run:
                 angles = self._word_slopes(layer, ket, bra)
             reduced = []
             # The last block first, so that both have been taken back equally far.
-            for i, k in reversed(list(enumerate(self.blocks))):
-                bra = sv.rotate(bra, -k)
-                psi = None if psi is None else sv.rotate(psi, -k)
+            for i, matrix in reversed(list(enumerate(now.blocks))):
                 ket = here.after_blocks[i] if here is not None else psi
                 assert ket is not None
-                matrix = now.blocks[i]
                 reduced.append(reduced_to_wires(_overlaps(ket, bra, len(matrix))))
-                bra = sv.apply_block(bra, matrix)
-                psi = None if psi is None else sv.apply_block(psi, matrix)
+                places = self.blocks[i], sum(self.blocks[:i])
+                bra = sv.exchange(sv.apply_block(bra, matrix), *places)
+                psi = None if psi is None else sv.exchange(sv.apply_block(psi, matrix), *places)
             return (psi, bra), Slopes(jnp.concatenate(reduced[::-1]) if reduced else None, angles)
 
         (psi, bra), slopes = self.fold(step, (psi, bra), prepare, kept)
-        return psi, bra, slopes
+        return psi, bra, stacked(slopes)
 
     def fold(
         self,
@@ -176,11 +176,12 @@ class Run:
             step: `(carry, (layer, prepared, *more)) -> (carry, result)`.
             carry: What the first step is given.
             prepare: `Run.prepare`, with inputs and weights.
-            more: Further arrays that layers lead, or nothing.
+            more: Of each layer, in a list or in arrays that layers lead, as `fold` gives them; or nothing.
             reverse: Whether to begin with the last layer.
 
         Returns:
-            The last carry, and the results, stacked in the order of the layers.
+            The last carry, and the results in the order of the layers: in a list, or of a loop in arrays that
+            layers lead.
         """
         if self.count > UNROLLED:
 
@@ -196,10 +197,12 @@ class Run:
         results = []
         order = range(self.count)
         for i in reversed(order) if reverse else order:
-            carry, result = step(carry, jax.tree.map(operator.itemgetter(i), everything))
+            at = (
+                x[i] if isinstance(x, list) else jax.tree.map(operator.itemgetter(i), x) for x in everything
+            )
+            carry, result = step(carry, tuple(at))
             results.append(result)
-        results = results[::-1] if reverse else results
-        return carry, jax.tree.map(lambda *parts: jnp.stack(parts), *results)
+        return carry, results[::-1] if reverse else results
 
     def _phases(self, layer: Layer, now: Prepared, state: Array) -> Array:
         assert layer.diagonal is not None
@@ -214,6 +217,11 @@ class Run:
             overlap = overlap.sum(axis=-1, keepdims=True)
         slopes = sv.matmul(sv.signs(layer.diagonal.masks, len(overlap), overlap.dtype), overlap)
         return slopes if layer.diagonal.angles.per_sample else slopes[:, 0]
+
+
+def stacked(results: Any) -> Any:
+    """Results of `Run.fold` in arrays that layers lead."""
+    return jax.tree.map(lambda *parts: jnp.stack(parts), *results) if isinstance(results, list) else results
 
 
 def _overlaps(psi: Array, bra: Array, rows: int) -> Array:
@@ -240,14 +248,19 @@ def reduced_to_wires(overlaps: Array) -> Array:
     return jnp.stack(wires, axis=-3)
 
 
-def runs(layers: Sequence[Layer], n_qubits: int, block: int) -> tuple[Run, ...]:
-    """Gather consecutive layers of the same kind."""
-    found = [list(group) for _, group in itertools.groupby(layers, key=lambda layer: layer.kind)]
+def runs(layers: Sequence[Layer], split: tuple[int, ...]) -> tuple[Run, ...]:
+    """Gather consecutive layers of the same kind.
+
+    Args:
+        layers: In blocks already.
+        split: Wires of each block.
+    """
+    groups = (list(group) for _, group in itertools.groupby(layers, key=operator.attrgetter("kind")))
     return tuple(
         Run(
             jax.tree.map(lambda *parts: np.stack(parts), *group),
             len(group),
-            blocks(n_qubits, block) if group[0].local is not None else (),
+            split if group[0].local is not None else (),
         )
-        for group in found
+        for group in groups
     )

@@ -15,7 +15,8 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from qproj.simulation.fusion import Angles, Diagonal, Layer, Local
-from qproj.simulation.moves import Moves, rotation
+from qproj.simulation.host import apart
+from qproj.simulation.moves import Moves
 
 # So that layers of the same kind can be stacked, and a compiled loop can run over them.
 jax.tree_util.register_dataclass(
@@ -27,11 +28,6 @@ jax.tree_util.register_dataclass(Local, ["fixed", "generator", "angles"], [])
 jax.tree_util.register_dataclass(Diagonal, ["masks", "angles"], [])
 jax.tree_util.register_dataclass(Moves, ["high", "low"], [])
 jax.tree_util.register_dataclass(Layer, ["local", "diagonal", "forth", "back"], [])
-
-
-# From so many samples on XLA's gather, which copies whole rows, is two to five times as fast as its
-# transposition, which goes number by number.
-_LONG = 128
 
 
 def as_complex(state: Array) -> Array:
@@ -100,8 +96,29 @@ def product_state(vectors: Array) -> Array:
     n = len(vectors)
     if n == 1:
         return vectors[0]
+    halves = product_state(vectors[: n // 2]), product_state(vectors[n // 2 :])
+
+    def product(left: Array, right: Array) -> Array:
+        return (left[:, None] * right[None]).reshape(-1, *left.shape[1:])
+
+    return apart(product, *halves)
+
+
+def product_pair(vectors: Array) -> Array:
+    """`product_state` of complex vectors `(n, 2, batch)`, as real pairs `(2, 2**n, batch)`."""
+    n = len(vectors)
+    if n == 1:
+        return as_pair(vectors[0])
     left, right = product_state(vectors[: n // 2]), product_state(vectors[n // 2 :])
-    return (left[:, None] * right[None]).reshape(-1, *left.shape[1:])
+
+    def product(left: Array, turned: Array, right: Array) -> Array:
+        # Both parts by one formula; to stack what two formulas give takes twice as long.
+        return left[:, :, None] * right[0] + turned[:, :, None] * right[1]
+
+    shape = (2, len(left) * len(right), left.shape[-1])
+    pair = _narrow(as_pair(left)), _narrow(as_pair(1j * left)), _narrow(as_pair(right))
+    whole: Array = apart(product, *pair)
+    return whole.reshape(shape)
 
 
 def kron(unitaries: Array) -> Array:
@@ -129,20 +146,34 @@ def apply_block(state: Array, matrix: Array) -> Array:
     return matmul(matrix, state.reshape(len(matrix), -1)).reshape(state.shape)
 
 
-def rotate(state: Array, k: int) -> Array:
-    """Move the `k` leading wires behind the others; `-k` moves the last `k` before the others."""
-    if 2 ** abs(k) == state.shape[1]:
+def exchange(state: Array, first: int, second: int) -> Array:
+    """Let the `first` leading wires and the `second` ones that follow them change places."""
+    if not first or not second:
         return state
-    if state.shape[-1] >= _LONG:
-        return permute(state, rotation(state.shape[1].bit_length() - 1, k))
-    first = 2**k if k > 0 else state.shape[1] >> -k
-    return state.reshape(2, first, -1, state.shape[-1]).swapaxes(1, 2).reshape(state.shape)
+
+    split = state.reshape(2, 2**first, 2**second, -1)
+    moved: Array = apart(lambda given: given.swapaxes(1, 2), _narrow(split))
+    return moved.reshape(state.shape)
 
 
 def permute(state: Array, moves: Moves) -> Array:
     """Gather amplitudes: `after[:, i] = state[:, source[i]]`."""
-    source = jnp.bitwise_xor(jnp.asarray(moves.high)[:, None], jnp.asarray(moves.low)).reshape(-1)
-    return state.at[:, source].get(mode="promise_in_bounds", unique_indices=True)
+
+    def gathered(state: Array, high: Array, low: Array) -> Array:
+        source = jnp.bitwise_xor(high[:, None], low).reshape(-1)
+        # Rows of real numbers: with parts apart XLA would put the amplitudes first, and copy them back after.
+        rows = state.reshape(-1, *state.shape[2:])
+        both = jnp.concatenate([source, source + state.shape[1]])
+        rows = rows.at[both].get(mode="promise_in_bounds", unique_indices=True)
+        return rows.reshape(state.shape)
+
+    moved: Array = apart(gathered, _narrow(state), jnp.asarray(moves.high), jnp.asarray(moves.low))
+    return moved.reshape(state.shape)
+
+
+def _narrow(state: Array) -> Array:
+    """Without a last dimension of 1, which XLA would take the liberty to lay out first, and then copy."""
+    return state[..., 0] if state.shape[-1] == 1 else state
 
 
 def signs(masks: ArrayLike, n_states: int, dtype: jnp.dtype, *, states_first: bool = False) -> Array:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from qproj.circuits import Circuit, Constant, Gate, InputSlot, WeightSlot
-from qproj.simulation.fusion import blocks, empty_local, layers
-from qproj.simulation.moves import moves, rotation
+from qproj.simulation.fusion import blocks, layers
+from qproj.simulation.moves import moves, reverse_blocks
 
 from . import reference
 
@@ -52,7 +52,6 @@ def test_a_circuit_without_gates_on_some_wires():
     (only,) = layers(Circuit(3, gates=[Gate("RX", (1,), InputSlot(0))]))
     assert only.local.fixed.shape == (1, 3, 2, 2)
     np.testing.assert_array_equal(only.local.fixed[0, 0], np.eye(2))
-    assert not empty_local(3).generator.any()
 
 
 def test_blocks_cover_all_wires():
@@ -109,10 +108,28 @@ def test_layers_keep_the_order_of_what_does_not_commute():
     ]
 
 
-@pytest.mark.parametrize("n_qubits", [1, 2, 5, 6])
-def test_rotations_move_wires(n_qubits):
+@pytest.mark.parametrize("split", [(3,), (1, 2), (2, 2, 1), (3, 2, 3)])
+def test_blocks_of_wires_are_reversed(split):
+    n_qubits = sum(split)
     state = np.arange(2**n_qubits)
-    for k in range(1 - n_qubits, n_qubits):
-        order = np.roll(np.arange(n_qubits), -k)
-        expected = state.reshape((2,) * n_qubits).transpose(order).reshape(-1)
-        np.testing.assert_array_equal(state[rotation(n_qubits, k).source], expected)
+    old = state.reshape([2**k for k in split])
+    new = old.transpose(range(len(split))[::-1]).reshape(-1)
+    # Where an amplitude goes, and what is found at a place.
+    np.testing.assert_array_equal(new[reverse_blocks(state, split)], state)
+    np.testing.assert_array_equal(reverse_blocks(state, split[::-1]), new)
+
+
+@pytest.mark.parametrize("names", [["CNOT"], ["CNOT", "SWAP"], ["Toffoli"], []])
+def test_a_gather_starts_and_ends_with_blocks_reversed(names):
+    split = (2, 2, 1)
+    gates = [
+        Gate(name, {"Toffoli": (0, 3, 4)}.get(name, (wire, (wire + 2) % 5)))
+        for name in names
+        for wire in (0, 1)
+    ]
+    forth, back = moves(5, gates), moves(5, gates, inverse=True)
+    state = np.random.default_rng(0).normal(size=32)
+    turned = state[reverse_blocks(np.arange(32), split[::-1])]
+    np.testing.assert_array_equal(turned[forth.from_reversed(split).source], state[forth.source])
+    after = state[forth.source]
+    np.testing.assert_array_equal(after[back.to_reversed(split).source], turned)

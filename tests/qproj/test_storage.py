@@ -52,9 +52,10 @@ def test_residuals_are_written_where_the_last_ones_were():
     circuit, x = layer.circuit, np.zeros((64, 8), np.float32)
     program = engine.program(circuit, "fused-4", "backprop")
     weights = layer.weights.detach().numpy()
-    _, (first, *_) = program.forward(x, weights)
+    _, residuals = program.forward(x, weights)
+    first, *_ = jax.tree.leaves(residuals)
     place = first.unsafe_buffer_pointer()
-    program.release((first, *_), x)
+    program.release(residuals, x)
     _, residuals = program.forward(x + 1, weights)
     assert place in [a.unsafe_buffer_pointer() for a in jax.tree.leaves(residuals)]
     assert first.is_deleted()
