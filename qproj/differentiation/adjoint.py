@@ -11,7 +11,6 @@ The residual is the final state alone: memory does not grow with the number of l
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,9 +21,10 @@ from qproj.circuits.circuit import Circuit
 from qproj.differentiation.chain import Gradients, chain
 from qproj.differentiation.preparation import Preparation
 from qproj.simulation import statevector as sv
-from qproj.simulation.fusion import blocks, in_blocks, layers
+from qproj.simulation.fusion import layers
 from qproj.simulation.measurement import Measurement
 from qproj.simulation.runs import Run, runs
+from qproj.simulation.walk import walk
 
 Residuals = tuple[Any, ...]
 
@@ -40,21 +40,11 @@ class Adjoint:
     keeps_states = False
 
     def __init__(self, circuit: Circuit, block: int) -> None:
-        first, *others = layers(circuit)
-        # The first one-qubit gates act on |0...0>, so they prepare a product state, even when there are none.
-        self._start = None if circuit.amplitudes else Preparation(first.local, circuit.n_qubits)
-        walked = [first if circuit.amplitudes else replace(first, local=None), *others]
-        split = blocks(circuit.n_qubits, block)
-        walked = [in_blocks(layer, circuit.n_qubits, split if layer.local else ()) for layer in walked]
-        undone = None
-        last = walked[-1]
-        if Measurement.absorbs(circuit, last.forth):
-            undone = last.back
-            walked[-1] = replace(last, diagonal=None, forth=None, back=None)
-        walked = [layer for layer in walked if layer.local or layer.diagonal or layer.forth]
+        walked = walk(circuit, layers(circuit), block)
+        self._start = None if circuit.amplitudes else Preparation(walked.start, circuit.n_qubits)
         self._n_states = 2**circuit.n_qubits
-        self._runs = runs(walked, split)
-        self._measurement = Measurement(circuit, undone)
+        self._runs = runs(walked.layers, walked.split)
+        self._measurement = Measurement(circuit, walked.undone)
 
     def forward(self, inputs: Array, weights: Array) -> tuple[Array, Residuals]:
         """Run the circuit.

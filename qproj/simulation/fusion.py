@@ -7,7 +7,6 @@ one block, all Z rotations into a single diagonal, and all permutations into a s
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate, InputSlot, Parameter, WeightSlot, lower
-from qproj.simulation.moves import Moves, moves, reverse_blocks
+from qproj.simulation.moves import Moves, moves
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -140,36 +139,6 @@ class Layer:
             diagonal and (diagonal.masks.shape, diagonal.angles.has_weights, diagonal.angles.per_sample),
             forth and (forth.high.shape, forth.low.shape),
         )
-
-
-def in_blocks(layer: Layer, n_qubits: int, split: Sequence[int]) -> Layer:
-    """A layer whose one-qubit gates are run block by block, each brought to the front when its turn comes.
-
-    That leaves the blocks of wires in the reverse order, which the rest of the layer then counts with, and
-    puts right again in the gather that it ends with.
-
-    Args:
-        layer: The layer.
-        n_qubits: Number of wires.
-        split: Wires of each block; none or one where the order stays.
-    """
-    if len(split) < 2:
-        return layer
-    diagonal = layer.diagonal
-    if diagonal is not None:
-        diagonal = replace(diagonal, masks=reverse_blocks(diagonal.masks, split))
-    forth, back = layer.forth or moves(n_qubits, []), layer.back or moves(n_qubits, [])
-    return replace(layer, diagonal=diagonal, forth=forth.from_reversed(split), back=back.to_reversed(split))
-
-
-# More consecutive layers of one kind than these become a compiled loop, so that compile time does not grow.
-UNROLLED = 6
-
-
-def compiled_layers(made: Sequence[Layer]) -> int:
-    """How many layers are compiled each for itself: of a loop one."""
-    groups = [len(list(group)) for _, group in itertools.groupby(made, key=lambda layer: layer.kind)]
-    return sum(1 if count > UNROLLED else count for count in groups)
 
 
 def layers(circuit: Circuit) -> tuple[Layer, ...]:

@@ -39,7 +39,7 @@ class Measurement:
     Args:
         circuit: The circuit.
         undone: What undoes a permutation of amplitudes that should have come before the measurement, and is
-            absorbed by it instead. Given only where `absorbs` allows.
+            absorbed by it instead, as `qproj.simulation.walk.absorbed` allows.
     """
 
     def __init__(self, circuit: Circuit, undone: Moves | None = None) -> None:
@@ -62,12 +62,6 @@ class Measurement:
             factor = word.coefficient * (-1j) ** word.letters.count("Y")
             groups.setdefault(flip, []).append((i, sign, factor))
         self._groups = [_Group.of(flip, members) for flip, members in groups.items()]
-
-    @staticmethod
-    def absorbs(circuit: Circuit, moves: Moves | None) -> bool:
-        """Whether a permutation right before the measurement only turns Z words into other Z words."""
-        linear = moves is None or len(moves.high) > 1
-        return linear and all(set(word.letters) == {"Z"} for word in circuit.words)
 
     def expectations(self, state: Array) -> Array:
         """`<psi|P|psi>` for each observable: `(2, 2**n_qubits, batch)` to `(n_outputs, batch)`."""

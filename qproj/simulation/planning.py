@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from qproj.circuits.circuit import Circuit
 from qproj.memory import physical_memory, written
 from qproj.registry import unknown_name
-from qproj.simulation.fusion import Layer, blocks, compiled_layers, layers
+from qproj.simulation.fusion import Layer, layers
+from qproj.simulation.walk import compiled_layers, walk
 
 STRATEGIES = ("dense", *(f"fused-{k}" for k in range(2, 7)))
 DIFF_METHODS = ("adjoint", "backprop", "jacobian", "parameter-shift")
 
 # Seconds for one compiled operation; bytes and real operations per second, in single precision.
-_OPERATION = 4e-6
-_BYTES_IN_CACHE, _BYTES, _CACHE = 40e9, 10e9, 1 << 23
+_OPERATION = 2.5e-6
+_BYTES_IN_CACHE, _BYTES, _CACHE = 60e9, 10e9, 1 << 23
 # A product with few rows does not fill the processor's registers: by rows of the real block matrix.
-_FLOPS = {8: 25e9, 16: 50e9, 32: 85e9, 64: 95e9}
+_FLOPS = {8: 35e9, 16: 75e9, 32: 115e9, 64: 130e9}
 _LARGE_FLOPS = 90e9
 _ENTRY = 4e-9  # seconds to build one entry of a block matrix
 # Building the matrix of all layers: a fixed time, and a rate, since it is many small steps.
@@ -227,31 +228,30 @@ def _cost(circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, it
     rate = _BYTES_IN_CACHE if state <= _CACHE else _BYTES
     passes, operations = 2, 4  # prepare and measure
     flops, moved, seconds = 8.0 * amplitudes, 2.0 * state, 2 * state / rate
-    walked = made if circuit.amplitudes else made[1:]
     if strategy == "dense":
         split: tuple[int, ...] = (n,)
-        rows = 2 * 2**n
-        built = len(walked) * 2.0 * rows**3
+        rows, n_layers = 2 * 2**n, len(made) - (not circuit.amplitudes)
+        built = n_layers * 2.0 * rows**3
         run = 2.0 * rows * 2 * amplitudes
         flops += built + run
         moved += 2 * state
         passes += 1
-        operations += 3 + 2 * len(walked)
+        operations += 3 + 2 * n_layers
         seconds += _DENSE_SECONDS + slower * built / _DENSE_FLOPS
         seconds += max(slower * run / _FLOPS.get(rows, _LARGE_FLOPS), 2 * state / rate)
     else:
-        split = blocks(n, int(strategy.removeprefix("fused-")))
-        for layer in walked:
+        walked = walk(circuit, made, int(strategy.removeprefix("fused-")))
+        split = walked.split
+        for layer in walked.layers:
             for k in split * (layer.local is not None):
                 rows = 2 * 2**k
                 work = 2.0 * rows * 2 * amplitudes
-                turned = 2 * state * (len(split) > 1)
-                flops, moved = flops + work, moved + 2 * state + turned
-                passes, operations = passes + 1 + (len(split) > 1), operations + 1 + (len(split) > 1)
+                flops, moved, passes, operations = flops + work, moved + 2 * state, passes + 1, operations + 1
                 seconds += max(slower * work / _FLOPS.get(rows, _LARGE_FLOPS), 2 * state / rate)
-                seconds += turned / rate + rows**2 * _ENTRY
-        for layer in made:
-            steps = (layer.diagonal is not None) + (layer.forth is not None)
+                seconds += rows**2 * _ENTRY
+            # All blocks but the first are brought to the front; then Z rotations, and a gather.
+            steps = (len(split) - 1) * (layer.local is not None)
+            steps += (layer.diagonal is not None) + (layer.forth is not None)
             moved, passes, operations = moved + steps * 2 * state, passes + steps, operations + steps
             seconds += steps * 2 * state / rate
     return Cost(strategy, split, passes, flops, moved, operations, seconds + operations * _OPERATION)

@@ -14,7 +14,11 @@ import numpy as np
 from jax import Array, lax
 
 from qproj.simulation import statevector as sv
-from qproj.simulation.fusion import UNROLLED, Layer
+from qproj.simulation.fusion import Layer
+from qproj.simulation.walk import UNROLLED
+
+# Rows that are megabytes apart thrash the caches: larger states than this meet piece by piece.
+_AT_ONCE, _COLUMNS = 1 << 22, 1 << 13
 
 
 class Prepared(NamedTuple):
@@ -62,7 +66,7 @@ class Run:
     """Consecutive layers of the same kind.
 
     Attributes:
-        layers: One `Layer` whose arrays are those of all layers, stacked; in blocks, as `in_blocks` says.
+        layers: One `Layer` whose arrays are those of all layers, stacked; from `qproj.simulation.walk`.
         count: Number of layers.
         blocks: Wires of each block; none where the layers have no one-qubit gates.
     """
@@ -226,7 +230,16 @@ def stacked(results: Any) -> Any:
 
 def _overlaps(psi: Array, bra: Array, rows: int) -> Array:
     """`bra psi^T` on the leading wires as real pairs, summed over everything else: `(rows, rows)`."""
-    return sv.matmul(bra.reshape(rows, -1), psi.reshape(rows, -1).T)
+    bra, psi = bra.reshape(rows, -1), psi.reshape(rows, -1)
+    if psi.size <= _AT_ONCE:
+        return sv.matmul(bra, psi.T)
+
+    def add(total: Array, begin: Array) -> tuple[Array, None]:
+        some = [lax.dynamic_slice_in_dim(given, begin, _COLUMNS, axis=1) for given in (bra, psi)]
+        return total + sv.matmul(some[0], some[1].T), None
+
+    begins = jnp.arange(0, psi.shape[1], _COLUMNS)
+    return lax.scan(add, jnp.zeros((rows, rows), psi.dtype), begins)[0]
 
 
 def complex_overlaps(overlaps: Array) -> Array:

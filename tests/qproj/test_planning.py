@@ -26,8 +26,9 @@ def test_counts_are_those_of_the_circuit():
     assert cost.blocks == (4, 4)
     reals = 2 * 256 * 10
     assert cost.flops == 2 * 2 * (2 * 32 * reals) + 8 * 2560
-    # preparing, measuring; in each of two layers a product and a turn for each block; a gather in all three
-    assert cost.passes == 2 + 2 * 2 * 2 + 3
+    # preparing, measuring; in each of two layers two products, and the second block brought to the front; a
+    # gather in all three
+    assert cost.passes == 2 + 2 * (2 + 1) + 3
 
 
 def test_what_is_asked_for_is_done():

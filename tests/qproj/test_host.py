@@ -1,0 +1,160 @@
+"""Programs on the CPU: in the thread that calls them, small ones as one kernel, others in parts."""
+
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+import qproj
+from qproj import bridge
+from qproj.circuits import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
+from qproj.simulation import engine, host, planning
+
+
+def entry(compiled):
+    """What the program itself does, beside calling others."""
+    lines = compiled.as_text().rpartition("ENTRY")[2].splitlines()
+    kinds = ("fusion(", "call(", "dot(", "while(", "copy(")
+    return [kind for line in lines for kind in kinds if f" {kind}" in line]
+
+
+def test_programs_run_in_the_thread_that_calls_them():
+    seen = []
+
+    def note(x):
+        seen.append(threading.get_ident())
+        return np.asarray(x)
+
+    def program(x):
+        return jax.pure_callback(note, jax.ShapeDtypeStruct(x.shape, x.dtype), x @ x)
+
+    x = np.ones((64, 64), np.float32)
+    np.testing.assert_allclose(host.compiled(program, one_kernel=False)(x), x @ x)
+    assert seen == [threading.get_ident()]
+
+
+def test_jax_itself_is_left_as_it_was():
+    before = jax.devices()
+    assert host.device() not in before
+    qproj.QuantumLayer(3, 1)(torch.zeros(2, 3))
+    assert jax.devices() == before
+    assert jnp.ones(2).devices() == {before[0]}
+
+
+def test_a_small_program_is_one_kernel():
+    assert host.has_kernels()
+    x = np.ones((8, 8), np.float32)
+
+    def program(x):
+        return jnp.sin(x @ x) @ x, x.sum(axis=0)
+
+    for one, kinds in ((True, ["call("]), (False, None)):
+        made = host.compiled(program, one_kernel=one)
+        found = entry(made.lower(x).compile())
+        assert found == kinds if one else len(found) > 1
+        for value, expected in zip(made(x), program(x), strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_what_is_apart_is_not_fused():
+    x = np.arange(512 * 32, dtype=np.float32).reshape(16, 32, 32)
+
+    def program(x):
+        return host.apart(lambda x: x.swapaxes(0, 1), x).reshape(32, -1) + 1
+
+    apart = host.compiled(program, one_kernel=False)
+    assert "call(" in entry(apart.lower(x).compile())
+    assert "call(" not in entry(jax.jit(program).lower(x).compile())
+    np.testing.assert_array_equal(apart(x), x.swapaxes(0, 1).reshape(32, -1) + 1)
+
+
+MIXED = Circuit(
+    gates=[
+        *(Gate("RY", (wire,), InputSlot(wire)) for wire in range(3)),
+        Gate("Hadamard", (0,)),
+        Gate("RX", (1,), WeightSlot(0)),
+        Gate("CNOT", (0, 1)),
+        Gate("IsingZZ", (1, 2), InputSlot(1, 0.5)),
+        Gate("RX", (2,), WeightSlot(0, -1.0)),
+        Gate("Toffoli", (0, 1, 2)),
+        Gate("RY", (0,), InputSlot(2)),
+    ],
+    observables=[Hamiltonian([PauliWord("X", (0,), 0.5), PauliWord("YZ", (1, 2))]), PauliWord("Z", (2,))],
+)
+CIRCUITS = {
+    "mixed": MIXED,
+    "no weights": Circuit(gates=[Gate("RX", (0,), InputSlot(0)), Gate("CNOT", (0, 1))]),
+    "no inputs": Circuit(gates=[Gate("RX", (0,), WeightSlot(0)), Gate("CNOT", (0, 1))]),
+    "deep": Circuit(3, 20),
+    "amplitude": Circuit(3, 2, "amplitude", observables="xyz"),
+    "iqp": Circuit(3, 2, "iqp", "simplified_two_design", "zz", reupload=True),
+}
+
+
+@pytest.mark.parametrize("diff_method", ["adjoint", "backprop", "jacobian"])
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_one_kernel_gives_what_many_give(monkeypatch, name, diff_method):
+    circuit, generator = CIRCUITS[name], torch.Generator().manual_seed(0)
+    x = torch.randn(5, circuit.n_inputs, dtype=torch.float64, generator=generator)
+    results, programs = [], []
+    for amplitudes in (0, 1 << 30):
+        monkeypatch.setattr(planning, "_KERNEL_AMPLITUDES", amplitudes)
+        monkeypatch.setattr(planning, "_KERNEL_LAYERS", 100)
+        planning.one_kernel.cache_clear()
+        bridge._program.cache_clear()
+        layer = qproj.QuantumLayer(circuit=circuit, diff_method=diff_method).double()
+        with torch.no_grad():
+            layer.weights.copy_(torch.arange(layer.weights.numel()).reshape(layer.weights.shape) * 0.3)
+        given = x.clone().requires_grad_()
+        y = layer(given)
+        y.backward(torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).reshape(y.shape))
+        results.append([y.detach(), given.grad, layer.weights.grad])
+        programs.append(bridge._program(circuit, engine.bucket(5), 8, "auto", diff_method)[0])
+    planning.one_kernel.cache_clear()
+    bridge._program.cache_clear()
+    assert programs[0] is not programs[1]
+    for many, one in zip(*results, strict=True):
+        torch.testing.assert_close(one, many, rtol=0, atol=1e-12)
+
+
+def test_small_batches_are_one_kernel_and_large_ones_are_not():
+    assert planning.one_kernel(Circuit(4, 3), 32, "backprop")
+    assert not planning.one_kernel(Circuit(4, 3), 1024, "backprop")
+    assert planning.one_kernel(Circuit(8, 3), 1, "jacobian")
+    assert not planning.one_kernel(Circuit(8, 3), 8, "jacobian")
+    assert not planning.one_kernel(Circuit(4, 3), 1, "parameter-shift")
+    # A loop counts as one layer, layers that differ count each.
+    assert planning.one_kernel(Circuit(3, 500), 1, "backprop")
+    zigzag = []
+    for i in range(20):
+        zigzag += [Gate("RX", (0,), WeightSlot(i)), Gate("CNOT", (0, 1))]
+        zigzag += [Gate("IsingZZ", (0, 1), WeightSlot(i))] * (i % 2)
+    assert not planning.one_kernel(Circuit(gates=zigzag), 1, "backprop")
+
+
+@pytest.mark.parametrize("missing", ["device", "has_kernels"])
+def test_without_either_programs_run_all_the_same(monkeypatch, missing):
+    x = torch.linspace(-1, 1, 8).reshape(2, 4).requires_grad_()
+    layer = qproj.QuantumLayer(4, 2, generator=torch.Generator().manual_seed(0))
+    expected = layer(x)
+    gradient = torch.autograd.grad(expected.sum(), x)[0]
+    monkeypatch.setattr(host, missing, lambda: None)
+    engine.program.cache_clear()
+    bridge._program.cache_clear()
+    y = layer(x)
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(torch.autograd.grad(y.sum(), x)[0], gradient, rtol=0, atol=1e-6)
+    engine.program.cache_clear()
+    bridge._program.cache_clear()
+
+
+def test_a_single_kernel_is_given_no_storage():
+    """XLA 0.10 aborts the process where a small call writes to what was donated."""
+    circuit = Circuit(10, 2)
+    program = engine.program(circuit, "fused-4", "backprop", one_kernel=True)
+    x, weights = np.zeros((8, 10), np.float32), np.zeros(circuit.weight_shape, np.float32)
+    assert program._storage(x, weights) == ()
+    assert engine.program(circuit, "fused-4", "backprop")._storage(x, weights)
