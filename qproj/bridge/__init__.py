@@ -100,12 +100,12 @@ class _Run(torch.autograd.Function):
             return *found, None, None, None
         # Autograd may run backward in a thread of its own, and JAX's settings are per thread: set them again.
         with setting(inputs):
-            grad_inputs, grad_weights = ctx.program.backward(*ctx.kept, padded(cotangents), needs)
-            if not torch._C._autograd._get_current_graph_task_keep_graph():
-                # Torch frees what it keeps at this point, though the graph may live on: so is this.
-                residuals, x, _ = ctx.kept
+            # Where torch frees what it keeps at this point, though the graph may live on, so is this.
+            last = not torch._C._autograd._get_current_graph_task_keep_graph()
+            given = (*ctx.kept, padded(cotangents), needs)
+            if last:
                 ctx.kept = None
-                ctx.program.release(residuals, x)
+            grad_inputs, grad_weights = ctx.program.backward(*given, last=last)
             return (
                 None if grad_inputs is None else _cut(to_torch(grad_inputs), len(inputs)),
                 None if grad_weights is None else to_torch(grad_weights),

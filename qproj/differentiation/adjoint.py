@@ -38,6 +38,7 @@ class Adjoint:
     """
 
     keeps_states = False
+    in_place = True  # whether `backward_in_place` saves the room for a state
 
     def __init__(self, circuit: Circuit, block: int) -> None:
         walked = walk(circuit, layers(circuit), block)
@@ -91,6 +92,22 @@ class Adjoint:
             Gradients for the inputs, `(batch, n_features)`, and for the weights, `weight_shape`, the latter
             summed over the batch.
         """
+        return self.backward_in_place(residuals, inputs, weights, cotangents)[0]
+
+    def backward_in_place(
+        self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
+    ) -> tuple[tuple[Array, Array], Residuals]:
+        """`backward`, for residuals that are given away: where the ket was walked back comes back with it.
+
+        Args:
+            residuals: As for `backward`.
+            inputs: As for `backward`.
+            weights: As for `backward`.
+            cotangents: As for `backward`.
+
+        Returns:
+            Both gradients, and arrays like the residuals, to be written again.
+        """
         x, w = inputs.T, weights.reshape(-1)
         gradients = (jnp.zeros_like(x), jnp.zeros_like(w))
         final, *kept = residuals
@@ -102,7 +119,7 @@ class Adjoint:
             psi, bra, slopes = run.backward(psi, bra, undo, kept[i] if kept else None)
             gradients = chain(gradients, run, slopes, x, w)
         grad_x, grad_w = self._finish(gradients, bra, x, w)
-        return grad_x.T, grad_w.reshape(weights.shape)
+        return (grad_x.T, grad_w.reshape(weights.shape)), residuals if psi is None else (psi,)
 
     def _prepare(self, x: Array, w: Array) -> Array:
         """The state that the first one-qubit gates, or the inputs themselves, prepare."""

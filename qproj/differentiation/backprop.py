@@ -12,3 +12,4 @@ class Backprop(Adjoint):
     """Forward and backward of a circuit; see `Adjoint`."""
 
     keeps_states = True
+    in_place = False

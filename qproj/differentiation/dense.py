@@ -28,6 +28,8 @@ class Dense(Adjoint):
         circuit: The circuit.
     """
 
+    in_place = False
+
     def __init__(self, circuit: Circuit) -> None:
         super().__init__(circuit, block=circuit.n_qubits)
 

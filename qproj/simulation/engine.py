@@ -104,22 +104,32 @@ class Program:
         weights: Any,
         cotangents: Any,
         needs: tuple[bool, bool] = (True, True),
+        *,
+        last: bool = False,
     ) -> tuple[Any, Any]:
-        """Gradients for inputs and weights, with `None` for what is not needed."""
-        # What is left of a Jacobian takes NumPy a microsecond.
-        if isinstance(self._method, Jacobian) and isinstance(inputs, np.ndarray):
-            return self._method.backward(residuals, inputs, weights, cotangents)
-        return self._of(inputs).backward(needs)(residuals, inputs, weights, cotangents)
-
-    def release(self, residuals: Residuals, inputs: Any) -> None:
-        """Let another call write to the residuals, which nobody may use after this.
+        """Gradients for inputs and weights, with `None` for what is not needed.
 
         Args:
             residuals: From `forward`.
             inputs: As given to `forward`.
+            weights: As given to `forward`.
+            cotangents: `(batch, n_outputs)`.
+            needs: Which of both gradients are needed.
+            last: Whether nobody uses the residuals after this, so that other calls may write to them.
         """
-        if self._residuals[inputs.shape, inputs.dtype]:
-            _STORAGE.give(jax.tree.leaves(residuals))
+        # What is left of a Jacobian takes NumPy a microsecond.
+        if isinstance(self._method, Jacobian) and isinstance(inputs, np.ndarray):
+            return self._method.backward(residuals, inputs, weights, cotangents)
+        functions, given = self._of(inputs), (residuals, inputs, weights, cotangents)
+        if not last or not self._residuals[inputs.shape, inputs.dtype]:
+            gradients: tuple[Any, Any] = functions.backward(needs)(*given)
+            return gradients
+        if isinstance(self._method, Adjoint) and self._method.in_place:
+            gradients, residuals = functions.backward(needs, in_place=True)(*given)
+        else:
+            gradients = functions.backward(needs)(*given)
+        _STORAGE.give(jax.tree.leaves(residuals))
+        return gradients
 
     def _of(self, inputs: Any) -> _Functions:
         return self._here if isinstance(inputs, np.ndarray) else self._there
@@ -157,18 +167,30 @@ class _Functions:
         self.forward = jit(permissive(forward), donate_argnums=2, keep_unused=True)
         self._method = method
         self._jit = jit
-        self._backward: dict[tuple[bool, bool], Callable[..., Any]] = {}
+        self._backward: dict[tuple[bool, bool, bool], Callable[..., Any]] = {}
 
-    def backward(self, needs: tuple[bool, bool]) -> Callable[..., tuple[Array | None, Array | None]]:
-        """What computes the gradients that are needed; XLA drops what is not returned."""
-        if needs not in self._backward:
+    def backward(self, needs: tuple[bool, bool], *, in_place: bool = False) -> Callable[..., Any]:
+        """What computes the gradients that are needed; XLA drops what is not returned.
 
-            def backward(*given: Any) -> tuple[Array | None, Array | None]:
-                by_inputs, by_weights = self._method.backward(*given)
+        Args:
+            needs: Which of both gradients are needed.
+            in_place: Whether the residuals are given away, as for `Adjoint.backward_in_place`.
+        """
+        key = (*needs, in_place)
+        if key not in self._backward:
+            method: Any = self._method
+
+            def chosen(by_inputs: Array, by_weights: Array) -> tuple[Array | None, Array | None]:
                 return by_inputs if needs[0] else None, by_weights if needs[1] else None
 
-            self._backward[needs] = self._jit(permissive(backward))
-        return self._backward[needs]
+            def backward(*given: Any) -> Any:
+                if not in_place:
+                    return chosen(*method.backward(*given))
+                gradients, residuals = method.backward_in_place(*given)
+                return chosen(*gradients), residuals
+
+            self._backward[key] = self._jit(permissive(backward), **{"donate_argnums": 0} if in_place else {})
+        return self._backward[key]
 
 
 # Bounded, so that a search over many circuits does not keep every compiled program.

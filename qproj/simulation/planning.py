@@ -146,6 +146,8 @@ def plan(
     small = apart and batch <= _JACOBIAN_BATCH and bras <= _JACOBIAN_AMPLITUDES
     method, reason = _method(diff_method, ranked[0].strategy, kept, small)
     why.append(reason)
+    if apart and one_kernel(circuit, batch, method):
+        why.append("So small that the CPU runs all of it as a single kernel.")
     return Plan(circuit, batch, ranked[0].strategy, method, tuple(why), tuple(ranked), len(made), state_bytes)
 
 

@@ -160,3 +160,16 @@ def test_adjoint_takes_no_more_memory_for_more_layers():
         needed[n_layers] = found.temp_size_in_bytes
     assert needed[64] < 1.1 * needed[7]
     assert needed[64] < 1.1 * needed[6]
+
+
+@pytest.mark.parametrize("n_layers", [2, 7, 40])
+def test_adjoint_takes_six_states_at_most_whatever_the_depth(n_layers):
+    """By XLA's own account: what goes in, what comes out, and what is needed in between."""
+    circuit = Circuit(16, n_layers, "angle_x", "basic_entangler")
+    program = engine.program(circuit, "fused-4", "adjoint")
+    x, w = np.zeros((1, 16), np.float32), np.zeros(circuit.weight_shape, np.float32)
+    _, residuals = jax.eval_shape(program._method.forward, x, w)
+    backward = program._here.backward((True, True), in_place=True)
+    found = backward.lower(residuals, x, w, np.ones((1, 16), np.float32)).compile().memory_analysis()
+    needed = found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes
+    assert needed - found.alias_size_in_bytes <= 6 * (2 * 4 * 2**16)

@@ -17,6 +17,8 @@ def test_a_plan_says_what_and_why():
         assert strategy in text
     assert "passes" in text
     assert "Mflop" in text
+    assert "single kernel" not in text
+    assert "single kernel" in str(qproj.QuantumLayer(4, 3).plan(batch=32))
 
 
 def test_counts_are_those_of_the_circuit():

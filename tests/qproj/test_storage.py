@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import torch
 
 import qproj
@@ -47,15 +48,20 @@ def step(layer, x):
     return values.detach().clone(), x.grad
 
 
-def test_residuals_are_written_where_the_last_ones_were():
+@pytest.mark.parametrize("diff_method", ["adjoint", "backprop"])
+def test_residuals_are_written_where_the_last_ones_were(diff_method):
     layer = qproj.QuantumLayer(8, 2, generator=torch.Generator().manual_seed(0))
     circuit, x = layer.circuit, np.zeros((64, 8), np.float32)
-    program = engine.program(circuit, "fused-4", "backprop")
-    weights = layer.weights.detach().numpy()
+    program = engine.program(circuit, "fused-4", diff_method)
+    weights, cotangents = layer.weights.detach().numpy(), np.ones((64, 8), np.float32)
     _, residuals = program.forward(x, weights)
     first, *_ = jax.tree.leaves(residuals)
     place = first.unsafe_buffer_pointer()
-    program.release(residuals, x)
+    before = program.backward(residuals, x, weights, cotangents)
+    assert not first.is_deleted()
+    last = program.backward(residuals, x, weights, cotangents, last=True)
+    for one, other in zip(before, last, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
     _, residuals = program.forward(x + 1, weights)
     assert place in [a.unsafe_buffer_pointer() for a in jax.tree.leaves(residuals)]
     assert first.is_deleted()
@@ -84,11 +90,12 @@ def test_small_residuals_need_no_storage():
     layer = qproj.QuantumLayer(2, 1)
     program = engine.program(layer.circuit, "fused-2", "backprop")
     x = np.zeros((4, 2), np.float32)
-    _, residuals = program.forward(x, layer.weights.detach().numpy())
-    program.release(residuals, x)
-    assert not residuals[0].is_deleted()
-    program.forward(x, layer.weights.detach().numpy())
-    assert not residuals[0].is_deleted()
+    weights = layer.weights.detach().numpy()
+    values, residuals = program.forward(x, weights)
+    first, *_ = jax.tree.leaves(residuals)
+    program.backward(residuals, x, weights, np.ones_like(values), last=True)
+    program.forward(x, weights)
+    assert not first.is_deleted()
 
 
 def test_what_backward_has_read_is_handed_over_unless_the_graph_is_kept(monkeypatch):
