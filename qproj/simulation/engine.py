@@ -136,8 +136,7 @@ class Program:
 
     def _storage(self, inputs: Any, weights: Any) -> Shapes:
         """What `forward` is to be given for its residuals: nothing, where they are small."""
-        # On accelerators JAX has a pool of its own. A single kernel must not be given any: XLA aborts the
-        # process where the result of such a call is written to a donated array.
+        # On accelerators JAX has a pool of its own, and a single kernel keeps little.
         if self._one_kernel or not isinstance(inputs, np.ndarray):
             return ()
         _, residuals = jax.eval_shape(permissive(self._method.forward), inputs, weights)

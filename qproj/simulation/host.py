@@ -66,7 +66,7 @@ def compiled(function: Function, *, one_kernel: bool, **options: Any) -> Functio
     if (here := device()) is not None:
         options["in_shardings"] = jax.sharding.SingleDeviceSharding(here)
     if one_kernel and has_kernels():
-        return jax.jit(_small(function), compiler_options=_OPTIONS, **options)
+        return _one_kernel(function, **options)
 
     @functools.wraps(function)
     def with_parts(*args: Any) -> Any:
@@ -102,7 +102,7 @@ def apart(function: Callable[..., T], *arrays: jax.Array) -> T:
 @functools.cache
 def has_kernels() -> bool:
     """Whether this XLA makes a single kernel of a call that is marked as small."""
-    sample = jax.jit(_small(lambda x: jnp.sin(x @ x) @ x), compiler_options=_OPTIONS)
+    sample = _one_kernel(lambda x: jnp.sin(x @ x) @ x)
     try:
         made = sample.lower(jnp.ones((4, 4), jnp.float32)).compile().as_text() or ""
     except (ImportError, jax.errors.JaxRuntimeError):
@@ -112,8 +112,24 @@ def has_kernels() -> bool:
     return " call(" in entry and " fusion(" not in entry
 
 
-def _small(function: Function) -> Function:
-    return _marked(function, xla_cpu_small_call="true", inlineable="false")
+class _one_kernel:  # noqa: N801 (used as the function that it is)
+    """A function as a single kernel; see `compiled`.
+
+    Where a kernel does not read an array that it is given, XLA aborts the process (jaxlib 0.10.2). So each is
+    read here, for a number that is thrown away.
+    """
+
+    def __init__(self, function: Function, **options: Any) -> None:
+        def reading(*args: Any) -> tuple[Any, Any]:
+            first = (leaf.reshape(-1)[0] for leaf in jax.tree.leaves(args) if leaf.size)
+            return function(*args), sum(first, jnp.zeros(()))
+
+        marked = _marked(functools.wraps(function)(reading), xla_cpu_small_call="true", inlineable="false")
+        self._jitted = jax.jit(marked, compiler_options=_OPTIONS, **options)
+        self.lower = self._jitted.lower
+
+    def __call__(self, *args: Any) -> Any:
+        return self._jitted(*args)[0]
 
 
 def _marked(function: Function, **attributes: str) -> Function:

@@ -151,10 +151,37 @@ def test_without_either_programs_run_all_the_same(monkeypatch, missing):
     bridge._program.cache_clear()
 
 
-def test_a_single_kernel_is_given_no_storage():
-    """XLA 0.10 aborts the process where a small call writes to what was donated."""
-    circuit = Circuit(10, 2)
-    program = engine.program(circuit, "fused-4", "backprop", one_kernel=True)
-    x, weights = np.zeros((8, 10), np.float32), np.zeros(circuit.weight_shape, np.float32)
-    assert program._storage(x, weights) == ()
-    assert engine.program(circuit, "fused-4", "backprop")._storage(x, weights)
+UNUSED = {
+    "an input": lambda x, y: y + 1,
+    "both": lambda x, y: jnp.arange(3.0),
+    "what comes back as it is": lambda x, y: (y * 2, x),
+    "what has no numbers": lambda x, y: x[:, :0].sum() + x,
+}
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_a_kernel_may_leave_unread_what_it_is_given(name):
+    """XLA would abort the process."""
+    x, y = np.ones((3, 4), np.float32), np.ones(5, np.float32)
+    made = host.compiled(lambda x, y, more: UNUSED[name](x, y), one_kernel=True, keep_unused=True)
+    for value, expected in zip(
+        jax.tree.leaves(made(x, y, np.ones(2, np.float32))), jax.tree.leaves(UNUSED[name](x, y)), strict=True
+    ):
+        np.testing.assert_array_equal(value, expected)
+
+
+def test_a_number_that_is_none_stays_where_it_is():
+    """To read every array spoils nothing."""
+    x = np.array([np.nan, 1.0, 2.0], np.float32)
+    np.testing.assert_array_equal(host.compiled(lambda x: 2 * x, one_kernel=True)(x), 2 * x)
+
+
+@pytest.mark.parametrize(
+    "gates", [[], [Gate("PauliZ", (0,))], [Gate("CNOT", (0, 1)), Gate("RZ", (1,), WeightSlot(0))]]
+)
+def test_circuits_that_depend_on_nothing(gates):
+    circuit = Circuit(n_qubits=2, gates=gates)
+    layer = qproj.QuantumLayer(circuit=circuit)
+    y = layer(torch.zeros(3, 0, requires_grad=True))
+    torch.testing.assert_close(y.detach(), torch.ones(3, 2))
+    y.sum().backward()
