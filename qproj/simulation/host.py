@@ -121,8 +121,9 @@ class _one_kernel:  # noqa: N801 (used as the function that it is)
 
     def __init__(self, function: Function, **options: Any) -> None:
         def reading(*args: Any) -> tuple[Any, Any]:
-            first = (leaf.reshape(-1)[0] for leaf in jax.tree.leaves(args) if leaf.size)
-            return function(*args), sum(first, jnp.zeros(()))
+            single = jnp.float32  # one dtype, for an application may be strict about promotion
+            first = (leaf.reshape(-1)[0].astype(single) for leaf in jax.tree.leaves(args) if leaf.size)
+            return function(*args), sum(first, jnp.zeros((), single))
 
         marked = _marked(functools.wraps(function)(reading), xla_cpu_small_call="true", inlineable="false")
         self._jitted = jax.jit(marked, compiler_options=_OPTIONS, **options)

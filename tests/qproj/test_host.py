@@ -94,7 +94,7 @@ CIRCUITS = {
 }
 
 
-@pytest.mark.parametrize("diff_method", ["adjoint", "backprop", "jacobian"])
+@pytest.mark.parametrize("diff_method", ["backprop", "jacobian"])
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_one_kernel_gives_what_many_give(monkeypatch, name, diff_method):
     circuit, generator = CIRCUITS[name], torch.Generator().manual_seed(0)
@@ -176,11 +176,9 @@ def test_a_number_that_is_none_stays_where_it_is():
     np.testing.assert_array_equal(host.compiled(lambda x: 2 * x, one_kernel=True)(x), 2 * x)
 
 
-@pytest.mark.parametrize(
-    "gates", [[], [Gate("PauliZ", (0,))], [Gate("CNOT", (0, 1)), Gate("RZ", (1,), WeightSlot(0))]]
-)
-def test_circuits_that_depend_on_nothing(gates):
-    circuit = Circuit(n_qubits=2, gates=gates)
+@pytest.mark.parametrize("name", ["PauliZ", "CNOT"])
+def test_circuits_that_depend_on_nothing(name):
+    circuit = Circuit(n_qubits=2, gates=[Gate(name, (0, 1)[: 1 + (name == "CNOT")])])
     layer = qproj.QuantumLayer(circuit=circuit)
     y = layer(torch.zeros(3, 0, requires_grad=True))
     torch.testing.assert_close(y.detach(), torch.ones(3, 2))
