@@ -238,8 +238,9 @@ def _overlaps(psi: Array, bra: Array, rows: int) -> Array:
         some = [lax.dynamic_slice_in_dim(given, begin, _COLUMNS, axis=1) for given in (bra, psi)]
         return total + sv.matmul(some[0], some[1].T), None
 
-    begins = jnp.arange(0, psi.shape[1], _COLUMNS)
-    return lax.scan(add, jnp.zeros((rows, rows), psi.dtype), begins)[0]
+    whole = psi.shape[1] // _COLUMNS * _COLUMNS
+    rest = sv.matmul(bra[:, whole:], psi[:, whole:].T)
+    return lax.scan(add, rest, jnp.arange(0, whole, _COLUMNS))[0]
 
 
 def complex_overlaps(overlaps: Array) -> Array:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.gates import GATES
-from qproj.simulation import engine
+from qproj.simulation import engine, runs
 from qproj.simulation.planning import STRATEGIES, plan
 
 from . import reference
@@ -200,3 +200,12 @@ def test_programs_are_shared_by_equal_circuits():
     assert engine.program(Circuit(3, 2), "dense", "adjoint") is engine.program(
         Circuit(3, 2), "dense", "adjoint"
     )
+
+
+@pytest.mark.parametrize("columns", [8, 20, 24])
+def test_overlaps_of_large_states_meet_piece_by_piece(monkeypatch, columns):
+    """Whatever the size of the batch, which JAX users do not pad: no column is left out or counted twice."""
+    monkeypatch.setattr(runs, "_AT_ONCE", 4)
+    monkeypatch.setattr(runs, "_COLUMNS", 8)
+    psi, bra = np.random.default_rng(0).normal(size=(2, 8, columns)).astype(np.float32)
+    np.testing.assert_allclose(runs._overlaps(psi, bra, 8), bra @ psi.T, rtol=1e-4, atol=1e-5)
