@@ -94,9 +94,14 @@ def ratios(result: Result) -> str:
     return table(head, rows) + "\n\n" + "\n".join(f"- {line}" for line in both)
 
 
+def headline(result: Result) -> str:
+    """Every cell in a line or two."""
+    lines = [line for line in (overall(result, "both"), overall(result, "forward")) if line]
+    return f"Against the fastest peer of each cell, {'; '.join(lines)}." if lines else ""
+
+
 def summary(result: Result) -> str:
     """What the README shows."""
-    device = result.suite["device"]
     rows = []
     for cell, by_direction in _compared(result).items():
         row: list[object] = [TITLES[cell.workload], f"{cell.n_qubits}, {cell.batch}"]
@@ -119,12 +124,11 @@ def summary(result: Result) -> str:
         "forward",
         "times faster",
     ]
-    lines = [line for line in (overall(result, "both"), overall(result, "forward")) if line]
     return "\n\n".join(
         [
-            f"![Time against qubits]({{results}}/{device}-qubits.svg)",
+            f"![Time against qubits]({{results}}/{result.name}-qubits.svg)",
             table(head, rows),
-            f"Against the fastest peer of each cell, {'; '.join(lines)}. {machine(result)}",
+            f"{headline(result)} {machine(result)}",
             "Repeat it, on a machine that does nothing else, by",
             COMMAND,
             "More cells, and what the figures mean: [docs/performance.md](docs/performance.md).",

@@ -41,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marker = metafunc.definition.get_closest_marker("peers")
         metafunc.parametrize("peer", [p for p in peers if marker is None or p in marker.args])
     if "direction" in metafunc.fixturenames:
-        metafunc.parametrize("direction", ["both", "forward"])
+        metafunc.parametrize("direction", GRIDS[config.option.grid].directions)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

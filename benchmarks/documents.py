@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "performance.md")
 RESULTS = ROOT / "benchmarks" / "results"
 
-_BLOCK = re.compile(r"(<!-- benchmarks: ([\w -]+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- benchmarks: ([\w: -]+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str, sections: Mapping[str, str], pictures: str) -> str:
@@ -21,7 +21,7 @@ def filled(text: str, sections: Mapping[str, str], pictures: str) -> str:
 
     Args:
         text: The document.
-        sections: Name -> Markdown.
+        sections: Name -> Markdown; see `benchmarks.report.blocks`.
         pictures: Where the results' folder is, seen from the document; in place of `{results}`.
 
     Raises:

@@ -64,18 +64,20 @@ class Grid:
         training: Cells of the connector in a training step.
         qcbm: Cells of the QCBM circuit.
         patient: Whether peers are measured where they take minutes too.
+        directions: Keys of `DIRECTIONS` that are measured.
     """
 
-    layer: tuple[Cell, ...]
-    options: tuple[Cell, ...]
-    depths: tuple[Cell, ...]
-    first_calls: tuple[Cell, ...]
-    slow_first_calls: tuple[Cell, ...]
-    memory: tuple[Cell, ...]
-    throughput: tuple[Cell, ...]
-    training: tuple[Cell, ...]
-    qcbm: tuple[Cell, ...]
+    layer: tuple[Cell, ...] = ()
+    options: tuple[Cell, ...] = ()
+    depths: tuple[Cell, ...] = ()
+    first_calls: tuple[Cell, ...] = ()
+    slow_first_calls: tuple[Cell, ...] = ()
+    memory: tuple[Cell, ...] = ()
+    throughput: tuple[Cell, ...] = ()
+    training: tuple[Cell, ...] = ()
+    qcbm: tuple[Cell, ...] = ()
     patient: bool = False
+    directions: tuple[str, ...] = ("both", "forward")
 
 
 def _qcbm(*sizes: tuple[int, int]) -> tuple[Cell, ...]:
@@ -85,6 +87,8 @@ def _qcbm(*sizes: tuple[int, int]) -> tuple[Cell, ...]:
 _EVERY_SIZE = [
     (n, batch) for n, batch in product((4, 8, 12, 16), (1, 32, 256, 1024)) if 2**n * batch <= 2**22
 ]
+
+_SIZES = tuple(Cell(w, *size) for w in (BASIC, STRONG) for size in (*_EVERY_SIZE, (20, 1)))
 
 GRIDS: dict[str, Grid] = {
     "default": Grid(
@@ -105,10 +109,11 @@ GRIDS: dict[str, Grid] = {
         training=(Cell(BASIC, 4, 32), Cell(BASIC, 8, 32)),
         qcbm=_qcbm((4, 1), (8, 1), (12, 1), (16, 1), (4, 1000), (8, 1000)),
     ),
+    # The layer against its peers at every size, and nothing else.
+    "sizes": Grid(layer=_SIZES, directions=("both",)),
     "full": Grid(
         layer=(
-            *(Cell(w, *size) for w in (BASIC, STRONG) for size in _EVERY_SIZE),
-            *(Cell(w, 20, 1) for w in (BASIC, STRONG)),
+            *_SIZES,
             *(Cell(w, n, 32, dtype="float64") for w in (BASIC, STRONG) for n in (4, 8, 12)),
             *(Cell(w, 8, 32, n_layers) for w in (BASIC, STRONG) for n_layers in (1, 10)),
         ),

@@ -59,7 +59,7 @@ def write(result: Result, folder: Path) -> list[Path]:
             if figure is None:
                 continue
             for ending, options in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 150})):
-                path = folder / f"{result.suite['device']}-{name}.{ending}"
+                path = folder / f"{result.name}-{name}.{ending}"
                 figure.savefig(path, facecolor="white", **options)
                 files.append(path)
     return files

@@ -1,7 +1,7 @@
 """Tables and pictures from a result: `python -m benchmarks.report RESULT.json`.
 
-Writes `benchmarks/results/`: the result itself, a report in Markdown, pictures; and puts sections of the
-report into README.md and docs/performance.md, between their markers. All is made from the JSON alone.
+Writes `benchmarks/results/`: the result itself, a report in Markdown, pictures; and puts sections of all the
+results there into README.md and docs/performance.md, between their markers. All is made from the JSON alone.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from benchmarks.tables import sections
 
 def markdown(result: Result) -> str:
     """The whole report."""
-    parts = [f"# Benchmarks on {result.suite['device']}"]
+    parts = [f"# Benchmarks on {result.suite['device']}, grid {result.suite['grid']}"]
     for name, text in sections(result).items():
-        if text and name != "summary":
+        if text and name not in ("summary", "headline"):
             parts += [f"## {name[0].upper()}{name[1:]}", text.strip()]
     return "\n\n".join(parts).replace("{results}/", "") + "\n"
 
@@ -40,21 +40,29 @@ def write(source: Path, folder: Path) -> list[Path]:
         ResultError: If the JSON is not a result of this suite.
     """
     result = load(source)
-    device = result.suite["device"]
     folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / f"{device}.json"
+    kept = folder / f"{result.name}.json"
     if source.resolve() != kept.resolve():
         kept.write_text(json.dumps(json.loads(source.read_text()), separators=(",", ":")) + "\n")
-    page = folder / f"{device}.md"
+    page = folder / f"{result.name}.md"
     page.write_text(markdown(result))
     return [kept, page, *plots.write(result, folder)]
 
 
-def write_documents(result: Result) -> None:
+def blocks() -> dict[str, str]:
+    """What README and docs may show: the default grid's sections by name, others' by `GRID: NAME`."""
+    found = sections(load(RESULTS / "cpu.json"))
+    for path in sorted(RESULTS.glob("cpu-*.json")):
+        other = load(path)
+        found |= {f"{other.suite['grid']}: {name}": text for name, text in sections(other).items()}
+    return found
+
+
+def write_documents() -> None:
     """Make the blocks of README and docs anew."""
+    made = blocks()
     for document in DOCUMENTS:
-        text = document.read_text()
-        document.write_text(filled(text, sections(result), pictures_from(document)))
+        document.write_text(filled(document.read_text(), made, pictures_from(document)))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         files = write(given.result, given.output or RESULTS)
         if given.output is None and load(given.result).suite["device"] == "cpu":
-            write_documents(load(given.result))
+            write_documents()
     except ResultError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2

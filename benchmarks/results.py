@@ -103,6 +103,12 @@ class Result:
     when: str
     rows: tuple[Row, ...]
 
+    @property
+    def name(self) -> str:
+        """What its files are called: `"cpu"`, and `"cpu-sizes"` for a grid other than the default one."""
+        grid = self.suite["grid"]
+        return str(self.suite["device"]) if grid == "default" else f"{self.suite['device']}-{grid}"
+
     def of(self, kind: str) -> list[Row]:
         """The rows of a kind."""
         return [row for row in self.rows if row.kind == kind]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.grid import Cell
-from benchmarks.peers import OWN, build
+from benchmarks.peers import OWN, build, states_kept
 from benchmarks.workloads import circuit
 from qproj import QuantumLayer
 from qproj.memory import written
@@ -94,16 +94,14 @@ def too_large(cell: Cell, name: str = OWN, available: int | None = None) -> str 
 
     Args:
         cell: The cell.
-        name: Who runs it; torch and JAX programs may keep the state of every gate.
+        name: Who runs it.
         available: Bytes; what the machine has free if `None`.
     """
     available = psutil.virtual_memory().available if available is None else available
     made = circuit(cell)
     itemsize = 16 if cell.dtype == "float64" else 8
-    kept = 8 if name == OWN or name.startswith(("lightning", "qulacs")) else 4 + len(made.gates)
-    if name == OWN:
-        kept += 6 * cell.n_layers
-    needed = kept * itemsize * 2**cell.n_qubits * cell.batch
+    kept = 8 + (6 * cell.n_layers if name == OWN else states_kept(name, len(made.gates)))
+    needed = int(kept * itemsize * 2**cell.n_qubits * cell.batch)
     if needed <= available:
         return None
     return f"{name} may take {written(needed)} on {cell}, and {written(available)} of memory is free"

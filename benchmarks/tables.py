@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from benchmarks.against_peers import every_peer, machine, qcbm, ratios, summary
+from benchmarks.against_peers import every_peer, headline, machine, qcbm, ratios, summary
 from benchmarks.grid import DIRECTIONS, Cell
 from benchmarks.results import Result, Row, ratio_of
 from benchmarks.writing import SIZE, number, size, spread, table, time, times
@@ -33,7 +33,7 @@ def limits(result: Result) -> str:
         f"{number(rates['cache_bytes_per_second'] / 1e9)} GB/s in cache and "
         f"{number(rates['memory_bytes_per_second'] / 1e9)} in memory.\n\n"
         + table([*SIZE, "direction", "time", "GFLOP/s", "nearest limit", "reached"], rows)
-        + f"\n\n![Roofline]({{results}}/{result.suite['device']}-roofline.svg)"
+        + f"\n\n![Roofline]({{results}}/{result.name}-roofline.svg)"
     )
 
 
@@ -56,7 +56,7 @@ def first_calls(result: Result) -> str:
         table(head, rows)
         + "\n\nForward and backward, each in a fresh process; torch is imported already. The layer "
         "loads JAX within its first call, the others load what they need when they are set up.\n\n"
-        f"![First call and later calls]({{results}}/{result.suite['device']}-first-call.svg)"
+        f"![First call and later calls]({{results}}/{result.name}-first-call.svg)"
     )
 
 
@@ -176,6 +176,7 @@ def not_timed(result: Result) -> str:
 
 SECTIONS: dict[str, Callable[[Result], str]] = {
     "summary": summary,
+    "headline": headline,
     "machine": machine,
     "ratios": ratios,
     "every peer": every_peer,

@@ -32,6 +32,9 @@ def interleaved(
 ) -> list[Rounds]:
     """Time calls in turn: a round of the first, of the second, and so on, then again.
 
+    A round begins with a call that is not counted, unless that takes long: what ran before has left the
+    caches full of its own, and threads that still spin.
+
     Args:
         calls: What is timed; each has been called before, so that it is compiled.
         min_rounds: Rounds at least, where no call takes over `PATIENCE`; then a third of them, and one where
@@ -42,7 +45,7 @@ def interleaved(
     Returns:
         The rounds of each call, as many of one as of the other.
     """
-    once = [_seconds(call, 1) for call in calls]
+    once = [_settled(call) for call in calls]
     iterations = [max(1, min(1000, int(longest_round / max(taken, 1e-7)))) for taken in once]
     slowest = max(once)
     if slowest > _AT_MOST:
@@ -51,9 +54,17 @@ def interleaved(
     found: list[list[float]] = [[] for _ in calls]
     began = time.perf_counter()
     while len(found[0]) < least or time.perf_counter() - began < max_time:
-        for seconds, call, count in zip(found, calls, iterations, strict=True):
+        for seconds, call, count, taken in zip(found, calls, iterations, once, strict=True):
+            if taken <= PATIENCE:
+                _seconds(call, 1)
             seconds.append(_seconds(call, count))
     return [Rounds(seconds, count) for seconds, count in zip(found, iterations, strict=True)]
+
+
+def _settled(call: Callable[[], Any]) -> float:
+    """Seconds of a second call, or of the first if that takes long."""
+    first = _seconds(call, 1)
+    return first if first > PATIENCE else _seconds(call, 1)
 
 
 def _seconds(call: Callable[[], Any], count: int) -> float:

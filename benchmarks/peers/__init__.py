@@ -39,6 +39,8 @@ class Peer:
         loops: Whether it runs a batch one sample at a time.
         compiles: Whether its first call takes the longer the more gates there are.
         n_states: Largest number of amplitudes (of all samples) that it does in about a second or less.
+        kept: States of the batch that it keeps for every gate, forward and backward, as measured.
+        kept_long: The same of circuits that take long to compile.
         dtypes: What it computes in.
         devices: Kinds of devices it runs on.
     """
@@ -50,6 +52,8 @@ class Peer:
     loops: bool = False
     compiles: bool = False
     n_states: float = float("inf")
+    kept: float = 0.0
+    kept_long: float = 0.0
     dtypes: tuple[str, ...] = ("float32", "float64")
     devices: tuple[str, ...] = ("cpu",)
 
@@ -59,19 +63,20 @@ PEERS: dict[str, Peer] = {
     OWN: Peer("own", "qproj", devices=("cpu", "cuda")),
     "tensorcircuit-ng": Peer(
         # Double precision would be switched on for the whole process, this package included.
-        "tensorcircuit", "tensorcircuit-ng", compiles=True, dtypes=("float32",), devices=("cpu", "cuda")
+        "tensorcircuit", "tensorcircuit-ng", compiles=True, kept=2, kept_long=9, dtypes=("float32",),
+        devices=("cpu", "cuda"),
     ),
-    "default.qubit": Peer("default_qubit", "pennylane", devices=("cpu", "cuda")),
+    "default.qubit": Peer("default_qubit", "pennylane", kept=5.5, devices=("cpu", "cuda")),
     "lightning.qubit": Peer("lightning", _LIGHTNING, {"device_vjp": False}, loops=True, n_states=2**16),
     "lightning.qubit-vjp": Peer("lightning", _LIGHTNING, {"device_vjp": True}, loops=True),
-    "deepquantum": Peer("deep_quantum", "deepquantum", devices=("cpu", "cuda")),
+    "deepquantum": Peer("deep_quantum", "deepquantum", kept=2.5, devices=("cpu", "cuda")),
     "qulacs": Peer("qulacs", "qulacs", gradients=False, loops=True),
     "qiskit-ml": Peer("qiskit_ml", "qiskit-machine-learning", loops=True, n_states=2**6),
 }  # fmt: skip
 
 # Beyond these a peer takes so long that only a patient grid measures it.
 _LOOPED_BATCH = 32
-_COMPILED_GATES = 104
+_COMPILED_GATES = 112
 
 
 def why_not(name: str, cell: Cell, n_gates: int, direction: str, device: str, patient: bool) -> str | None:
@@ -103,6 +108,12 @@ def why_not(name: str, cell: Cell, n_gates: int, direction: str, device: str, pa
     if 2**cell.n_qubits * cell.batch > peer.n_states:
         return f"{name} takes many seconds a call here; --grid full measures it"
     return None
+
+
+def states_kept(name: str, n_gates: int) -> float:
+    """States of the batch that a peer keeps, forward and backward."""
+    peer = PEERS[name]
+    return n_gates * (peer.kept_long if peer.compiles and n_gates > _COMPILED_GATES else peer.kept)
 
 
 def installed(name: str) -> str | None:

@@ -127,6 +127,23 @@ def test_report_writes_its_folder_and_leaves_documents_alone(tmp_path, capsys):
     assert (tmp_path / "again" / "cpu.md").read_text() == page
 
 
+def test_another_grid_has_files_and_blocks_of_its_own(tmp_path, monkeypatch):
+    other = sample()
+    other["suite"]["grid"] = "sizes"
+    for data in (sample(), other):
+        source = tmp_path / "a.json"
+        source.write_text(json.dumps(data))
+        report.write(source, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").glob("*.json")} == {"cpu.json", "cpu-sizes.json"}
+    assert "](cpu-sizes-roofline.svg)" in (tmp_path / "out" / "cpu-sizes.md").read_text()
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "out")
+    made = report.blocks()
+    assert set(made) == {*SECTIONS, *(f"sizes: {name}" for name in SECTIONS)}
+    assert made["sizes: headline"] == made["headline"]
+    assert made["headline"].startswith("Against the fastest peer of each cell, forward + backward: geometric")
+    assert "grid `sizes`" in made["sizes: machine"]
+
+
 def test_report_of_another_suite_is_one_line(tmp_path, capsys):
     (tmp_path / "a.json").write_text("{}")
     assert report.main([str(tmp_path / "a.json"), "--output", str(tmp_path)]) == 2

@@ -101,6 +101,16 @@ def test_memory_grows_with_everything_that_a_state_is_made_of():
         assert too_large(larger, OWN, enough)
 
 
+def test_memory_of_a_peer_grows_with_its_gates():
+    from benchmarks.peers import states_kept
+
+    assert (
+        states_kept("default.qubit", 100) > states_kept("deepquantum", 100) > states_kept("qulacs", 100) == 0
+    )
+    # What takes long to compile keeps more for every gate.
+    assert states_kept("tensorcircuit-ng", 200) > 4 * states_kept("tensorcircuit-ng", 100)
+
+
 def reason(peer, cell, direction="both", device="cpu", patient=False, n_gates=10):
     return why_not(peer, cell, n_gates, direction, device, patient)
 

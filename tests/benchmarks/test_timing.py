@@ -36,20 +36,31 @@ def clock(monkeypatch):
 
 def test_rounds_alternate(clock):
     a, b = interleaved([clock.call("a", 0.03), clock.call("b", 0.015)], min_rounds=3, max_time=0.0)
-    # One call each to see how long it takes, then rounds of at least a clock's grain.
-    assert "".join(clock.called) == "ab" + 3 * "abb"
+    # Two calls each to see how long one takes, then rounds of at least a clock's grain, one more call before.
+    assert "".join(clock.called) == "aabb" + 3 * "aabbb"
     assert a == Rounds(pytest.approx([0.03] * 3), 1)
     assert b == Rounds(pytest.approx([0.015] * 3), 2)
 
 
 def test_rounds_go_on_until_the_time_is_over(clock):
     (rounds,) = interleaved([clock.call("a", 0.1)], min_rounds=2, max_time=1.0)
-    assert len(rounds.seconds) in (10, 11)
+    assert len(rounds.seconds) == 5  # of two calls each
 
 
 def test_slow_calls_are_made_less_often(clock):
     fast, slow = interleaved([clock.call("a", 0.001), clock.call("b", 2.0)], min_rounds=6, max_time=1.0)
     assert len(slow.seconds) == len(fast.seconds) == 2
+
+
+def test_what_the_last_side_left_behind_does_not_count(clock):
+    class Cold:
+        """Takes longer after another's call."""
+
+        def __call__(self):
+            clock.call("b", 0.05 if clock.called[-1:] != ["b"] else 0.01)()
+
+    _, cold = interleaved([clock.call("a", 0.02), Cold()], min_rounds=3, max_time=0.0)
+    assert cold == Rounds(pytest.approx([0.01] * 3), 4)
 
 
 def test_very_slow_calls_are_made_once(clock):
