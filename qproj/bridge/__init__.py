@@ -45,6 +45,8 @@ def run(
     )
     # Inside the function torch always has gradients switched off, so whether to keep a state is asked here.
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
+    if not keep and torch.autograd.forward_ad._current_level < 0:
+        return _values(inputs, weights, program)  # a torch function would cost a third more
     values: torch.Tensor = _Run.apply(inputs, weights, program, function, keep)  # type: ignore[no-untyped-call]
     return values
 
@@ -75,10 +77,10 @@ class _Run(torch.autograd.Function):
     ) -> torch.Tensor:
         ctx.function = function
         ctx.save_for_forward(inputs, weights)
+        if not keep:
+            return _values(inputs, weights, program)
         with setting(inputs):
             x, w = padded(inputs), to_jax(weights)
-            if not keep:
-                return _cut(to_torch(program.run(x, w)), len(inputs))
             values, residuals = program.forward(x, w)
             ctx.program = program
             ctx.kept = (residuals, x, w)
@@ -118,6 +120,11 @@ class _Run(torch.autograd.Function):
     def jvp(ctx: Any, *tangents: torch.Tensor | None) -> torch.Tensor:
         inputs, weights = ctx.saved_tensors
         return transforms.tangents(ctx.function, inputs, weights, *tangents[:2])
+
+
+def _values(inputs: torch.Tensor, weights: torch.Tensor, program: engine.Program) -> torch.Tensor:
+    with setting(inputs):
+        return _cut(to_torch(program.run(padded(inputs), to_jax(weights))), len(inputs))
 
 
 def _cut(tensor: torch.Tensor, batch: int) -> torch.Tensor:

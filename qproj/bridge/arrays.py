@@ -31,7 +31,7 @@ def _accelerated() -> bool:
 
 def setting(like: torch.Tensor) -> contextlib.AbstractContextManager[Any]:
     """JAX's precision and default device as a tensor has them, in this thread, for as long as the call."""
-    double, stay = like.dtype == torch.float64, like.device.type == "cpu" and _accelerated()
+    double, stay = like.dtype == torch.float64, like.is_cpu and _accelerated()
     if not double and not stay:
         return contextlib.nullcontext()
     stack = contextlib.ExitStack()
@@ -51,7 +51,7 @@ def padded(tensor: torch.Tensor) -> Any:
     rows = engine.bucket(batch)
     if rows == batch:
         return to_jax(tensor)
-    if tensor.device.type == "cpu":
+    if tensor.is_cpu:
         array = np.zeros((rows, width), _numpy_dtype(tensor))
         array[:batch] = tensor.detach().resolve_neg().numpy()
         return array
@@ -63,7 +63,7 @@ def padded(tensor: torch.Tensor) -> Any:
 def to_jax(tensor: torch.Tensor, *, share: bool = False) -> Any:
     """A copy of a tensor for JAX, or on an accelerator the same memory if nobody else will write to it."""
     tensor = tensor.detach().resolve_neg()
-    if tensor.device.type == "cpu":
+    if tensor.is_cpu:
         return tensor.numpy().copy()
     try:
         return jnp.from_dlpack((tensor if share else tensor.clone()).contiguous())

@@ -160,14 +160,15 @@ def permute(state: Array, moves: Moves) -> Array:
     """Gather amplitudes: `after[:, i] = state[:, source[i]]`."""
 
     def gathered(state: Array, high: Array, low: Array) -> Array:
-        source = jnp.bitwise_xor(high[:, None], low).reshape(-1)
         # Rows of real numbers: with parts apart XLA would put the amplitudes first, and copy them back after.
         rows = state.reshape(-1, *state.shape[2:])
-        both = jnp.concatenate([source, source + state.shape[1]])
-        rows = rows.at[both].get(mode="promise_in_bounds", unique_indices=True)
-        return rows.reshape(state.shape)
+        source = jnp.bitwise_xor(high[:, None], low)
+        return rows.at[source].get(mode="promise_in_bounds", unique_indices=True).reshape(state.shape)
 
-    moved: Array = apart(gathered, _narrow(state), jnp.asarray(moves.high), jnp.asarray(moves.low))
+    # Imaginary parts follow the real ones, so theirs is one bit more.
+    high = jnp.asarray(moves.high)
+    high = jnp.concatenate([high, high | state.shape[1]])
+    moved: Array = apart(gathered, _narrow(state), high, jnp.asarray(moves.low))
     return moved.reshape(state.shape)
 
 
