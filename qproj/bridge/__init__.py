@@ -13,8 +13,10 @@ from qproj.bridge.forks import check_not_forked
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.text import dumps
 from qproj.simulation import engine
-from qproj.simulation.planning import choose, one_kernel
+from qproj.simulation.slices import Slices, program_for
 from qproj.simulation.transforms import Expectation
+
+Runner = engine.Program | Slices
 
 
 def run(
@@ -41,7 +43,7 @@ def run(
     if torch._C._are_functorch_transforms_active():
         return transforms.expectation(Expectation(circuit, strategy, diff_method), inputs, weights)
     program, function = _program(
-        circuit, engine.bucket(len(inputs)), inputs.element_size(), strategy, diff_method
+        circuit, engine.bucket(len(inputs)), inputs.element_size(), strategy, diff_method, inputs.is_cpu
     )
     # Inside the function torch always has gradients switched off, so whether to keep a state is asked here.
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
@@ -53,11 +55,10 @@ def run(
 
 @functools.lru_cache(maxsize=1024)
 def _program(
-    circuit: Circuit, rows: int, itemsize: int, strategy: str, diff_method: str
-) -> tuple[engine.Program, Expectation]:
-    names = choose(circuit, rows, itemsize, strategy, diff_method)
-    small = one_kernel(circuit, rows, names[1])
-    return engine.program(circuit, *names, one_kernel=small), Expectation(circuit, *names)
+    circuit: Circuit, rows: int, itemsize: int, strategy: str, diff_method: str, on_host: bool = True
+) -> tuple[Runner, Expectation]:
+    runner, names = program_for(circuit, rows, itemsize, strategy, diff_method, on_host=on_host)
+    return runner, Expectation(circuit, *names)
 
 
 class _Run(torch.autograd.Function):
@@ -71,7 +72,7 @@ class _Run(torch.autograd.Function):
         ctx: Any,
         inputs: torch.Tensor,
         weights: torch.Tensor,
-        program: engine.Program,
+        program: Runner,
         function: Expectation,
         keep: bool,
     ) -> torch.Tensor:
@@ -122,7 +123,7 @@ class _Run(torch.autograd.Function):
         return transforms.tangents(ctx.function, inputs, weights, *tangents[:2])
 
 
-def _values(inputs: torch.Tensor, weights: torch.Tensor, program: engine.Program) -> torch.Tensor:
+def _values(inputs: torch.Tensor, weights: torch.Tensor, program: Runner) -> torch.Tensor:
     with setting(inputs):
         return _cut(to_torch(program.run(padded(inputs), to_jax(weights))), len(inputs))
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from qproj.circuits.circuit import Circuit
 from qproj.simulation import engine
-from qproj.simulation.planning import choose, one_kernel
+from qproj.simulation.planning import choose
+from qproj.simulation.slices import Slices, program_for, sliced
 from qproj.simulation.states import FromStates, block_of, final_states
 
 Floats = NDArray[np.floating[Any]]
@@ -73,12 +74,12 @@ def backward(
         return np.asarray(by_inputs)[: len(inputs)], np.asarray(by_weights)
 
 
-def _program(circuit: Circuit, inputs: Floats) -> engine.Program:
-    rows = engine.bucket(len(inputs))
-    strategy, diff_method = choose(circuit, rows, inputs.dtype.itemsize, "auto", "best")
+def _program(circuit: Circuit, inputs: Floats) -> engine.Program | Slices:
+    rows, itemsize = engine.bucket(len(inputs)), inputs.dtype.itemsize
     if circuit.amplitudes:
-        return _from_states(circuit, block_of(strategy))
-    return engine.program(circuit, strategy, diff_method, one_kernel=one_kernel(circuit, rows, diff_method))
+        strategy, _ = choose(circuit, rows, itemsize, "auto", "best")
+        return sliced(_from_states(circuit, block_of(strategy)), circuit, rows, itemsize)
+    return program_for(circuit, rows, itemsize)[0]
 
 
 @functools.lru_cache(maxsize=128)

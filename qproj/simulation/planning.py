@@ -8,6 +8,7 @@ processor with two cores; only their ratios decide.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ _JACOBIAN_BATCH, _JACOBIAN_AMPLITUDES = 8, 1 << 11
 # What a single kernel computes, one thread computes, without the fastest products; and compiling it takes
 # longer than in proportion to its layers.
 _KERNEL_AMPLITUDES, _KERNEL_LAYERS = 1 << 11, 12
+# Bytes of the states of one slice of a batch.
+_SLICE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ def plan(
     """
     check_names(strategy, diff_method)
     made = layers(circuit)
-    possible = [_cost(circuit, made, name, batch, itemsize) for name in _possible(circuit, made)]
+    rows = slice_rows(circuit, batch, itemsize) if apart else batch
+    possible = [_cost(circuit, made, name, batch, itemsize, rows) for name in _possible(circuit, made)]
     ranked = sorted(possible, key=lambda cost: cost.seconds)
     why = []
     if strategy == "auto":
@@ -148,6 +152,8 @@ def plan(
     why.append(reason)
     if apart and one_kernel(circuit, batch, method):
         why.append("So small that the CPU runs all of it as a single kernel.")
+    if rows < batch:
+        why.append(f"The CPU runs it in slices of {rows}, whose states fit the cache.")
     return Plan(circuit, batch, ranked[0].strategy, method, tuple(why), tuple(ranked), len(made), state_bytes)
 
 
@@ -169,6 +175,12 @@ def one_kernel(circuit: Circuit, batch: int, diff_method: str) -> bool:
         and each * batch * 2**circuit.n_qubits <= _KERNEL_AMPLITUDES
         and compiled_layers(layers(circuit)) <= _KERNEL_LAYERS
     )
+
+
+def slice_rows(circuit: Circuit, batch: int, itemsize: int) -> int:
+    """Samples of the slices that a batch is run in: all, or as many as keep their states in the cache."""
+    most: int = max(1, _SLICE // (2 * itemsize * 2**circuit.n_qubits))
+    return math.ceil(batch / math.ceil(batch / most))
 
 
 def check_names(strategy: str, diff_method: str) -> None:
@@ -222,38 +234,44 @@ def _method(diff_method: str, strategy: str, kept: int, small: bool) -> tuple[st
     return "adjoint", f"adjoint: the states backprop keeps would take {written(kept)}."
 
 
-def _cost(circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, itemsize: int) -> Cost:
-    n = circuit.n_qubits
+def _cost(
+    circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, itemsize: int, rows: int
+) -> Cost:
+    """What a batch costs that is run in slices of so many rows."""
+    n, times = circuit.n_qubits, batch / rows
     slower = itemsize / 4
-    amplitudes = 2**n * batch
+    amplitudes = 2**n * rows
     state = 2 * itemsize * amplitudes
     rate = _BYTES_IN_CACHE if state <= _CACHE else _BYTES
     passes, operations = 2, 4  # prepare and measure
     flops, moved, seconds = 8.0 * amplitudes, 2.0 * state, 2 * state / rate
     if strategy == "dense":
         split: tuple[int, ...] = (n,)
-        rows, n_layers = 2 * 2**n, len(made) - (not circuit.amplitudes)
-        built = n_layers * 2.0 * rows**3
-        run = 2.0 * rows * 2 * amplitudes
+        size, n_layers = 2 * 2**n, len(made) - (not circuit.amplitudes)
+        built = n_layers * 2.0 * size**3
+        run = 2.0 * size * 2 * amplitudes
         flops += built + run
         moved += 2 * state
         passes += 1
         operations += 3 + 2 * n_layers
         seconds += _DENSE_SECONDS + slower * built / _DENSE_FLOPS
-        seconds += max(slower * run / _FLOPS.get(rows, _LARGE_FLOPS), 2 * state / rate)
+        seconds += max(slower * run / _FLOPS.get(size, _LARGE_FLOPS), 2 * state / rate)
     else:
         walked = walk(circuit, made, int(strategy.removeprefix("fused-")))
         split = walked.split
         for layer in walked.layers:
             for k in split * (layer.local is not None):
-                rows = 2 * 2**k
-                work = 2.0 * rows * 2 * amplitudes
+                size = 2 * 2**k
+                work = 2.0 * size * 2 * amplitudes
                 flops, moved, passes, operations = flops + work, moved + 2 * state, passes + 1, operations + 1
-                seconds += max(slower * work / _FLOPS.get(rows, _LARGE_FLOPS), 2 * state / rate)
-                seconds += rows**2 * _ENTRY
+                seconds += max(slower * work / _FLOPS.get(size, _LARGE_FLOPS), 2 * state / rate)
+                seconds += size**2 * _ENTRY
             # All blocks but the first are brought to the front; then Z rotations, and a gather.
             steps = (len(split) - 1) * (layer.local is not None)
             steps += (layer.diagonal is not None) + (layer.forth is not None)
             moved, passes, operations = moved + steps * 2 * state, passes + steps, operations + steps
             seconds += steps * 2 * state / rate
-    return Cost(strategy, split, passes, flops, moved, operations, seconds + operations * _OPERATION)
+    seconds += operations * _OPERATION
+    return Cost(
+        strategy, split, passes, times * flops, times * moved, round(times * operations), times * seconds
+    )
