@@ -63,6 +63,7 @@ class Grid:
         throughput: Cells of a stream of samples, in batches of `batch`.
         training: Cells of the connector in a training step.
         qcbm: Cells of the QCBM circuit.
+        passes: Cells in which a single pass of the engine is measured.
         patient: Whether peers are measured where they take minutes too.
         directions: Keys of `DIRECTIONS` that are measured.
     """
@@ -76,6 +77,7 @@ class Grid:
     throughput: tuple[Cell, ...] = ()
     training: tuple[Cell, ...] = ()
     qcbm: tuple[Cell, ...] = ()
+    passes: tuple[Cell, ...] = ()
     patient: bool = False
     directions: tuple[str, ...] = ("both", "forward")
 
@@ -108,6 +110,7 @@ GRIDS: dict[str, Grid] = {
         throughput=(Cell(BASIC, 4, 256), Cell(BASIC, 8, 256)),
         training=(Cell(BASIC, 4, 32), Cell(BASIC, 8, 32)),
         qcbm=_qcbm((4, 1), (8, 1), (12, 1), (16, 1), (4, 1000), (8, 1000)),
+        passes=tuple(Cell(BASIC, *size) for size in ((12, 32), (12, 1024), (16, 1), (16, 32), (20, 1))),
     ),
     # The layer against its peers at every size, and nothing else.
     "sizes": Grid(layer=_SIZES, directions=("both",)),
@@ -125,6 +128,11 @@ GRIDS: dict[str, Grid] = {
         throughput=tuple(Cell(w, n, b) for w in (BASIC, STRONG) for n in (4, 8, 12) for b in (32, 256)),
         training=tuple(Cell(w, n, b) for w in (BASIC, STRONG) for n in (4, 8) for b in (32, 256)),
         qcbm=_qcbm(*((n, 1) for n in (4, 8, 10, 12, 16, 20)), *((n, 1000) for n in (4, 8, 10, 12))),
+        passes=tuple(
+            Cell(BASIC, *size, dtype=dtype)
+            for dtype in ("float32", "float64")
+            for size in (*_EVERY_SIZE, (20, 1))
+        ),
         patient=True,
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Callable
 
@@ -35,6 +36,18 @@ def limits(result: Result) -> str:
         + table([*SIZE, "direction", "time", "GFLOP/s", "nearest limit", "reached"], rows)
         + f"\n\n![Roofline]({{results}}/{result.name}-roofline.svg)"
     )
+
+
+def passes(result: Result) -> str:
+    """One pass of the engine, by itself."""
+    rows = [
+        [*(r.cell.n_qubits, r.info["rows"], r.info["wires"], r.cell.dtype, r.info["limit"]),
+         *(time(statistics.median(r.info["product_seconds"])), f"{r.info['product_fraction']:.0%}"),
+         *(spread(r), f"{r.info['limit_fraction']:.0%}")]
+        for r in result.of("pass")
+    ]  # fmt: skip
+    head = ["qubits", "samples", "wires of the block", "dtype", "nearest limit", "product", "reached"]
+    return (rows and table([*head, "with its move", "reached"], rows)) or ""
 
 
 def hand_over(result: Result) -> str:
@@ -181,6 +194,7 @@ SECTIONS: dict[str, Callable[[Result], str]] = {
     "ratios": ratios,
     "every peer": every_peer,
     "limits": limits,
+    "passes": passes,
     "hand-over": hand_over,
     "first calls": first_calls,
     "memory": memory,

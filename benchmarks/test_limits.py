@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks import limits
+from benchmarks.passes import Passes
 from benchmarks.recording import record
 from benchmarks.timing import interleaved
 
@@ -19,6 +20,15 @@ def test_matrix_product(benchmark, dtype, device):
 def test_copy(benchmark, n_bytes, device):
     rate = limits.bandwidth(n_bytes, device)
     record(benchmark, GROUP, limits.copying(n_bytes, device), kind="limit", bytes_per_second=rate)
+
+
+@pytest.mark.cells("passes")
+def test_fused_pass(benchmark, cell, device, pace, not_timed):
+    """What the engine does most of, by itself."""
+    if device != "cpu":
+        not_timed.skip("passes are measured on the CPU", kind="pass", cell=cell.as_dict())
+    rounds, near = Passes(cell).measured(pace)
+    record(benchmark, f"pass, {cell}", rounds, kind="pass", cell=cell.as_dict(), **near)
 
 
 @pytest.mark.parametrize("batch", [1, 1024])

@@ -56,6 +56,8 @@ def sample() -> dict[str, Any]:
         row("caption", "test_time_per_token", 5e-3, tokens_per_second=200.0),
         row("share", "test_quantum_layer_within_a_caption", 1e-3, share=0.0125),
         row("cold start", "test_cold_start", 0.3, command="hybrid --help"),
+        row("pass", "test_fused_pass", 2e-4, **cells, wires=4, rows=32, flops=2e6, limit="arithmetic",
+            limit_fraction=0.3, product_seconds=[1e-4, 1e-4], product_fraction=0.6),
         row("limit", "test_copy", 1e-3, bytes_per_second=1e10),
     ]  # fmt: skip
     rates = {

@@ -60,6 +60,9 @@ def test_the_other_sections(made):
     assert lines_with(made["limits"], "round trip", "50%")
     assert lines_with(made["first calls"], "tensorcircuit-ng", "9.50 s", "2.00 ms")
     assert lines_with(made["memory"], "512.0 MiB", "768.0 MiB")
+    assert lines_with(
+        made["passes"], "| 4 | 32 | 4 | float32 | arithmetic | 100 us | 60% | 200 us", "| 30% |"
+    )
     assert lines_with(made["strategies"], "fused-4 | dense | 25%")
     assert lines_with(made["throughput"], "8192")
     assert lines_with(made["caption"], "200 tokens/s")

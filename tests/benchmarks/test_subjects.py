@@ -101,6 +101,26 @@ def test_memory_grows_with_everything_that_a_state_is_made_of():
         assert too_large(larger, OWN, enough)
 
 
+def test_a_pass_counts_its_work_and_runs():
+    from benchmarks.passes import Passes
+
+    passes = Passes(Cell(BASIC, 6, 8))
+    size = 2 * 2**passes.wires
+    assert passes.rows == 8
+    assert passes.wires * passes.n_blocks == 6
+    # A product of a matrix with the state as a matrix, which is read and written once.
+    assert passes.flops == 2 * size * size * (2 * 2**6 * 8 / size)
+    assert passes.bytes == 2 * 4 * 2 * 2**6 * 8
+    rounds, near = passes.measured({"min_rounds": 2, "max_time": 0.0})
+    assert len(rounds.seconds) == 2
+    assert 0 < near["product_fraction"] < 2
+    assert near["limit"] in ("arithmetic", "memory")
+    # Blocks are orthogonal, and moves change nothing but the order.
+    before, *_ = passes._given
+    for after in (passes.products(), passes.whole()):
+        torch.testing.assert_close(float((after**2).sum()), float((before**2).sum()), rtol=1e-4, atol=0)
+
+
 def test_memory_of_a_peer_grows_with_its_gates():
     from benchmarks.peers import states_kept
 

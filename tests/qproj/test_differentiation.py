@@ -12,10 +12,12 @@ from qproj.simulation import engine
 from . import reference
 from .test_simulation import CIRCUITS, draw_data, label, random_circuit, strategies
 
+METHODS = ("adjoint", "backprop", "jacobian", "parameter-shift")
 
-def methods(circuit):
-    """Every method by small blocks, so that there are several, and the dense matrix where it can be."""
-    for method in ("adjoint", "backprop", "jacobian", "parameter-shift"):
+
+def methods(circuit, names):
+    """Methods by small blocks, so that there are several, and the dense matrix where it can be."""
+    for method in names:
         yield "fused-2", method
     if "dense" in strategies(circuit):
         yield "dense", "adjoint"
@@ -41,12 +43,12 @@ def by_inputs(circuit, inputs, gradient):
     return result
 
 
-def check(circuit, seed, atol=2e-8):
+def check(circuit, seed, names=METHODS, atol=2e-8):
     inputs, columns, weights = draw_data(circuit, 2, seed)
     cotangents = np.random.default_rng(seed).normal(size=(2, circuit.n_outputs))
     expected_x, expected_w = reference.gradients(circuit, inputs, weights, cotangents)
     first = None
-    for strategy, method in methods(circuit):
+    for strategy, method in methods(circuit, names):
         grad_x, grad_w = gradients(circuit, columns, weights, cotangents, strategy, method)
         np.testing.assert_allclose(by_inputs(circuit, inputs, grad_x), expected_x, atol=atol)
         np.testing.assert_allclose(grad_w, expected_w, atol=atol)
@@ -58,12 +60,13 @@ def check(circuit, seed, atol=2e-8):
 
 @pytest.mark.parametrize("circuit", CIRCUITS, ids=label)
 def test_all_methods_agree_with_finite_differences(circuit):
-    check(circuit, seed=1)
+    # `jacobian` is `backprop` for each sample and output, and takes longest to compile: see the next tests.
+    check(circuit, 1, [name for name in METHODS if name != "jacobian"])
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_any_gate_list(seed):
-    check(random_circuit(1 + seed % 4, 12, seed), seed)
+@pytest.mark.parametrize("n_qubits", [3, 4])
+def test_any_gate_list(n_qubits):
+    check(random_circuit(n_qubits, 12, seed=n_qubits), n_qubits)
 
 
 @given(seed=st.integers(0, 2**16))

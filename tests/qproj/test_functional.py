@@ -34,14 +34,23 @@ def test_vmap_over_weights_and_inputs():
     rng = np.random.default_rng(0)
     inputs = jnp.asarray(rng.normal(size=(5, 3)), jnp.float32)
     weights = jnp.asarray(rng.normal(size=(4, *circuit.weight_shape)), jnp.float32)
-    many = jax.vmap(lambda w: expectation(circuit, inputs, w))(weights)
+
+    @jax.jit
+    def run(x, w):
+        return expectation(circuit, x, w)
+
+    @jax.jit
+    def slope(w, x):
+        return jax.grad(lambda w: expectation(circuit, x, w).sum())(w)
+
+    many = jax.jit(jax.vmap(run, (None, 0)))(inputs, weights)
     assert many.shape == (4, 5, 3)
     for i in range(4):
-        np.testing.assert_allclose(many[i], expectation(circuit, inputs, weights[i]), atol=1e-6)
-    one_by_one = jax.vmap(lambda x: expectation(circuit, x, weights[0]))(inputs)
+        np.testing.assert_allclose(many[i], run(inputs, weights[i]), atol=1e-6)
+    one_by_one = jax.jit(jax.vmap(run, (0, None)))(inputs, weights[0])
     np.testing.assert_allclose(one_by_one, many[0], atol=1e-6)
-    slopes = jax.vmap(jax.grad(lambda w, x: expectation(circuit, x, w).sum()), (None, 0))(weights[0], inputs)
-    whole = jax.grad(lambda w: expectation(circuit, inputs, w).sum())(weights[0])
+    slopes = jax.jit(jax.vmap(slope, (None, 0)))(weights[0], inputs)
+    whole = slope(weights[0], inputs)
     np.testing.assert_allclose(slopes.sum(0), whole, atol=1e-5)
 
 

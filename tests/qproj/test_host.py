@@ -11,7 +11,13 @@ import torch
 import qproj
 from qproj import bridge
 from qproj.circuits import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
-from qproj.simulation import engine, host, planning
+from qproj.simulation import engine, host, planning, slices
+
+
+def forget():
+    """Whatever was chosen, choose anew."""
+    for cached in (planning.one_kernel, slices.program_for, bridge._program, engine.program):
+        cached.cache_clear()
 
 
 def entry(compiled):
@@ -103,8 +109,7 @@ def test_one_kernel_gives_what_many_give(monkeypatch, name, diff_method):
     for amplitudes in (0, 1 << 30):
         monkeypatch.setattr(planning, "_KERNEL_AMPLITUDES", amplitudes)
         monkeypatch.setattr(planning, "_KERNEL_LAYERS", 100)
-        planning.one_kernel.cache_clear()
-        bridge._program.cache_clear()
+        forget()
         layer = qproj.QuantumLayer(circuit=circuit, diff_method=diff_method).double()
         with torch.no_grad():
             layer.weights.copy_(torch.arange(layer.weights.numel()).reshape(layer.weights.shape) * 0.3)
@@ -113,8 +118,7 @@ def test_one_kernel_gives_what_many_give(monkeypatch, name, diff_method):
         y.backward(torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).reshape(y.shape))
         results.append([y.detach(), given.grad, layer.weights.grad])
         programs.append(bridge._program(circuit, engine.bucket(5), 8, "auto", diff_method)[0])
-    planning.one_kernel.cache_clear()
-    bridge._program.cache_clear()
+    forget()
     assert programs[0] is not programs[1]
     for many, one in zip(*results, strict=True):
         torch.testing.assert_close(one, many, rtol=0, atol=1e-12)
@@ -142,13 +146,11 @@ def test_without_either_programs_run_all_the_same(monkeypatch, missing):
     expected = layer(x)
     gradient = torch.autograd.grad(expected.sum(), x)[0]
     monkeypatch.setattr(host, missing, lambda: None)
-    engine.program.cache_clear()
-    bridge._program.cache_clear()
+    forget()
     y = layer(x)
     torch.testing.assert_close(y, expected, rtol=0, atol=1e-6)
     torch.testing.assert_close(torch.autograd.grad(y.sum(), x)[0], gradient, rtol=0, atol=1e-6)
-    engine.program.cache_clear()
-    bridge._program.cache_clear()
+    forget()
 
 
 UNUSED = {
