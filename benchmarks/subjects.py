@@ -103,6 +103,6 @@ def too_large(cell: Cell, name: str = OWN, available: int | None = None) -> str 
     kept = 8 + (6 * cell.n_layers if name == OWN else states_kept(name, len(made.gates)))
     needed = int(kept * itemsize * 2**cell.n_qubits * cell.batch)
     # What is kept is known roughly, and nobody comes back from too little memory.
-    if needed <= 0.75 * available:
+    if needed <= 0.9 * available:
         return None
     return f"{name} may take {written(needed)} on {cell}, and {written(available)} of memory is free"

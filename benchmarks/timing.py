@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 PATIENCE = 1.0  # seconds a call may take before it is measured less often
 _AT_MOST = 10.0  # seconds a call may take to be measured a second time
+_WARMED = 0.1  # seconds a call may take to be made once more before each round
 _ROUND = 0.04  # seconds that a round takes at least, so that the clock's grain does not count
 
 
@@ -55,7 +56,7 @@ def interleaved(
     began = time.perf_counter()
     while len(found[0]) < least or time.perf_counter() - began < max_time:
         for seconds, call, count, taken in zip(found, calls, iterations, once, strict=True):
-            if taken <= PATIENCE:
+            if taken <= _WARMED:
                 _seconds(call, 1)
             seconds.append(_seconds(call, count))
     return [Rounds(seconds, count) for seconds, count in zip(found, iterations, strict=True)]

@@ -66,7 +66,7 @@ PEERS: dict[str, Peer] = {
         "tensorcircuit", "tensorcircuit-ng", compiles=True, kept=2, kept_long=9, dtypes=("float32",),
         devices=("cpu", "cuda"),
     ),
-    "default.qubit": Peer("default_qubit", "pennylane", kept=5.5, devices=("cpu", "cuda")),
+    "default.qubit": Peer("default_qubit", "pennylane", kept=6, devices=("cpu", "cuda")),
     "lightning.qubit": Peer("lightning", _LIGHTNING, {"device_vjp": False}, loops=True, n_states=2**16),
     "lightning.qubit-vjp": Peer("lightning", _LIGHTNING, {"device_vjp": True}, loops=True),
     "deepquantum": Peer("deep_quantum", "deepquantum", kept=2.5, devices=("cpu", "cuda")),

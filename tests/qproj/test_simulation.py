@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.gates import GATES
-from qproj.simulation import engine, runs
+from qproj.simulation import engine, runs, statevector
 from qproj.simulation.planning import STRATEGIES, plan
 
 from . import reference
@@ -209,3 +209,12 @@ def test_overlaps_of_large_states_meet_piece_by_piece(monkeypatch, columns):
     monkeypatch.setattr(runs, "_COLUMNS", 8)
     psi, bra = np.random.default_rng(0).normal(size=(2, 8, columns)).astype(np.float32)
     np.testing.assert_allclose(runs._overlaps(psi, bra, 8), bra @ psi.T, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_wires_change_places(batch):
+    """Whichever they are, the others stay where they are."""
+    state = np.random.default_rng(0).normal(size=(2, 2**13, batch)).astype(np.float32)
+    for first, second in ((0, 4), (3, 0), (3, 10), (4, 9), (9, 4), (11, 2), (4, 4), (8, 1)):
+        expected = state.reshape(2, 2**first, 2**second, -1).swapaxes(1, 2).reshape(state.shape)
+        np.testing.assert_array_equal(statevector.exchange(state, first, second), expected)
