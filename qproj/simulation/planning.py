@@ -25,7 +25,7 @@ DIFF_METHODS = ("adjoint", "backprop", "jacobian", "parameter-shift")
 _OPERATION = 2.5e-6
 _BYTES_IN_CACHE, _BYTES, _CACHE = 60e9, 10e9, 1 << 23
 # A product with few rows does not fill the processor's registers: by rows of the real block matrix.
-_FLOPS = {8: 35e9, 16: 75e9, 32: 115e9, 64: 130e9}
+_FLOPS = {8: 45e9, 16: 115e9, 32: 115e9, 64: 130e9}
 _LARGE_FLOPS = 90e9
 _ENTRY = 4e-9  # seconds to build one entry of a block matrix
 # Building the matrix of all layers: a fixed time, and a rate, since it is many small steps.
