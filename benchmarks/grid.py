@@ -63,7 +63,7 @@ class Grid:
         throughput: Cells of a stream of samples, in batches of `batch`.
         training: Cells of the connector in a training step.
         qcbm: Cells of the QCBM circuit.
-        passes: Cells in which a single pass of the engine is measured.
+        passes: Cells in which a single pass of the engine is measured, in float32.
         patient: Whether peers are measured where they take minutes too.
         directions: Keys of `DIRECTIONS` that are measured.
     """
@@ -128,11 +128,7 @@ GRIDS: dict[str, Grid] = {
         throughput=tuple(Cell(w, n, b) for w in (BASIC, STRONG) for n in (4, 8, 12) for b in (32, 256)),
         training=tuple(Cell(w, n, b) for w in (BASIC, STRONG) for n in (4, 8) for b in (32, 256)),
         qcbm=_qcbm(*((n, 1) for n in (4, 8, 10, 12, 16, 20)), *((n, 1000) for n in (4, 8, 10, 12))),
-        passes=tuple(
-            Cell(BASIC, *size, dtype=dtype)
-            for dtype in ("float32", "float64")
-            for size in (*_EVERY_SIZE, (20, 1))
-        ),
+        passes=tuple(Cell(BASIC, *size) for size in (*_EVERY_SIZE, (20, 1))),
         patient=True,
     ),
 }

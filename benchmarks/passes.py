@@ -16,15 +16,14 @@ from qproj.simulation import statevector as sv
 
 
 class Passes:
-    """The blocks of one layer, one after the other, on the states of one slice of a cell's batch.
+    """The blocks of one layer, one after the other, on the states of one slice of a cell's batch, in float32.
 
     Args:
         cell: The cell.
     """
 
     def __init__(self, cell: Cell) -> None:
-        itemsize = 8 if cell.dtype == "float64" else 4
-        made = circuit(cell)
+        made, itemsize = circuit(cell), 4
         self.rows = planning.slice_rows(made, cell.batch, itemsize)
         # One size for all blocks, so that a pass is like the next one.
         largest = max(planning.plan(made, cell.batch, itemsize, "auto", "best").costs[0].blocks)
@@ -33,7 +32,7 @@ class Passes:
         generator, size = np.random.default_rng(0), 2 * 2**self.wires
         blocks = [np.linalg.qr(generator.normal(size=(size, size)))[0] for _ in range(self.n_blocks)]
         state = generator.normal(size=(2, 2**cell.n_qubits, self.rows))
-        self._given = [jax.device_put(array.astype(cell.dtype), host.device()) for array in (state, *blocks)]
+        self._given = [jax.device_put(array.astype(np.float32), host.device()) for array in (state, *blocks)]
         self.flops = 2.0 * size * state.size
         self.bytes = 2.0 * state.size * itemsize
 
@@ -66,9 +65,8 @@ class Passes:
             Rounds([seconds / self.n_blocks for seconds in side.seconds], side.iterations * self.n_blocks)
             for side in both
         )
-        dtype = str(self._given[0].dtype)
         bounds = {
-            "arithmetic": self.flops / flops_rate(dtype),
+            "arithmetic": self.flops / flops_rate(),
             "memory": self.bytes / bandwidth(int(self.bytes / 2)),
         }
         limit = max(bounds, key=bounds.__getitem__)

@@ -13,10 +13,8 @@ from qproj.bridge.forks import check_not_forked
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.text import dumps
 from qproj.simulation import engine
-from qproj.simulation.slices import Slices, program_for
+from qproj.simulation.slices import Runner, program_for
 from qproj.simulation.transforms import Expectation
-
-Runner = engine.Program | Slices
 
 
 def run(

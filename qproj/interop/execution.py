@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from qproj.circuits.circuit import Circuit
 from qproj.simulation import engine
 from qproj.simulation.planning import choose
-from qproj.simulation.slices import Slices, program_for, sliced
+from qproj.simulation.slices import Runner, program_for, sliced
 from qproj.simulation.states import FromStates, block_of, final_states
 
 Floats = NDArray[np.floating[Any]]
@@ -74,7 +74,7 @@ def backward(
         return np.asarray(by_inputs)[: len(inputs)], np.asarray(by_weights)
 
 
-def _program(circuit: Circuit, inputs: Floats) -> engine.Program | Slices:
+def _program(circuit: Circuit, inputs: Floats) -> Runner:
     rows, itemsize = engine.bucket(len(inputs)), inputs.dtype.itemsize
     if circuit.amplitudes:
         strategy, _ = choose(circuit, rows, itemsize, "auto", "best")

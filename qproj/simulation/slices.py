@@ -7,7 +7,6 @@ States of a larger batch would leave the cache between a block and the next one;
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,13 +66,15 @@ class Slices:
             yield tuple(array[begin : begin + self._rows] for array in arrays)
 
 
-def sliced(program: Program, circuit: Circuit, batch: int, itemsize: int) -> Program | Slices:
+Runner = Program | Slices
+
+
+def sliced(program: Program, circuit: Circuit, batch: int, itemsize: int) -> Runner:
     """A program of a circuit, for a batch of NumPy's arrays that may be a large one."""
     rows = slice_rows(circuit, batch, itemsize)
     return program if rows == batch else Slices(program, rows)
 
 
-@functools.lru_cache(maxsize=1024)
 def program_for(
     circuit: Circuit,
     batch: int,
@@ -82,8 +83,8 @@ def program_for(
     diff_method: str = "best",
     *,
     on_host: bool = True,
-) -> tuple[Program | Slices, tuple[str, str]]:
-    """What runs a batch.
+) -> tuple[Runner, tuple[str, str]]:
+    """What runs a batch; cheap to ask again, since all it is made of is remembered.
 
     Args:
         circuit: The circuit.

@@ -64,7 +64,7 @@ def test_all_methods_agree_with_finite_differences(circuit):
     check(circuit, 1, [name for name in METHODS if name != "jacobian"])
 
 
-@pytest.mark.parametrize("n_qubits", [3, 4])
+@pytest.mark.parametrize("n_qubits", [1, 3, 4])
 def test_any_gate_list(n_qubits):
     check(random_circuit(n_qubits, 12, seed=n_qubits), n_qubits)
 

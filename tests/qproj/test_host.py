@@ -11,12 +11,12 @@ import torch
 import qproj
 from qproj import bridge
 from qproj.circuits import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
-from qproj.simulation import engine, host, planning, slices
+from qproj.simulation import engine, host, planning
 
 
 def forget():
     """Whatever was chosen, choose anew."""
-    for cached in (planning.one_kernel, slices.program_for, bridge._program, engine.program):
+    for cached in (planning.choose, planning.one_kernel, bridge._program, engine.program):
         cached.cache_clear()
 
 

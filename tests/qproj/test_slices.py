@@ -10,10 +10,7 @@ from qproj.circuits import Circuit
 from qproj.interop import execution
 from qproj.simulation import engine, planning, slices
 
-
-def forget():
-    for cached in (planning.choose, planning.one_kernel, slices.program_for, bridge._program, engine.program):
-        cached.cache_clear()
+from .test_host import forget
 
 
 @pytest.fixture
