@@ -17,7 +17,8 @@ from benchmarks.grid import Cell
 from benchmarks.timing import Rounds, interleaved
 from benchmarks.workloads import circuit
 from qproj import Circuit, Gate, InputSlot, QuantumLayer, WeightSlot
-from qproj.simulation import engine, planning
+from qproj.execution import programs
+from qproj.planning import cost
 
 IN_CACHE, IN_MEMORY = 1 << 21, 1 << 28  # bytes of the arrays that are copied
 _fresh = itertools.count(1)
@@ -50,7 +51,7 @@ class RoundTrip:
         self.layer = QuantumLayer(circuit=Circuit(gates=gates)).to(device)
         self.x = torch.randn(batch, n_qubits, device=device, requires_grad=True)
         self.cotangents = torch.ones(batch, n_qubits, device=device)
-        with mock.patch.object(engine, "build", return_value=_Nothing()):
+        with mock.patch.object(programs, "build", return_value=_Nothing()):
             values = self.forward()
             self.both()
         if not torch.equal(values, self.x.detach() + 1):
@@ -133,9 +134,9 @@ def bounds(cell: Cell, direction: str, device: str = "cpu") -> dict[str, float]:
         Operations and bytes of the layer's plan, and seconds by `"arithmetic"` and `"memory"`.
     """
     itemsize = 8 if cell.dtype == "float64" else 4
-    plan = planning.plan(circuit(cell), cell.batch, itemsize, "auto", "best")
-    cost, times = plan.costs[0], 3 if direction == "both" else 1
-    flops, moved = times * cost.flops, times * cost.bytes
+    plan = cost.plan(circuit(cell), cell.batch, itemsize, "auto", "best")
+    best, times = plan.costs[0], 3 if direction == "both" else 1
+    flops, moved = times * best.flops, times * best.bytes
     return {
         "flops": flops,
         "bytes": moved,

@@ -11,8 +11,9 @@ from benchmarks.grid import Cell
 from benchmarks.limits import bandwidth, flops_rate
 from benchmarks.timing import Rounds, interleaved
 from benchmarks.workloads import circuit
-from qproj.simulation import host, planning
-from qproj.simulation import statevector as sv
+from qproj.kernels import statevector as sv
+from qproj.kernels import xla_cpu
+from qproj.planning import cost
 
 
 class Passes:
@@ -24,15 +25,17 @@ class Passes:
 
     def __init__(self, cell: Cell) -> None:
         made, itemsize = circuit(cell), 4
-        self.rows = planning.slice_rows(made, cell.batch, itemsize)
+        self.rows = cost.slice_rows(made, cell.batch, itemsize)
         # One size for all blocks, so that a pass is like the next one.
-        largest = max(planning.plan(made, cell.batch, itemsize, "auto", "best").costs[0].blocks)
+        largest = max(cost.plan(made, cell.batch, itemsize, "auto", "best").costs[0].blocks)
         self.wires = next(k for k in range(largest, 0, -1) if cell.n_qubits % k == 0)
         self.n_blocks = cell.n_qubits // self.wires
         generator, size = np.random.default_rng(0), 2 * 2**self.wires
         blocks = [np.linalg.qr(generator.normal(size=(size, size)))[0] for _ in range(self.n_blocks)]
         state = generator.normal(size=(2, 2**cell.n_qubits, self.rows))
-        self._given = [jax.device_put(array.astype(np.float32), host.device()) for array in (state, *blocks)]
+        self._given = [
+            jax.device_put(array.astype(np.float32), xla_cpu.device()) for array in (state, *blocks)
+        ]
         self.flops = 2.0 * size * state.size
         self.bytes = 2.0 * state.size * itemsize
 
@@ -46,7 +49,7 @@ class Passes:
                 state = sv.apply_block(sv.exchange(state, i * self.wires, self.wires), block)
             return state
 
-        self._products, self._whole = (host.compiled(f, one_kernel=False) for f in (products, whole))
+        self._products, self._whole = (xla_cpu.compiled(f, one_kernel=False) for f in (products, whole))
 
     def products(self) -> Any:
         """The products alone."""

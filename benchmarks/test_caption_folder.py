@@ -16,13 +16,13 @@ import pytest
 import torch
 
 import hybrid
-from hybrid.captioning import caption_files
 from hybrid.data.drawing import draw_scene
 from hybrid.data.result_file import ResultWriter
 from hybrid.data.results import FORMATS
 from hybrid.data.scenes import sample_scene
 from hybrid.data.sources import find_pictures
-from hybrid.familiarity import Familiarity
+from hybrid.inference.captioning import caption_files
+from hybrid.inference.out_of_distribution import Familiarity
 
 HYBRID = Path(sys.executable).parent / "hybrid"
 PICTURES, BATCH, ROUNDS = 1000, 16, 5
@@ -53,7 +53,7 @@ def test_rate(benchmark, folder, tmp_path):
     assert familiarity
     names = find_pictures([str(folder)])
     ids = torch.tensor([processor.prompt_ids()])
-    from hybrid.images import open_image
+    from hybrid.data.images import open_image
 
     batches = [
         torch.cat([processor.pixel_values(open_image(name)) for name in names[i : i + BATCH]])

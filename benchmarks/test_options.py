@@ -7,7 +7,7 @@ from benchmarks.subjects import Subject, too_large
 from benchmarks.test_layer import beside_its_limits
 from benchmarks.timing import interleaved
 from benchmarks.workloads import circuit
-from qproj.simulation.planning import DIFF_METHODS, STRATEGIES, plan
+from qproj.planning.cost import DIFF_METHODS, STRATEGIES, plan
 
 
 @pytest.mark.cells("options")

@@ -19,11 +19,11 @@ from benchmarks import real_child
 from benchmarks.recording import ratio, record
 from benchmarks.test_caption import COLD_STARTS, PICTURE
 from benchmarks.timing import Rounds
-from hybrid.connectors import build_connector
+from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.drawing import draw_scene
 from hybrid.data.pairs import Pair
 from hybrid.data.scenes import sample_scene
-from hybrid.training.caption_data import PairDataset
+from hybrid.model.connectors import build_connector
 from hybrid.training.caption_recipe import load_caption_recipe
 from hybrid.training.connector import match_tokens
 

@@ -11,8 +11,8 @@ from benchmarks.recording import ratio, record
 from benchmarks.subjects import Subject
 from benchmarks.timing import interleaved
 from benchmarks.workloads import circuit
-from hybrid.connectors.classical import ClassicalConnector
-from hybrid.connectors.quantum import QuantumConnector
+from hybrid.model.connectors.classical import ClassicalConnector
+from hybrid.model.connectors.quantum import QuantumConnector
 
 _STREAM = 4096  # samples
 _VISION, _HIDDEN = 768, 2048  # widths of CLIP ViT-B/32 and of TinyLlama

@@ -8,12 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hybrid.captioning import caption
-    from hybrid.configuration import HybridConfig
-    from hybrid.images import ImageError, open_image
-    from hybrid.loading import compose, load
-    from hybrid.modeling import HybridForConditionalGeneration
-    from hybrid.processing import HybridProcessor
+    from hybrid.data.images import ImageError, open_image
+    from hybrid.inference.captioning import caption
+    from hybrid.loading.compose import compose
+    from hybrid.loading.load import load
+    from hybrid.model.configuration import HybridConfig
+    from hybrid.model.modeling import HybridForConditionalGeneration
+    from hybrid.model.processing import HybridProcessor
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,14 +29,14 @@ __all__ = [
     "open_image",
 ]
 _HOMES = {
-    "HybridConfig": "configuration",
-    "HybridForConditionalGeneration": "modeling",
-    "HybridProcessor": "processing",
-    "ImageError": "images",
-    "caption": "captioning",
-    "compose": "loading",
-    "load": "loading",
-    "open_image": "images",
+    "HybridConfig": "model.configuration",
+    "HybridForConditionalGeneration": "model.modeling",
+    "HybridProcessor": "model.processing",
+    "ImageError": "data.images",
+    "caption": "inference.captioning",
+    "compose": "loading.compose",
+    "load": "loading.load",
+    "open_image": "data.images",
 }
 
 

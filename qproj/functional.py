@@ -21,8 +21,8 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
-from qproj.simulation import engine
-from qproj.simulation.planning import check_memory
+from qproj.execution import programs
+from qproj.planning.cost import check_memory
 
 
 def expectation(
@@ -61,7 +61,7 @@ def expectation(
     if not batch:
         return jnp.zeros((*inputs.shape[:-1], circuit.n_outputs), dtype)
     x = _features(circuit, inputs.astype(dtype).reshape(batch, width))
-    values = engine.expectation(circuit, x, weights.astype(dtype), strategy, diff_method)
+    values = programs.expectation(circuit, x, weights.astype(dtype), strategy, diff_method)
     return values.reshape(*inputs.shape[:-1], circuit.n_outputs)
 
 

@@ -15,7 +15,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.observables import Observable
 from qproj.circuits.text import dumps
 from qproj.operator import expectation
-from qproj.simulation.planning import Plan, plan
+from qproj.planning.cost import Plan, plan
 
 
 class QuantumLayer(nn.Module):

@@ -135,7 +135,7 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
 
 def _results(names: list[str], o: Request, bare: bool) -> Generator[Result]:
     """A result for every picture, in order."""
-    from hybrid.images import ImageError, open_image, source_name
+    from hybrid.data.images import ImageError, open_image, source_name
 
     quiet_libtiff()
     sources = [_stdin() if name == "-" else name for name in names]
@@ -152,7 +152,7 @@ def _results(names: list[str], o: Request, bare: bool) -> Generator[Result]:
     if isinstance(sources[0], io.BytesIO):
         sources[0].seek(0)
     model, processor = load_model(**o.model, to_caption=not o.quiet)
-    from hybrid.familiarity import Familiarity
+    from hybrid.inference.out_of_distribution import Familiarity
 
     familiarity = Familiarity.load(Path(model.config.name_or_path))
     if o.verbose:
@@ -171,7 +171,7 @@ def _results(names: list[str], o: Request, bare: bool) -> Generator[Result]:
 def _batched(
     sources: Iterable[Source], model: Any, processor: Any, familiarity: Any, o: Request, _bare: bool
 ) -> Iterator[Result]:
-    from hybrid.captioning import caption_files
+    from hybrid.inference.captioning import caption_files
 
     return caption_files(
         model, processor, sources, batch_size=o.batch_size, familiarity=familiarity, **o.generation
@@ -183,8 +183,8 @@ def _streamed(
 ) -> Iterator[Result]:
     import torch
 
-    from hybrid.images import ImageError, open_image, source_name
-    from hybrid.streaming import stream_caption
+    from hybrid.data.images import ImageError, open_image, source_name
+    from hybrid.inference.streaming import stream_caption
 
     for source in sources:
         name = source_name(source)
@@ -209,7 +209,7 @@ def _streamed(
 
 def _stdin() -> IO[bytes]:
     """A picture from stdin, that can be read twice."""
-    from hybrid.images import MAX_BYTES
+    from hybrid.data.images import MAX_BYTES
 
     stream = io.BytesIO(sys.stdin.buffer.read(MAX_BYTES + 1))
     stream.name = "-"

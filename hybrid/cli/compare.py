@@ -30,7 +30,7 @@ def command(models: tuple[str, ...], **o: Any) -> int:
         raise click.UsageError("MODEL: name at least 2; for one, use 'hybrid eval'")
     if len(set(models)) < len(models):
         raise click.UsageError("MODEL: each must be another, but one was named twice")
-    from hybrid.description import count_parameters
+    from hybrid.model.description import count_parameters
 
     pairs = chosen_pairs(o)
     columns: dict[str, dict[str, Any]] = {}

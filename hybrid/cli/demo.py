@@ -35,8 +35,8 @@ def command(model: str | None, device: str, dtype: str | None, host: str, port: 
     except ImportError as error:
         raise click.ClickException(f"the page needs gradio ({error}); pip install 'qproj[demo]'") from None
     pair = load_model(model, device, dtype, to_caption=True)
-    from hybrid.demo import Page
-    from hybrid.images import MAX_BYTES
+    from hybrid.data.images import MAX_BYTES
+    from hybrid.inference.demo import Page
 
     known = [name for name in backends() if name not in _OTHERS and "qutrit" not in name]
     try:

@@ -42,13 +42,13 @@ def command(**o: Any) -> int:
 
     It learns to give the same vision tokens for a folder of pictures. The language model does not run.
     """
-    from hybrid.checkpoints import CheckpointError
     from hybrid.cli.data import read_data
     from hybrid.cli.quiet import quiet_transformers
     from hybrid.data.feature_cache import default_cache
     from hybrid.data.pairs import DataError, Pair
     from hybrid.data.sources import find_pictures
-    from hybrid.loading import ModelError
+    from hybrid.loading.checkpoints import CheckpointError
+    from hybrid.loading.names import ModelError
     from hybrid.training.distillation import distill
 
     quiet_transformers()

@@ -26,7 +26,7 @@ def command(model: str | None, output: Path | None) -> None:
     if output and output.suffix.lower() not in _ENDINGS:
         raise click.UsageError(f"--output {output}: must end in {', '.join(_ENDINGS)}")
     loaded, _ = load_model(model)
-    from hybrid.description import quantum_layers
+    from hybrid.model.description import quantum_layers
 
     layers = quantum_layers(loaded)
     if not layers:

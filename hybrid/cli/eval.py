@@ -28,7 +28,7 @@ def command(**o: Any) -> int:
     BLEU-1 to 4, ROUGE-L and CIDEr-D are computed on words parted here, not by COCO's Java tool, so figures
     differ a little from published ones. Perplexity is that of the references.
     """
-    from hybrid.evaluation import TOKENS
+    from hybrid.evaluation.scenes import TOKENS
 
     pairs = chosen_pairs(o)
     names = ("model", "revision", "device", "dtype", "backend", "shots")

@@ -18,7 +18,7 @@ def command(model: str | None, batch: int) -> None:
     MODEL is a preset, a folder, or owner/name on the hub; scenes-mini if left out.
     """
     loaded, _ = load_model(model)
-    from hybrid.description import count_parameters, devices, quantum_layers
+    from hybrid.model.description import count_parameters, devices, quantum_layers
 
     config, count = loaded.config, count_parameters(loaded)
     _section(

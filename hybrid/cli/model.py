@@ -9,11 +9,11 @@ from click.shell_completion import CompletionItem
 
 from hybrid.cli.collector import without_collector
 from hybrid.cli.quiet import quiet_transformers
-from hybrid.models import presets
+from hybrid.loading.names import presets
 
 if TYPE_CHECKING:
-    from hybrid.modeling import HybridForConditionalGeneration
-    from hybrid.processing import HybridProcessor
+    from hybrid.model.modeling import HybridForConditionalGeneration
+    from hybrid.model.processing import HybridProcessor
 
 DTYPES = ("float32", "bfloat16", "float16")
 _SLOW = 8  # qubits; default.mixed took 0.04 s a picture at 6, 0.9 s at 8, 11 s at 10
@@ -121,7 +121,8 @@ def _load_model(
 ) -> "tuple[HybridForConditionalGeneration, HybridProcessor]":
     import torch
 
-    from hybrid.loading import ModelError, load
+    from hybrid.loading.load import load
+    from hybrid.loading.names import ModelError
 
     quiet_transformers()
     if device == "auto":

@@ -12,7 +12,7 @@ def command() -> None:
     Any folder that save_pretrained or hybrid train wrote, and any captioner on the Hugging Face hub, is a
     model, too.
     """
-    from hybrid.models import MODELS, cached_models, is_cached, presets
+    from hybrid.loading.names import MODELS, cached_models, is_cached, presets
     from hybrid.presets import read_caption_preset
 
     for name in presets():

@@ -18,8 +18,8 @@ def command(folder: Path, name: str, private: bool) -> int:
     MB; the models it is built on are named in it. Log in first with hf auth login, or set HF_TOKEN.
     """
     from hybrid.cli.quiet import quiet_transformers
-    from hybrid.loading import ModelError
-    from hybrid.sharing import push
+    from hybrid.loading.names import ModelError
+    from hybrid.loading.upload import push
 
     quiet_transformers()
     try:

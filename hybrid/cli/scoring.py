@@ -12,8 +12,8 @@ from hybrid.cli.data import cache_option, offline_option, read_data
 
 if TYPE_CHECKING:
     from hybrid.data.pairs import Pair
-    from hybrid.modeling import HybridForConditionalGeneration
-    from hybrid.processing import HybridProcessor
+    from hybrid.model.modeling import HybridForConditionalGeneration
+    from hybrid.model.processing import HybridProcessor
 
 split_option = click.option(
     "--split",
@@ -73,12 +73,12 @@ def score(
     o: dict[str, Any],
     **settings: Any,
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
-    """Score a model by `hybrid.scoring.evaluate`, which takes ``settings``, or fail in one line."""
+    """Score a model by `evaluate`, which takes ``settings``, or fail in one line."""
     import numpy as np
 
     from hybrid.data.feature_cache import default_cache, features_of
     from hybrid.data.pairs import DataError
-    from hybrid.scoring import evaluate
+    from hybrid.evaluation.captions import evaluate
 
     try:
         features = features_of(pairs, model, processor, o["cache"] or default_cache())

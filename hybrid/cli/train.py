@@ -108,7 +108,7 @@ def _train_miniature(preset: str, output: Path | None, seed: int, workers: int) 
         recipe = load_recipe(preset)
     except ValueError as error:
         raise click.UsageError(f"--preset: {error}") from None
-    from hybrid.checkpoints import CheckpointError
+    from hybrid.loading.checkpoints import CheckpointError
     from hybrid.training.miniature import MiniatureRun
 
     folder = output or Path("runs") / preset
@@ -146,9 +146,9 @@ def _train_captions(o: dict[str, Any]) -> int:
     folder = output or Path("runs") / (preset or Path(data).stem)
     found = read_data(data)
 
-    from hybrid.checkpoints import CheckpointError
     from hybrid.data.pairs import DataError, choose_split
-    from hybrid.loading import ModelError
+    from hybrid.loading.checkpoints import CheckpointError
+    from hybrid.loading.names import ModelError
     from hybrid.training.caption_stage import Setting
     from hybrid.training.captions import CaptionRun, hold_out
     from hybrid.training.stopping import Stopped

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from hybrid.data.ahead import map_ahead
+from hybrid.data.images import MAX_BYTES, ImageError, open_image
 from hybrid.data.pairs.pair import Pair, refuse
-from hybrid.images import MAX_BYTES, ImageError, open_image
-from hybrid.modeling import HybridForConditionalGeneration
-from hybrid.processing import HybridProcessor
+from hybrid.model.modeling import HybridForConditionalGeneration
+from hybrid.model.processing import HybridProcessor
 
 _BATCH = 32
 

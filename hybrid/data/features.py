@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from hybrid.modeling import HybridForConditionalGeneration
+from hybrid.model.modeling import HybridForConditionalGeneration
 
 
 def normalise(pixels: np.ndarray) -> Tensor:

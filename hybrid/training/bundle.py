@@ -4,7 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from hybrid.loading import BUNDLED, load
+from hybrid.loading.load import load
+from hybrid.loading.names import BUNDLED
 
 MAX_BYTES = 12 * 2**20
 

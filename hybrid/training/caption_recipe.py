@@ -4,8 +4,8 @@ import difflib
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from hybrid.base import Base
-from hybrid.lora import Lora
+from hybrid.loading.base import Base
+from hybrid.model.lora import Lora
 from hybrid.presets import caption_presets, read_caption_preset
 
 
@@ -21,7 +21,7 @@ class CaptionRecipe:
         vision_revision: Of it, on the hub.
         language: A causal language model.
         language_revision: Of it, on the hub.
-        adapter: A published LoRA for the language model, see `hybrid.published`; it is merged.
+        adapter: A published LoRA for the language model, see `hybrid.loading.peft_adapter`; it is merged.
         adapter_revision: Of it, on the hub.
         prompt: What stands before every caption; the model's own if left out.
         connector: ``{"type": name, **options}`` of a fresh connector; if left out, a captioner's or an

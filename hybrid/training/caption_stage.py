@@ -12,9 +12,9 @@ import torch
 from torch import nn
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainingArguments
 
-from hybrid.checkpoints import checkpoints_in, step_of
-from hybrid.modeling import HybridForConditionalGeneration
-from hybrid.training.caption_data import PairDataset
+from hybrid.data.caption_dataset import PairDataset
+from hybrid.loading.checkpoints import checkpoints_in, step_of
+from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.caption_trainer import CaptionTrainer
 from hybrid.training.fitting import LogFile, Progress, as_it_is

@@ -5,8 +5,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
-from hybrid.adapters import load_trained, trained_tensors
-from hybrid.checkpoints import checkpoints_in, step_of
+from hybrid.loading.adapter import load_trained, trained_tensors
+from hybrid.loading.checkpoints import checkpoints_in, step_of
 from hybrid.training.whole_trainer import WholeTrainer
 
 

@@ -13,14 +13,14 @@ import torch
 from tqdm import tqdm
 from transformers import set_seed
 
-from hybrid.adapters import save_adapter
-from hybrid.checkpoints import whole_folder
+from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.feature_cache import default_cache, features_of
 from hybrid.data.pairs import DataError, Pair
-from hybrid.lora import merge_lora
-from hybrid.modeling import HybridForConditionalGeneration
-from hybrid.processing import HybridProcessor
-from hybrid.training.caption_data import PairDataset
+from hybrid.loading.adapter import save_adapter
+from hybrid.loading.checkpoints import whole_folder
+from hybrid.model.lora import merge_lora
+from hybrid.model.modeling import HybridForConditionalGeneration
+from hybrid.model.processing import HybridProcessor
 from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.caption_stage import LOG, Setting, Stage
 from hybrid.training.plot import plot_losses

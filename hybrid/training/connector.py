@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hybrid.connectors import Connector
-from hybrid.lora import Lora
-from hybrid.modeling import HybridForConditionalGeneration
-from hybrid.training.batches import BatchDataset
+from hybrid.data.batches import BatchDataset
+from hybrid.model.connectors import Connector
+from hybrid.model.lora import Lora
+from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.training.fitting import fit
 from hybrid.training.language import CaptionDataset
 

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from hybrid.adapters import WEIGHTS, read_adapter, save_adapter, write_adapter
-from hybrid.base import Base
-from hybrid.connectors import Connector, build_connector
-from hybrid.connectors.classical import ClassicalConnector
-from hybrid.connectors.quantum import QuantumConnector
 from hybrid.data.feature_cache import features_of
 from hybrid.data.pairs import DataError, Pair
-from hybrid.loading import load
-from hybrid.models import ADAPTER
+from hybrid.loading.adapter import WEIGHTS, read_adapter, save_adapter, write_adapter
+from hybrid.loading.base import Base
+from hybrid.loading.load import load
+from hybrid.loading.names import ADAPTER
+from hybrid.model.connectors import Connector, build_connector
+from hybrid.model.connectors.classical import ClassicalConnector
+from hybrid.model.connectors.quantum import QuantumConnector
 from hybrid.training.connector import match_tokens
 
 

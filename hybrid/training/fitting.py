@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
 
-from hybrid.checkpoints import checkpoints_in, step_of
+from hybrid.loading.checkpoints import checkpoints_in, step_of
 from hybrid.training.whole_trainer import WholeTrainer
 
 

@@ -8,12 +8,10 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from hybrid.data.batches import IGNORED, BatchDataset
 from hybrid.data.scenes import sample_scene
-from hybrid.processing import IMAGE_TOKEN
-from hybrid.training.batches import BatchDataset
+from hybrid.model.processing import IMAGE_TOKEN
 from hybrid.training.recipe import LanguageRecipe
-
-IGNORED = -100  # label of positions that do not count, as everywhere in transformers
 
 
 def captions(n: int, seed: int) -> list[str]:

@@ -21,21 +21,21 @@ from transformers import (
     set_seed,
 )
 
-from hybrid.connectors import build_connector
-from hybrid.connectors.classical import ClassicalConnector
-from hybrid.connectors.quantum import QuantumConnector
 from hybrid.data.features import cached_features
 from hybrid.data.scene_arrays import SceneArrays, scene_arrays
-from hybrid.evaluation import captions_of_features, score
-from hybrid.loading import compose
-from hybrid.lora import merge_lora
-from hybrid.modeling import HybridForConditionalGeneration
-from hybrid.processing import HybridProcessor
+from hybrid.evaluation.scenes import captions_of_features, score
+from hybrid.loading.compose import compose
+from hybrid.model.connectors import build_connector
+from hybrid.model.connectors.classical import ClassicalConnector
+from hybrid.model.connectors.quantum import QuantumConnector
+from hybrid.model.lora import merge_lora
+from hybrid.model.modeling import HybridForConditionalGeneration
+from hybrid.model.processing import HybridProcessor
 from hybrid.training import language, vision
 from hybrid.training.connector import add_lora, match_tokens, train_connector
-from hybrid.training.familiarity import measure_familiarity
 from hybrid.training.fitting import fit
 from hybrid.training.model_card import write_card
+from hybrid.training.out_of_distribution import measure_familiarity
 from hybrid.training.recipe import ConnectorPhase, Recipe
 
 # Independent streams of one seed.

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig, PreTrainedTokenizerBase
 
+from hybrid.data.batches import BatchDataset
 from hybrid.data.features import normalise
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING, SceneArrays
 from hybrid.data.scenes import COLOURS, RELATIONS
 from hybrid.data.shapes import SHAPES
-from hybrid.training.batches import BatchDataset
 from hybrid.training.recipe import VisionRecipe
 
 # Shapes are the hardest to tell apart at this resolution, colours and sizes the easiest.

@@ -10,7 +10,7 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 from transformers import Trainer
 
-from hybrid.checkpoints import (
+from hybrid.loading.checkpoints import (
     CheckpointError,
     checkpoints_in,
     discard,

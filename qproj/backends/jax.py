@@ -10,7 +10,7 @@ import torch
 
 from qproj.backends import Options
 from qproj.circuits.circuit import Circuit
-from qproj.simulation.planning import check_memory, choose
+from qproj.planning.cost import check_memory, choose
 
 
 class JaxBackend:

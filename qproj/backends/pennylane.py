@@ -29,10 +29,10 @@ from qproj.backends.pennylane_tapes import (
 )
 from qproj.circuits.circuit import Circuit
 from qproj.memory import physical_memory, written
+from qproj.planning import cost
 from qproj.registry import unknown_name
-from qproj.simulation import planning
 
-DIFF_METHODS = ("best", *planning.DIFF_METHODS)
+DIFF_METHODS = ("best", *cost.DIFF_METHODS)
 
 # These say that they support backpropagation, but squares of square roots of probabilities are what they
 # differentiate, and where a basis state has probability 0 that gives NaN (PennyLane 0.45).

@@ -12,9 +12,9 @@ from qproj.bridge.arrays import padded, setting, to_jax, to_torch
 from qproj.bridge.forks import check_not_forked
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.text import dumps
-from qproj.simulation import engine
-from qproj.simulation.slices import Runner, program_for
-from qproj.simulation.transforms import Expectation
+from qproj.execution import programs
+from qproj.execution.microbatches import Runner, program_for
+from qproj.execution.transforms import Expectation
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
     if torch._C._are_functorch_transforms_active():
         return transforms.expectation(Expectation(circuit, strategy, diff_method), inputs, weights)
     program, function = _program(
-        circuit, engine.bucket(len(inputs)), inputs.element_size(), strategy, diff_method, inputs.is_cpu
+        circuit, programs.bucket(len(inputs)), inputs.element_size(), strategy, diff_method, inputs.is_cpu
     )
     # Inside the function torch always has gradients switched off, so whether to keep a state is asked here.
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from qproj.simulation import engine
+from qproj.execution import programs
 
 # Above this many elements a copy costs more than a DLPack hand-over.
 LARGE = 1 << 14
@@ -48,7 +48,7 @@ def padded(tensor: torch.Tensor) -> Any:
     Zero rows cost nothing in exactness: samples do not meet, and a zero cotangent adds a zero gradient.
     """
     batch, width = tensor.shape
-    rows = engine.bucket(batch)
+    rows = programs.bucket(batch)
     if rows == batch:
         return to_jax(tensor)
     if tensor.is_cpu:

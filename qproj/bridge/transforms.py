@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from qproj.bridge.arrays import setting, to_jax, to_torch
-from qproj.simulation import engine
-from qproj.simulation.transforms import Expectation, Function, Jvp, Vjp, Vmap, compiled
+from qproj.execution import programs
+from qproj.execution.transforms import Expectation, Function, Jvp, Vjp, Vmap, compiled
 
 
 def expectation(function: Expectation, inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -59,7 +59,7 @@ def _known(tangent: torch.Tensor | None, of: torch.Tensor) -> torch.Tensor:
 
 def _with_rows(tensor: torch.Tensor) -> torch.Tensor:
     """Zero rows up to the bucket's size, so that few sizes are compiled."""
-    more = engine.bucket(len(tensor)) - len(tensor)
+    more = programs.bucket(len(tensor)) - len(tensor)
     return torch.nn.functional.pad(tensor, (0, 0, 0, more)) if more else tensor
 
 

@@ -20,11 +20,11 @@ from jax import Array, lax
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.chain import Gradients, chain
 from qproj.differentiation.preparation import Preparation
-from qproj.simulation import statevector as sv
-from qproj.simulation.fusion import layers
-from qproj.simulation.measurement import Measurement
-from qproj.simulation.runs import Run, runs
-from qproj.simulation.walk import walk
+from qproj.kernels import statevector as sv
+from qproj.kernels.measurement import Measurement
+from qproj.kernels.segments import Run, runs
+from qproj.planning.fusion import layers
+from qproj.planning.schedule import walk
 
 Residuals = tuple[Any, ...]
 

@@ -16,9 +16,9 @@ from jax import Array
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals
 from qproj.differentiation.chain import chain
-from qproj.simulation import statevector as sv
-from qproj.simulation.fusion import Layer
-from qproj.simulation.runs import Prepare, Prepared, Run, Slopes, complex_overlaps, reduced_to_wires, stacked
+from qproj.kernels import statevector as sv
+from qproj.kernels.segments import Prepare, Prepared, Run, Slopes, complex_overlaps, reduced_to_wires, stacked
+from qproj.planning.fusion import Layer
 
 
 class Dense(Adjoint):

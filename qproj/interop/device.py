@@ -24,7 +24,7 @@ from qproj.circuits.observables import PauliWord
 from qproj.interop import execution
 from qproj.interop.preprocessing import pipeline
 from qproj.interop.tapes import Measured, Script, is_pauli_expectation, measured, script
-from qproj.simulation.planning import check_memory
+from qproj.planning.cost import check_memory
 
 NAME = "qproj.statevector"
 _REALS: dict[Any, type[np.floating[Any]]] = {np.complex64: np.float32, np.complex128: np.float64}

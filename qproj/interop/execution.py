@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj.circuits.circuit import Circuit
-from qproj.simulation import engine
-from qproj.simulation.planning import choose
-from qproj.simulation.slices import Runner, program_for, sliced
-from qproj.simulation.states import FromStates, block_of, final_states
+from qproj.execution import programs
+from qproj.execution.microbatches import Runner, program_for, sliced
+from qproj.execution.states import FromStates, block_of, final_states
+from qproj.planning.cost import choose
 
 Floats = NDArray[np.floating[Any]]
 Residuals = Any
 
 
 def states(circuit: Circuit, inputs: Floats, weights: Floats) -> NDArray[np.complexfloating[Any, Any]]:
-    """Final states; see `qproj.simulation.states.final_states`."""
+    """Final states; see `qproj.execution.states.final_states`."""
     with _precision(weights):
         return np.asarray(final_states(circuit, _padded(inputs), weights))[: len(inputs)]
 
@@ -75,7 +75,7 @@ def backward(
 
 
 def _program(circuit: Circuit, inputs: Floats) -> Runner:
-    rows, itemsize = engine.bucket(len(inputs)), inputs.dtype.itemsize
+    rows, itemsize = programs.bucket(len(inputs)), inputs.dtype.itemsize
     if circuit.amplitudes:
         strategy, _ = choose(circuit, rows, itemsize, "auto", "best")
         return sliced(_from_states(circuit, block_of(strategy)), circuit, rows, itemsize)
@@ -83,8 +83,8 @@ def _program(circuit: Circuit, inputs: Floats) -> Runner:
 
 
 @functools.lru_cache(maxsize=128)
-def _from_states(circuit: Circuit, block: int) -> engine.Program:
-    return engine.Program(FromStates(circuit, block))
+def _from_states(circuit: Circuit, block: int) -> programs.Program:
+    return programs.Program(FromStates(circuit, block))
 
 
 def _precision(like: Floats) -> contextlib.AbstractContextManager[Any]:
@@ -93,5 +93,5 @@ def _precision(like: Floats) -> contextlib.AbstractContextManager[Any]:
 
 def _padded(rows: Floats) -> Floats:
     """Rows, and zero ones up to a size that is compiled; samples do not meet."""
-    missing = engine.bucket(len(rows)) - len(rows)
+    missing = programs.bucket(len(rows)) - len(rows)
     return np.pad(rows, ((0, missing), (0, 0))) if missing else rows

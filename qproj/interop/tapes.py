@@ -106,7 +106,7 @@ class Script:
     Attributes:
         circuit: The circuit, with what `words` asked for as observables.
         inputs: `(rows, n_features)`, one row for each entry of the tape's batch, or one; or the states to
-            start from, as `qproj.simulation.states.FromStates` has them.
+            start from, as `qproj.execution.states.FromStates` has them.
         weights: `(n_weights,)`.
         batch: Size of the tape's batch, or `None`.
         slots: For each parameter of the tape's operations the slot it went into; `None` for a global phase;

@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoTokenizer, CLIPImageProcessorPil
 from benchmarks import real_child, real_parts, real_report
 from benchmarks.documents import filled
 from benchmarks.results import load
-from hybrid.adapters import save_adapter, trained_tensors
+from hybrid.loading.adapter import save_adapter, trained_tensors
 from hybrid.training.caption_recipe import load_caption_recipe
 from tests.benchmarks.test_running import run
 

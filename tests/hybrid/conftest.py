@@ -22,7 +22,8 @@ from transformers import (
 from hybrid import cli
 from hybrid.data.drawing import draw_scene
 from hybrid.data.scenes import sample_scene
-from hybrid.loading import compose, load
+from hybrid.loading.compose import compose
+from hybrid.loading.load import load
 from hybrid.training.language import captions, train_tokenizer
 
 HYBRID = Path(sys.executable).parent / "hybrid"
@@ -102,7 +103,7 @@ def pictures():
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Call the command in this process: (exit code, stdout, stderr). A model is only loaded once."""
-    monkeypatch.setattr("hybrid.loading.load", _loaded_once)
+    monkeypatch.setattr("hybrid.loading.load.load", _loaded_once)
 
     def call(*args):
         capsys.readouterr()  # what fixtures and other libraries printed before

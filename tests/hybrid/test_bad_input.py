@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hybrid.adapters import save_adapter
-from hybrid.base import Base
-from hybrid.checkpoints import whole_folder
+from hybrid.loading.adapter import save_adapter
+from hybrid.loading.base import Base
+from hybrid.loading.checkpoints import whole_folder
 from tests.hybrid.conftest import one_line
 
 
@@ -215,7 +215,7 @@ def test_code_and_pickles_in_a_whole_model_are_not_run(run, tiny_folder, shown, 
 @pytest.mark.parametrize("model", ["tinyllama", "tinyllama-vlm-lora", "me/mine"])
 def test_no_network_and_no_cache(run, shown, tmp_path, monkeypatch, command, model):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.loading.hub._reachable", lambda *_: False)
     _rows(*({"image": f"{i}.png", "caption": "a"} for i in range(3)))(shown)
     words = ["the hub cannot be reached", "connect once", "give a folder"]
     if command == "caption":

@@ -10,8 +10,8 @@ import hybrid
 from hybrid.data.drawing import draw_scene
 from hybrid.data.features import normalise
 from hybrid.data.scenes import parse_caption, sample_scene
-from hybrid.evaluation import captions_of_features, score
-from hybrid.loading import BUNDLED
+from hybrid.evaluation.scenes import captions_of_features, score
+from hybrid.loading.names import BUNDLED
 from tests.scenes_elsewhere import sample_pictures
 
 

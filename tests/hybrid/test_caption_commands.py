@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import hybrid
-from hybrid.adapters import load_adapter
-from hybrid.connectors.quantum import QuantumConnector
+from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.drawing import draw_scene
 from hybrid.data.pairs import read_pairs
 from hybrid.data.scenes import sample_scene
-from hybrid.evaluation import vision_tokens
-from hybrid.scoring import perplexity
-from hybrid.training.caption_data import PairDataset
+from hybrid.evaluation.captions import perplexity
+from hybrid.evaluation.scenes import vision_tokens
+from hybrid.loading.adapter import load_adapter
+from hybrid.model.connectors.quantum import QuantumConnector
 from tests.hybrid.conftest import one_line
 
 

@@ -15,19 +15,20 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import hybrid
-from hybrid.adapters import load_adapter
-from hybrid.checkpoints import CheckpointError, checkpoints_in
+from hybrid.data.batches import IGNORED
+from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.drawing import draw_scene
 from hybrid.data.pairs import DataError, Pair, read_pairs
 from hybrid.data.scenes import sample_scene
-from hybrid.loading import ModelError, compose
-from hybrid.lora import Lora, fingerprint, merge_lora
+from hybrid.loading.adapter import load_adapter
+from hybrid.loading.checkpoints import CheckpointError, checkpoints_in
+from hybrid.loading.compose import compose
+from hybrid.loading.names import ModelError
+from hybrid.model.lora import Lora, fingerprint, merge_lora
 from hybrid.presets import caption_presets
 from hybrid.training import caption_stage
-from hybrid.training.caption_data import PairDataset
 from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
 from hybrid.training.captions import CaptionRun, Setting, hold_out
-from hybrid.training.language import IGNORED
 from hybrid.training.parameters import parameter_groups, parameter_table
 from hybrid.training.stopping import Stopped
 from tests.hybrid.conftest import one_line
@@ -217,7 +218,7 @@ class _Canary:
 
 
 def test_a_hostile_pickle_in_a_checkpoint_is_not_run(start, whole, tmp_path):
-    from hybrid.checkpoints import _seal
+    from hybrid.loading.checkpoints import _seal
 
     run, last = _copy(whole, tmp_path)
     shutil.rmtree(last.parent / "nothing", ignore_errors=True)
@@ -355,7 +356,7 @@ def test_lora_is_merged_exactly(tiny):
 
 
 def _adapter(whole, tmp_path, change):
-    from hybrid.checkpoints import _seal
+    from hybrid.loading.checkpoints import _seal
 
     folder = tmp_path / "model"
     shutil.copytree(whole / "model", folder)
@@ -552,7 +553,7 @@ def test_command_errors(run, drawn, parts, tmp_path, monkeypatch):
     code, _, err = run("train", "--preset", "tinyllama", "--data", tmp_path / "none")
     assert code == 1
     one_line(err, "no such file or folder")
-    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.loading.hub._reachable", lambda *_: False)
     began = time.monotonic()
     code, _, err = run("train", "--preset", "tinyllama", "--data", drawn, "--output", tmp_path / "run")
     assert code == 1

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import hybrid
-from hybrid.asking import Question
-from hybrid.captioning import caption_files, caption_pictures
-from hybrid.hub import _reachable
-from hybrid.loading import ModelError, use_backend
+from hybrid.inference.captioning import caption_files, caption_pictures
+from hybrid.inference.prompting import Question
+from hybrid.loading.hub import _reachable
+from hybrid.loading.load import use_backend
+from hybrid.loading.names import ModelError
 
 
 def test_one_gives_text_and_many_give_a_list(tiny, pictures, tmp_path):
@@ -61,7 +62,7 @@ def test_files_come_batch_by_batch_and_errors_at_once(tiny, pictures, tmp_path):
 
 @pytest.mark.parametrize("small", [True, False])
 def test_files_are_captioned_as_pictures_are(tiny, pictures, tmp_path, small, monkeypatch):
-    monkeypatch.setattr("hybrid.captioning.is_small", lambda _: small)
+    monkeypatch.setattr("hybrid.inference.captioning.is_small", lambda _: small)
     for i, picture in enumerate(pictures):
         picture.save(tmp_path / f"{i}.png")
     paths = [tmp_path / f"{i}.png" for i in range(5)]
@@ -75,7 +76,7 @@ def test_files_are_captioned_as_pictures_are(tiny, pictures, tmp_path, small, mo
 @pytest.mark.parametrize("small", [True, False])
 def test_a_small_model_looks_while_it_speaks_in_a_thread_each(tiny, pictures, small, monkeypatch):
     """Another uses all threads for one of the two; and nobody else's are changed."""
-    monkeypatch.setattr("hybrid.threads._SMALL", 10**9 if small else 0)
+    monkeypatch.setattr("hybrid.inference.threads._SMALL", 10**9 if small else 0)
     second, threads, order = threading.Event(), set(), []
     features, answers = Question.features, Question.answers
 
@@ -159,7 +160,7 @@ def test_what_is_no_model(tmp_path, parts):
 
 
 def test_whether_the_hub_can_be_reached_is_known_at_once(monkeypatch):
-    monkeypatch.setattr("hybrid.hub.getproxies", dict)
+    monkeypatch.setattr("hybrid.loading.hub.getproxies", dict)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert _reachable(f"http://127.0.0.1:{port}")
@@ -176,7 +177,7 @@ def test_a_model_in_the_hubs_cache_loads_without_a_network(tiny_folder, tmp_path
     for module in ("huggingface_hub.constants", "huggingface_hub.file_download", "transformers.utils.hub"):
         for name in ("HF_HUB_CACHE", "TRANSFORMERS_CACHE"):
             monkeypatch.setattr(f"{module}.{name}", str(cache), raising=False)
-    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.loading.hub._reachable", lambda *_: False)
     wanted = hybrid.caption(pictures, model=tiny_folder)
     assert hybrid.caption(pictures, model="somebody/captioner") == wanted
 
@@ -190,7 +191,7 @@ def test_a_model_in_the_hubs_cache_loads_without_a_network(tiny_folder, tmp_path
     ],
 )
 def test_what_is_no_connector(parts, spec, word):
-    from hybrid.connectors import build_connector
+    from hybrid.model.connectors import build_connector
 
     with pytest.raises(ValueError, match=word):
         build_connector(spec, 8, 8)

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from hybrid import checkpoints
-from hybrid.checkpoints import CheckpointError, checkpoints_in, verify, whole_folder
+from hybrid.loading import checkpoints
+from hybrid.loading.checkpoints import CheckpointError, checkpoints_in, verify, whole_folder
 
 
 class _Killed(BaseException):

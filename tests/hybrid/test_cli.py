@@ -124,7 +124,7 @@ def test_unknown_model(run, scenes):
 
 
 def test_hub_out_of_reach(run, scenes, monkeypatch):
-    monkeypatch.setattr("hybrid.hub._reachable", lambda *_: False)
+    monkeypatch.setattr("hybrid.loading.hub._reachable", lambda *_: False)
     code, _, err = run("caption", "--model", "nobody/nothing", scenes[0][0])
     assert code == 1
     one_line(err, "nobody/nothing", "the hub cannot be reached", "scenes-mini")
@@ -152,7 +152,7 @@ def test_what_another_library_says_in_several_lines_is_one(run, scenes, monkeypa
     def load(*_, **__):
         raise ImportError("This needs stim. Install it with:\n\npip install stim\n")
 
-    monkeypatch.setattr("hybrid.loading.load", load)
+    monkeypatch.setattr("hybrid.loading.load.load", load)
     code, _, err = run("caption", "--backend", "default.clifford", scenes[0][0])
     assert code == 2
     one_line(err, "--backend default.clifford: This needs stim. Install it with: pip install stim (see")
@@ -198,7 +198,7 @@ def test_an_unforeseen_failure_is_one_line_unless_asked(run, scenes, monkeypatch
     def broken(*_, **__):
         raise RuntimeError("out of luck\nand more")
 
-    monkeypatch.setattr("hybrid.captioning.caption_files", broken)
+    monkeypatch.setattr("hybrid.inference.captioning.caption_files", broken)
     code, _, err = run("caption", scenes[0][0])
     assert code == 1
     one_line(err, "out of luck", "--traceback")

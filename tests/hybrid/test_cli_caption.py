@@ -241,7 +241,7 @@ def test_a_density_matrix_of_many_qubits_is_noted_before_it_runs(run, scenes, mo
     def caption_files(_model, _processor, sources, **_):
         return (Result(source, "a circle") for source in sources)
 
-    monkeypatch.setattr("hybrid.captioning.caption_files", caption_files)
+    monkeypatch.setattr("hybrid.inference.captioning.caption_files", caption_files)
     code, out, err = run("caption", "--backend", backend, "--shots", 5, scenes[0][0])
     assert (code, out) == (0, "a circle\n")
     if noted:
@@ -306,7 +306,7 @@ def test_interrupted_is_130(run, folder, monkeypatch):
         signal.raise_signal(signal.SIGINT)
         yield
 
-    monkeypatch.setattr("hybrid.captioning.caption_files", interrupted)
+    monkeypatch.setattr("hybrid.inference.captioning.caption_files", interrupted)
     code, _, err = run("caption", where)
     assert code == 130
     one_line(err, "interrupted")
@@ -349,7 +349,7 @@ def test_a_signal_is_not_lost_where_exceptions_are(run, tmp_path, monkeypatch, n
                 time.sleep(0.01)
             yield Result(source, "a circle")
 
-    monkeypatch.setattr("hybrid.captioning.caption_files", caption_files)
+    monkeypatch.setattr("hybrid.inference.captioning.caption_files", caption_files)
     hook = sys.unraisablehook
     Image.new("RGB", (32, 32)).save(tmp_path / "0.png")
     for i in range(1, 1000):

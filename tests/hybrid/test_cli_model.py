@@ -10,8 +10,8 @@ from PIL import Image
 import hybrid
 from hybrid import cli
 from hybrid.cli.reference import reference
-from hybrid.description import count_parameters
-from hybrid.models import presets
+from hybrid.loading.names import presets
+from hybrid.model.description import count_parameters
 from hybrid.training.connector import add_lora
 from tests.hybrid.conftest import HYBRID, one_line
 

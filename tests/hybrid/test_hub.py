@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import hybrid
-from hybrid.hub import cached_folder
+from hybrid.loading.hub import cached_folder
 from tests.hybrid.conftest import one_line
 from tests.hybrid.hub import LocalHub
 
@@ -104,8 +104,8 @@ def test_what_is_not_sent(run, local_hub, trained, parts, tmp_path, monkeypatch)
 def test_a_base_that_only_this_machine_has_and_a_person_unknown(
     run, local_hub, tiny, parts, tmp_path, monkeypatch
 ):
-    from hybrid.adapters import save_adapter
-    from hybrid.base import Base
+    from hybrid.loading.adapter import save_adapter
+    from hybrid.loading.base import Base
 
     base = Base(vision=str(parts / "clip"), language=str(parts / "llama"))
     save_adapter(tmp_path / "local", *tiny, base, None)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hybrid.images import FORMATS, ImageError, _no_warnings, open_image
+from hybrid.data.images import FORMATS, ImageError, _no_warnings, open_image
 
 
 def _scene(size=(40, 30)):
@@ -270,7 +270,7 @@ def _png(**chunks):
 
 
 def test_a_stream_that_does_not_end_is_not_read_for_ever(monkeypatch):
-    monkeypatch.setattr("hybrid.images.MAX_BYTES", 1000)
+    monkeypatch.setattr("hybrid.data.images.MAX_BYTES", 1000)
     with Path("/dev/zero").open("rb") as endless:
         _fails(endless, "/dev/zero", "more than")
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hybrid.images import FORMATS, ImageError, open_image
+from hybrid.data.images import FORMATS, ImageError, open_image
 
 # What is written where: options that bring other parts of the parsers into play.
 _OPTIONS = {

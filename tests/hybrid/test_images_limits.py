@@ -9,7 +9,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from hybrid.images import MAX_PIXELS, MAX_SIDE
+from hybrid.data.images import MAX_PIXELS, MAX_SIDE
 
 SIDE = 7_141  # squared just below MAX_PIXELS
 
@@ -17,7 +17,7 @@ SIDE = 7_141  # squared just below MAX_PIXELS
 _READER = """
 import json, sys
 from pathlib import Path
-from hybrid.images import ImageError, open_image
+from hybrid.data.images import ImageError, open_image
 
 def peak():
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]

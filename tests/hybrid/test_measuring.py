@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import set_seed
 
-from hybrid.measuring import expectation_values
-from hybrid.noise import depolarised
+from hybrid.inference.measuring import expectation_values
+from hybrid.inference.noise import depolarised
 from qproj import Circuit, QuantumLayer
 from qproj.circuits.gates import Gate
 

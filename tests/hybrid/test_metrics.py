@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.metrics import bleu, cider_d, rouge_l, score_captions, words_of
+from hybrid.evaluation.metrics import bleu, cider_d, rouge_l, score_captions, words_of
 
 REFERENCES = [
     [

@@ -8,8 +8,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, pipeline
 
 import hybrid
 from hybrid import HybridForConditionalGeneration
-from hybrid.connectors import build_connector
-from hybrid.loading import ModelError, compose
+from hybrid.loading.compose import compose
+from hybrid.loading.names import ModelError
+from hybrid.model.connectors import build_connector
 
 
 def _inputs(tiny, pictures, **kwargs):

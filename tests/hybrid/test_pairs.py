@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from hybrid.data.images import open_image
 from hybrid.data.pairs import DataError, choose_split, read_pairs
-from hybrid.images import open_image
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import CLIPImageProcessorPil
 
-from hybrid.processing import DEFAULT_PROMPT
+from hybrid.model.processing import DEFAULT_PROMPT
 
 
 def test_vision_token_stands_before_the_prompt(tiny, pictures):

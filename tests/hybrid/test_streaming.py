@@ -4,7 +4,7 @@ from contextlib import closing
 import pytest
 
 import hybrid
-from hybrid.streaming import _on_one_line, stream_caption
+from hybrid.inference.streaming import _on_one_line, stream_caption
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_signal_between_two_captions_leaves_no_thread_to_be_cut_off(tiny, pict
                 raise KeyboardInterrupt
             super().join(timeout)
 
-    monkeypatch.setattr("hybrid.streaming.Thread", Interrupted)
+    monkeypatch.setattr("hybrid.inference.streaming.Thread", Interrupted)
     model.language_model.register_forward_hook(lambda *_: steps.append(1))
     words = stream_caption(model, processor, pictures[0], max_new_tokens=100, min_new_tokens=100)
     with pytest.raises(KeyboardInterrupt), closing(words):

@@ -9,18 +9,19 @@ import pytest
 import torch
 
 import hybrid
-from hybrid.checkpoints import CheckpointError, checkpoints_in, verify
-from hybrid.connectors.classical import ClassicalConnector
-from hybrid.connectors.quantum import QuantumConnector
+from hybrid.data.batches import IGNORED
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING
 from hybrid.data.scenes import RELATIONS
 from hybrid.data.shapes import SHAPES
-from hybrid.familiarity import Familiarity
-from hybrid.loading import compose
-from hybrid.lora import merge_lora
+from hybrid.inference.out_of_distribution import Familiarity
+from hybrid.loading.checkpoints import CheckpointError, checkpoints_in, verify
+from hybrid.loading.compose import compose
+from hybrid.model.connectors.classical import ClassicalConnector
+from hybrid.model.connectors.quantum import QuantumConnector
+from hybrid.model.lora import merge_lora
 from hybrid.training import fitting, vision
 from hybrid.training.connector import add_lora, match_tokens, train_connector
-from hybrid.training.language import IGNORED, CaptionDataset, captions, train_tokenizer
+from hybrid.training.language import CaptionDataset, captions, train_tokenizer
 from hybrid.training.miniature import MiniatureRun
 from hybrid.training.recipe import ConnectorPhase, VisionPhase, load_recipe, parse_recipe, presets
 

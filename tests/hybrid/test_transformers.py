@@ -12,7 +12,7 @@ from transformers import (
 
 import hybrid
 from hybrid import HybridConfig, HybridForConditionalGeneration, HybridProcessor
-from hybrid.loading import compose
+from hybrid.loading.compose import compose
 
 PROMPT = "Describe the image: "
 NEW = {"max_new_tokens": 6, "return_full_text": False}

@@ -29,61 +29,77 @@ def is_in(module, packages):
     return any(module == package or module.startswith(package + ".") for package in packages)
 
 
-# Each part, and what none of its files may import.
-RULES = {
+# Folders and files from the bottom up: each may import what stands above it in this list, and itself.
+ORDER = [
+    "registry",
+    "memory",
+    "circuits",
+    "planning",
+    "kernels",
+    "differentiation",
+    "execution",
+    "functional",
+    "bridge",
+    "backends",
+    "operator",
+    "layers",
+    "projection",
+    "interop",
+]
+# Third-party packages that a part does without.
+WITHOUT = {
     "": ["hybrid", "benchmarks", "tests"],
-    "registry.py": ["jax", "torch", "numpy", "pennylane", "qproj"],
-    "circuits": [
-        *("jax", "torch", "pennylane"),
-        *("qproj.simulation", "qproj.differentiation", "qproj.bridge", "qproj.backends", "qproj.layers"),
-    ],
-    "simulation/moves.py": ["jax", "torch", "pennylane", "qproj.differentiation", "qproj.simulation"],
-    "simulation/fusion.py": ["jax", "torch", "pennylane", "qproj.differentiation"],
-    "simulation/planning.py": ["jax", "torch", "pennylane", "qproj.differentiation"],
-    "differentiation/shift_rules.py": ["jax", "torch", "pennylane", "qproj"],
-    "functional.py": ["torch", "pennylane", "qproj.bridge", "qproj.backends", "qproj.layers"],
-    "simulation/statevector.py": ["torch", "pennylane", "qproj.differentiation", "qproj.backends"],
-    "simulation": ["torch", "pennylane", "qproj.bridge", "qproj.backends", "qproj.layers"],
-    "differentiation": ["torch", "pennylane", "qproj.simulation.engine", "qproj.bridge", "qproj.backends"],
-    "backends": ["jax", "qproj.layers"],
-    "projection.py": [
-        "jax",
-        "pennylane",
-        "qproj.differentiation",
-        "qproj.simulation",
-        "qproj.bridge",
-        "qproj.backends",
-    ],
-    "operator.py": [
-        "jax",
-        "pennylane",
-        "qproj.differentiation",
-        "qproj.simulation",
-        "qproj.bridge",
-        "qproj.layers",
-    ],
-    "bridge": ["pennylane", "qproj.backends", "qproj.layers", "qproj.operator"],
+    "registry.py": ["jax", "torch", "numpy", "pennylane"],
+    "circuits": ["jax", "torch", "pennylane"],
+    "planning": ["jax", "torch", "pennylane"],
+    "kernels": ["torch", "pennylane"],
+    "differentiation": ["torch", "pennylane"],
+    "differentiation/shift_rules.py": ["jax"],
+    "execution": ["torch", "pennylane"],
+    "functional.py": ["torch", "pennylane"],
+    "bridge": ["pennylane"],
+    "backends": ["jax"],
+    "operator.py": ["jax", "pennylane"],
+    "layers.py": ["jax", "pennylane"],
+    "projection.py": ["jax", "pennylane"],
     # Loaded with the package, so that it must be light.
-    "interop/qnode.py": ["jax", "qproj.simulation", "qproj.bridge", "qproj.interop.execution"],
-    "interop/tapes.py": ["jax", "torch", "qproj.simulation", "qproj.bridge", "qproj.layers"],
-    "interop/execution.py": ["torch", "pennylane", "qproj.bridge", "qproj.backends", "qproj.layers"],
-    "interop/device.py": ["jax", "torch", "qproj.bridge", "qproj.backends", "qproj.layers"],
-    "layers.py": [
-        *("jax", "pennylane", "qproj.differentiation", "qproj.bridge"),
-        *("qproj.simulation.engine", "qproj.simulation.statevector"),
-    ],
+    "interop/qnode.py": ["jax", "qproj.execution", "qproj.bridge", "qproj.interop.execution"],
+    "interop/tapes.py": ["jax", "torch"],
+    "interop/execution.py": ["torch", "pennylane"],
+    "interop/device.py": ["jax", "torch"],
 }
 
 
-@pytest.mark.parametrize("part", RULES)
+def part_of(module):
+    """The folder or file of qproj that a module belongs to."""
+    return module.split(".")[1] if module.startswith("qproj.") else None
+
+
+def test_every_part_has_a_place_in_the_order():
+    parts = {p.stem for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
+    assert parts - {"__init__"} == set(ORDER)
+
+
+@pytest.mark.parametrize("part", ORDER)
 def test_imports_run_downwards(part):
+    allowed = {*ORDER[: ORDER.index(part) + 1]}
+    for path in files_of(part if (ROOT / part).is_dir() else f"{part}.py"):
+        wrong = sorted({m for m in imports(path) if part_of(m) in ORDER and part_of(m) not in allowed})
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+@pytest.mark.parametrize("part", WITHOUT)
+def test_parts_do_without_packages(part):
+    for path in files_of(part):
+        wrong = [module for module in imports(path) if is_in(module, WITHOUT[part])]
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def files_of(part):
     target = ROOT / part
     files = [target] if target.is_file() else sorted(target.rglob("*.py"))
     assert files
-    for path in files:
-        # pennylane.py is the one file that may use PennyLane, and only once it is called
-        wrong = [module for module in imports(path) if is_in(module, RULES[part])]
-        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+    return files
 
 
 def test_torch_and_jax_meet_in_the_bridge_only():

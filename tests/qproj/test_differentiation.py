@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qproj.circuits import Circuit, Gate, InputSlot, WeightSlot
-from qproj.simulation import engine
+from qproj.execution import programs
 
 from . import reference
 from .test_simulation import CIRCUITS, draw_data, label, random_circuit, strategies
@@ -24,7 +24,7 @@ def methods(circuit, names):
 
 
 def gradients(circuit, columns, weights, cotangents, strategy, method):
-    program = engine.program(circuit, strategy, method)
+    program = programs.program(circuit, strategy, method)
     with jax.enable_x64(True):
         _, residuals = program.forward(columns, weights)
         return tuple(map(np.asarray, program.backward(residuals, columns, weights, cotangents)))
@@ -83,7 +83,7 @@ def test_gradients_are_what_jax_would_differentiate(n_layers, method):
     _, columns, weights = draw_data(circuit, 3)
     cotangents = np.random.default_rng(2).normal(size=(3, 9))
     actual = gradients(circuit, columns, weights, cotangents, "fused-3", method)
-    program = engine.program(circuit, "fused-3", "adjoint")
+    program = programs.program(circuit, "fused-3", "adjoint")
     with jax.enable_x64(True):
         loss = jax.jit(jax.grad(lambda x, w: (program.run(x, w) * cotangents).sum(), argnums=(0, 1)))
         expected = loss(columns, weights)
@@ -113,7 +113,7 @@ def test_single_precision_gradients_are_as_good_as_promised():
     cotangents = np.random.default_rng(0).normal(size=(2, 12))
     exact = gradients(circuit, columns, weights, cotangents, "fused-4", "adjoint")
     for method in ("adjoint", "backprop", "jacobian"):
-        program = engine.program(circuit, "fused-4", method)
+        program = programs.program(circuit, "fused-4", method)
         single = [array.astype(np.float32) for array in (columns, weights, cotangents)]
         _, residuals = program.forward(*single[:2])
         for one, other in zip(program.backward(residuals, *single), exact, strict=True):
@@ -128,7 +128,7 @@ def test_what_is_not_needed_is_not_computed(strategy):
     for layer in range(3):
         gates += ring + [Gate("RX", (wire,), WeightSlot(6 * layer + wire)) for wire in range(6)]
     circuit = Circuit(gates=gates)
-    program = engine.program(circuit, strategy, "adjoint")
+    program = programs.program(circuit, strategy, "adjoint")
     x, w = np.zeros((8, 6), np.float32), np.zeros(circuit.weight_shape, np.float32)
     values, residuals = program.forward(x, w)
     flops = {}
@@ -144,7 +144,7 @@ def test_what_is_not_needed_is_not_computed(strategy):
 def test_adjoint_keeps_one_state_whatever_the_depth():
     for n_layers in (1, 4, 12):
         circuit = Circuit(5, n_layers)
-        program = engine.program(circuit, "fused-2", "adjoint")
+        program = programs.program(circuit, "fused-2", "adjoint")
         _, residuals = program.forward(
             np.zeros((2, 5), np.float32), np.zeros(circuit.weight_shape, np.float32)
         )
@@ -156,7 +156,7 @@ def test_adjoint_takes_no_more_memory_for_more_layers():
     needed = {}
     for n_layers in (6, 7, 64):
         circuit = Circuit(12, n_layers)
-        method = engine.build(circuit, "fused-4", "adjoint")
+        method = programs.build(circuit, "fused-4", "adjoint")
         x, w = np.zeros((1, 12), np.float32), np.zeros(circuit.weight_shape, np.float32)
         values, residuals = jax.eval_shape(method.forward, x, w)
         found = jax.jit(method.backward).lower(residuals, x, w, values).compile().memory_analysis()
@@ -169,7 +169,7 @@ def test_adjoint_takes_no_more_memory_for_more_layers():
 def test_adjoint_takes_six_states_at_most_whatever_the_depth(n_layers):
     """By XLA's own account: what goes in, what comes out, and what is needed in between."""
     circuit = Circuit(16, n_layers, "angle_x", "basic_entangler")
-    program = engine.program(circuit, "fused-4", "adjoint")
+    program = programs.program(circuit, "fused-4", "adjoint")
     x, w = np.zeros((1, 16), np.float32), np.zeros(circuit.weight_shape, np.float32)
     _, residuals = jax.eval_shape(program._method.forward, x, w)
     backward = program._here.backward((True, True), in_place=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from qproj.circuits import Circuit, Constant, Gate, InputSlot, WeightSlot
-from qproj.simulation.fusion import blocks, layers
-from qproj.simulation.moves import moves, reverse_blocks
+from qproj.planning.fusion import blocks, layers
+from qproj.planning.permutations import moves, reverse_blocks
 
 from . import reference
 

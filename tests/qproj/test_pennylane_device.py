@@ -15,8 +15,8 @@ from pennylane.devices import ExecutionConfig
 from pennylane.exceptions import DeviceError
 
 from qproj.circuits.gates import GATES
+from qproj.execution import programs, states
 from qproj.interop import execution
-from qproj.simulation import engine, states
 
 NAME = "qproj.statevector"
 
@@ -476,7 +476,7 @@ def test_gradients_through_a_mere_matrix():
 def test_new_values_find_the_old_program(monkeypatch):
     """Parameters, coefficients of Hamiltonians, prepared states and batches of a similar size."""
     traced = []
-    for module, name in ((engine, "permissive"), (states, "as_complex")):
+    for module, name in ((programs, "permissive"), (states, "as_complex")):
         real = getattr(module, name)
         if name == "permissive":
             counted = lambda f, r=real: r(  # noqa: E731
@@ -522,7 +522,7 @@ def test_what_is_kept_is_bounded():
     for angle in (0.1, 0.2, 0.3):
         qml.grad(qnode)(pnp.array(angle, requires_grad=True))
     assert len(device._kept) == 1
-    for cached in (engine.program, execution._from_states, states._program):
+    for cached in (programs.program, execution._from_states, states._program):
         assert cached.cache_info().maxsize == 128
 
 

@@ -6,7 +6,7 @@ import torch
 import qproj
 from qproj.circuits import Circuit
 from qproj.memory import written
-from qproj.simulation.planning import STRATEGIES, check_memory, choose, plan
+from qproj.planning.cost import STRATEGIES, check_memory, choose, plan
 
 
 def test_a_plan_says_what_and_why():
@@ -50,7 +50,7 @@ def test_few_qubits_and_a_large_batch_are_dense_and_all_else_fused():
 def test_memory_decides_between_adjoint_and_backprop(monkeypatch):
     deep = Circuit(14, 40)
     for memory, method in ((2**36, "backprop"), (2**26, "adjoint")):
-        monkeypatch.setattr("qproj.simulation.planning.physical_memory", lambda memory=memory: memory)
+        monkeypatch.setattr("qproj.planning.cost.physical_memory", lambda memory=memory: memory)
         made = plan(deep, 8, 4, "fused-4", "best")
         assert made.diff_method == method
         assert made.why[1].startswith(method)

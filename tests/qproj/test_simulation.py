@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.gates import GATES
-from qproj.simulation import engine, runs, statevector
-from qproj.simulation.planning import STRATEGIES, plan
+from qproj.execution import programs
+from qproj.kernels import segments, statevector
+from qproj.planning.cost import STRATEGIES, plan
 
 from . import reference
 
@@ -41,7 +42,7 @@ def features(circuit, inputs):
 
 def run(circuit, columns, weights, strategy, diff_method="adjoint"):
     with jax.enable_x64(True):
-        return np.asarray(engine.program(circuit, strategy, diff_method).run(columns, weights))
+        return np.asarray(programs.program(circuit, strategy, diff_method).run(columns, weights))
 
 
 def random_circuit(n_qubits, n_gates, seed):
@@ -171,7 +172,7 @@ def test_single_precision_is_as_good_as_promised():
     circuit = Circuit(12, 6)
     _, columns, weights = draw_data(circuit, 2)
     exact = run(circuit, columns, weights, "fused-4")
-    single = engine.program(circuit, "fused-4", "adjoint").run(
+    single = programs.program(circuit, "fused-4", "adjoint").run(
         columns.astype(np.float32), weights.astype(np.float32)
     )
     assert single.dtype == np.float32
@@ -179,7 +180,7 @@ def test_single_precision_is_as_good_as_promised():
 
 
 def test_buckets_are_few_and_near():
-    assert [engine.bucket(n) for n in (0, 1, 2, 3, 4, 5, 7, 96, 97, 129)] == [
+    assert [programs.bucket(n) for n in (0, 1, 2, 3, 4, 5, 7, 96, 97, 129)] == [
         1,
         1,
         2,
@@ -191,13 +192,13 @@ def test_buckets_are_few_and_near():
         128,
         192,
     ]
-    sizes = {engine.bucket(n) for n in range(1, 1025)}
+    sizes = {programs.bucket(n) for n in range(1, 1025)}
     assert len(sizes) == 20
-    assert all(n <= engine.bucket(n) < 1.5 * n for n in range(1, 1025))
+    assert all(n <= programs.bucket(n) < 1.5 * n for n in range(1, 1025))
 
 
 def test_programs_are_shared_by_equal_circuits():
-    assert engine.program(Circuit(3, 2), "dense", "adjoint") is engine.program(
+    assert programs.program(Circuit(3, 2), "dense", "adjoint") is programs.program(
         Circuit(3, 2), "dense", "adjoint"
     )
 
@@ -205,10 +206,10 @@ def test_programs_are_shared_by_equal_circuits():
 @pytest.mark.parametrize("columns", [8, 20, 24])
 def test_overlaps_of_large_states_meet_piece_by_piece(monkeypatch, columns):
     """Whatever the size of the batch, which JAX users do not pad: no column is left out or counted twice."""
-    monkeypatch.setattr(runs, "_AT_ONCE", 4)
-    monkeypatch.setattr(runs, "_COLUMNS", 8)
+    monkeypatch.setattr(segments, "_AT_ONCE", 4)
+    monkeypatch.setattr(segments, "_COLUMNS", 8)
     psi, bra = np.random.default_rng(0).normal(size=(2, 8, columns)).astype(np.float32)
-    np.testing.assert_allclose(runs._overlaps(psi, bra, 8), bra @ psi.T, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(segments._overlaps(psi, bra, 8), bra @ psi.T, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qproj.circuits import Circuit, Constant, Gate, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.gates import GATES
-from qproj.simulation.states import FromStates, final_states
+from qproj.execution.states import FromStates, final_states
 
 from . import reference
 from .test_simulation import draw_data, random_circuit

@@ -36,7 +36,7 @@ class Pair:
     stored: Callable[[], bytes] | None = None
 
     def source(self) -> str | BytesIO:
-        """What `hybrid.images.open_image` takes."""
+        """What `hybrid.data.images.open_image` takes."""
         if self.stored is None:
             return self.image
         stream = BytesIO(self.stored())

@@ -1,0 +1,91 @@
+"""How good a model's captions of somebody's pictures are, and whether it looks at the pictures at all."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from hybrid.data.caption_dataset import PairDataset
+from hybrid.data.pairs import Pair
+from hybrid.evaluation.metrics import score_captions
+from hybrid.evaluation.scenes import TOKENS, captions_of_features, vision_tokens
+from hybrid.model.modeling import HybridForConditionalGeneration
+from hybrid.model.processing import HybridProcessor
+
+
+def evaluate(
+    model: HybridForConditionalGeneration,
+    processor: HybridProcessor,
+    pairs: Sequence[Pair],
+    features: np.ndarray,
+    *,
+    batch_size: int = 32,
+    tokens: Sequence[str] = TOKENS,
+    say: Callable[[str], None] = lambda _: None,
+    **generation: Any,
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Score a model on pictures with references.
+
+    Args:
+        model: The captioner.
+        processor: Its processor.
+        pairs: Pictures and what people wrote of them.
+        features: ``(n, vision_hidden_size)`` of the pictures.
+        batch_size: Captions at a time.
+        tokens: Which of `hybrid.evaluation.scenes.TOKENS` to try; others than ``"picture"`` say how much
+            of the score language alone would give.
+        say: Is told what is done next.
+        **generation: Passed on to ``generate``.
+
+    Returns:
+        For each token the scores: those of `hybrid.evaluation.metrics.score_captions`, and ``perplexity``,
+        that of the references, a token of theirs each, their ends included. And the captions of the pictures.
+
+    Raises:
+        DataError: If a reference exceeds the model's context.
+    """
+    context = int(model.config.text_config.max_position_embeddings)
+    data = PairDataset(pairs, features, processor, context)
+    references = [pair.captions for pair in pairs]
+    scores: dict[str, dict[str, float]] = {}
+    captions: list[str] = []
+    for token in tokens:
+        say(f"captions with {'their own' if token == 'picture' else 'a ' + token} vision token")
+        said = captions_of_features(model, processor, features, token, batch_size=batch_size, **generation)
+        scores[token] = score_captions(said, references)
+        scores[token]["perplexity"] = perplexity(model, data, token, batch_size)
+        if token == "picture":
+            captions = said
+    return scores, captions
+
+
+@torch.inference_mode()
+def perplexity(
+    model: HybridForConditionalGeneration, data: PairDataset, token: str = "picture", batch_size: int = 32
+) -> float:
+    """How many tokens the model hesitates between, on average, where it reads a reference.
+
+    Args:
+        model: The captioner.
+        data: Pictures and references.
+        token: One of `hybrid.evaluation.scenes.TOKENS`.
+        batch_size: References at a time.
+
+    Returns:
+        The exponential of the mean cross-entropy of a token.
+    """
+    model.eval()
+    seen = vision_tokens(model, data.features, token)
+    total, count = 0.0, 0
+    for i in range(0, len(data), batch_size):
+        rows = list(range(i, min(i + batch_size, len(data))))
+        batch = {name: rows.to(model.device) for name, rows in data.__getitems__(rows).items()}
+        del batch["vision_features"]
+        out = model(**batch, vision_tokens=seen[torch.from_numpy(data.pictures[rows])])
+        n = int((batch["labels"] >= 0).sum())
+        assert out.loss is not None
+        total += float(out.loss) * n
+        count += n
+    return math.exp(min(total / count, 700.0))

@@ -1,0 +1,219 @@
+"""From pictures to captions in one call."""
+
+import os
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hybrid.data.ahead import map_ahead
+from hybrid.data.images import ImageError, Source, open_image, source_name
+from hybrid.data.results import Result
+from hybrid.inference.out_of_distribution import Familiarity
+from hybrid.inference.prompting import Question
+from hybrid.inference.threads import is_small, one_thread
+from hybrid.loading.load import load
+from hybrid.model.modeling import HybridForConditionalGeneration
+from hybrid.model.processing import HybridProcessor
+
+_Read = tuple[str, Tensor | ImageError]  # a picture's name, and its pixels or why there are none
+_Seen = tuple[list[_Read], Tensor | None]  # a batch, and the features of the pictures in it
+
+
+def caption(
+    images: Source | Sequence[Source],
+    *,
+    model: str | os.PathLike[str] | tuple[HybridForConditionalGeneration, HybridProcessor] | None = None,
+    prompt: str | None = None,
+    max_new_tokens: int = 50,
+    batch_size: int = 16,
+    device: str | torch.device = "cpu",
+    backend: str | None = None,
+    **generation: Any,
+) -> str | list[str]:
+    """Caption one picture or many.
+
+    Args:
+        images: A path, a binary stream or a PIL picture; or a sequence of them.
+        model: What `hybrid.load` takes, or what it returned (then ``device`` and ``backend`` are not used).
+            The bundled miniature by default; load once and pass the pair when calling often.
+        prompt: What to ask; the model's own default prompt if left out.
+        max_new_tokens: Longest caption, in tokens.
+        batch_size: Pictures at a time.
+        device: Where to run.
+        backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device.
+        **generation: Passed on to transformers' ``generate``, such as ``num_beams=3``. Greedy by default.
+
+    Returns:
+        A caption for one picture, a list of them for a sequence.
+
+    Raises:
+        ImageError: If a picture cannot be read.
+        ModelError: If the model cannot be loaded.
+        ValueError: If an option is not allowed, or prompt and caption exceed the model's context.
+
+    Warns:
+        UserWarning: If the model's connector has not been trained.
+
+    Example:
+        >>> import hybrid
+        >>> hybrid.caption("img.jpg")  # doctest: +SKIP
+        'a small red circle to the left of a large blue square'
+    """
+    single = isinstance(images, (str, os.PathLike, Image.Image)) or hasattr(images, "read")
+    sources: Sequence[Any] = [images] if single else list(images)  # type: ignore[arg-type]
+    pair = model if isinstance(model, tuple) else load(model, device=device, backend=backend)  # type: ignore[arg-type]
+    if pair[0].config.connector_trained is False:
+        warnings.warn(
+            "the connector of this model has not been trained, so what it says of a picture means nothing; "
+            "train it with hybrid train",
+            stacklevel=2,
+        )
+    pictures = (open_image(source) for source in sources)
+    texts = list(
+        caption_pictures(
+            *pair, pictures, prompt=prompt, max_new_tokens=max_new_tokens, batch_size=batch_size, **generation
+        )
+    )
+    return texts[0] if single else texts
+
+
+def caption_pictures(
+    model: HybridForConditionalGeneration,
+    processor: HybridProcessor,
+    pictures: Iterable[Image.Image],
+    *,
+    prompt: str | None = None,
+    max_new_tokens: int = 50,
+    batch_size: int = 16,
+    **generation: Any,
+) -> Iterator[str]:
+    """Caption pictures as they come, a batch at a time.
+
+    Args:
+        model: The captioner.
+        processor: Its processor.
+        pictures: RGB pictures; only a batch of them is held at a time.
+        prompt: What to ask; the processor's default if left out.
+        max_new_tokens: Longest caption, in tokens.
+        batch_size: Pictures at a time.
+        **generation: Passed on to ``generate``.
+
+    Yields:
+        One caption a picture, in order.
+
+    Raises:
+        ValueError: If a number is below 1, or prompt and caption exceed the model's context.
+    """
+    _check_batch_size(batch_size)
+    question = Question(model, processor, prompt, max_new_tokens, generation)
+    batch: list[Tensor] = []
+    for picture in pictures:
+        batch.append(question.look_at(picture))
+        if len(batch) == batch_size:
+            yield from question.answers(question.features(batch))
+            batch = []
+    if batch:
+        yield from question.answers(question.features(batch))
+
+
+def caption_files(
+    model: HybridForConditionalGeneration,
+    processor: HybridProcessor,
+    sources: Iterable[Source],
+    *,
+    prompt: str | None = None,
+    max_new_tokens: int = 50,
+    batch_size: int = 16,
+    workers: int = 2,
+    familiarity: Familiarity | None = None,
+    **generation: Any,
+) -> Iterator[Result]:
+    """Caption any number of files: one that cannot be read is one error, and the others are done.
+
+    Files are read and scaled in threads while the model is at work on those before them. A small model looks
+    at a batch in a thread, too, while it speaks of the one before; see `hybrid.inference.threads`.
+
+    Args:
+        model: The captioner.
+        processor: Its processor.
+        sources: Paths, streams or pictures.
+        prompt: As for `caption_pictures`.
+        max_new_tokens: As for `caption_pictures`.
+        batch_size: As for `caption_pictures`.
+        workers: Threads that read.
+        familiarity: What the model has seen, to mark results of pictures unlike it.
+        **generation: Passed on to ``generate``.
+
+    Yields:
+        One result a source, in order. At most four batches are held at a time.
+
+    Raises:
+        ValueError: As `caption_pictures`.
+    """
+    _check_batch_size(batch_size)
+    question = Question(model, processor, prompt, max_new_tokens, generation)
+
+    def read(source: Source) -> _Read:
+        name = source_name(source)
+        try:
+            return name, question.look_at(open_image(source))
+        except ImageError as error:
+            return name, error
+
+    small = is_small(model)
+    threads = partial(one_thread, torch.get_num_threads()) if small else nullcontext
+
+    def see(batch: list[_Read]) -> _Seen:
+        pixels = [found for _, found in batch if isinstance(found, Tensor)]
+        with threads():
+            return batch, question.features(pixels) if pixels else None
+
+    with ExitStack() as stack:
+        found = stack.enter_context(closing(map_ahead(read, sources, workers=workers, ahead=2 * batch_size)))
+        batches = stack.enter_context(closing(_batches(found, batch_size)))
+        seen: Iterable[_Seen] = map(see, batches)
+        if small:  # others look and speak with all threads they get, and would be in their own way
+            seen = stack.enter_context(closing(map_ahead(see, batches, workers=1, ahead=1)))
+        for batch, features in seen:
+            texts: list[str] = []
+            strange: list[bool] = []
+            if features is not None:
+                with threads():
+                    texts = question.answers(features)
+                    strange = familiarity.unfamiliar(features) if familiarity else [False] * len(texts)
+            yield from _results(batch, texts, strange)
+
+
+def _batches(read: Iterable[_Read], size: int) -> Generator[list[_Read]]:
+    """Batches of so many pictures; an error among them waits for the pictures before it only."""
+    batch: list[_Read] = []
+    pictures = 0
+    for name, found in read:
+        batch.append((name, found))
+        pictures += isinstance(found, Tensor)
+        if pictures in (0, size):
+            yield batch
+            batch, pictures = [], 0
+    if batch:
+        yield batch
+
+
+def _results(batch: list[_Read], texts: Iterable[str], strange: Iterable[bool]) -> Iterator[Result]:
+    answers = zip(texts, strange, strict=True)
+    for name, found in batch:
+        if isinstance(found, ImageError):
+            yield Result(name, error=str(found).removeprefix(f"{name}: "))
+        else:
+            text, unfamiliar = next(answers)
+            yield Result(name, text, unfamiliar=unfamiliar)
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, but was {batch_size}")

@@ -1,0 +1,187 @@
+"""A name or a folder becomes a model and its processor."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hybrid.loading.checkpoints import few
+from hybrid.loading.hub import fetched_folder, hub_offline
+from hybrid.loading.names import ADAPTER, MODELS, ModelError, presets, reason
+from hybrid.model.configuration import HybridConfig
+from hybrid.model.modeling import HybridForConditionalGeneration
+from hybrid.model.processing import IMAGE_TOKEN, HybridProcessor
+
+
+def load(
+    name: str | Path | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    backend: str | None = None,
+    shots: int | None = None,
+    revision: str | None = None,
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    """Load a captioner.
+
+    Args:
+        name: A preset (``"scenes-mini"``, the bundled one and the default), a folder that `save_pretrained`
+            or ``hybrid train`` wrote or that is a copy of TinyLlama-VLM-LoRA, or ``owner/name`` on the
+            Hugging Face hub.
+        device: Where to put the model.
+        dtype: Of its weights, by default as saved, and float32 for the bundled model; the connector's are
+            float32 where this is less.
+        backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
+        shots: Measurements for each expectation value, on PennyLane devices; exact values by default.
+        revision: Of a name on the hub: a branch, a tag or a commit.
+
+    Returns:
+        The model, in evaluation mode, and its processor. ``model.config.connector_trained`` is False where
+        the connector has fresh weights, as in some presets.
+
+    Raises:
+        ModelError: If there is no such model, or it does not fit its own configuration.
+        ValueError: If the backend is unknown, or cannot do what is asked.
+        ImportError: If the backend is not installed.
+    """
+    where = MODELS.get(str(name or "scenes-mini"), name)
+    path = Path(str(where))
+    if str(where) in presets():
+        from hybrid.loading.base import build_preset
+
+        model, processor = build_preset(str(where), dtype)
+    elif path.is_dir():
+        model, processor = _from_folder(path, dtype)
+    elif str(where).count("/") == 1 and not path.exists() and not str(where).startswith((".", "/", "~")):
+        model, processor = _from_hub(str(where), revision, dtype)
+    else:
+        raise ModelError(_unknown(str(name)))
+    if backend is not None or shots is not None:
+        use_backend(model, backend or "jax", shots)
+    return model.to(device).eval(), processor
+
+
+def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int | None = None) -> None:
+    """Let another backend run a model's circuit.
+
+    Args:
+        model: With a quantum connector.
+        backend: ``"jax"``, the name of a PennyLane device, or such a device.
+        shots: Measurements for each expectation value, on PennyLane devices; exact values if left out.
+
+    Raises:
+        ValueError: If the connector has no circuit, or there is no such backend, or it cannot do it.
+        ImportError: If the backend is not installed.
+    """
+    projection = getattr(model.connector, "projection", None)
+    if projection is None:
+        kind = (model.config.connector or {}).get("type")
+        raise ValueError(
+            f"backend {backend!r} was given, but a {kind} connector has no circuit; leave it out"
+        )
+    projection.to_backend(backend, shots)
+
+
+def _from_folder(
+    path: Path, dtype: torch.dtype | None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    if (path / ADAPTER).is_file():
+        from hybrid.loading.adapter import load_adapter
+
+        return load_adapter(path, dtype=dtype)
+    if not (path / "config.json").is_file():
+        from hybrid.loading.peft_adapter import find_published
+
+        published = find_published(path)
+        if published:
+            return _from_published(str(path), published.language, dtype)
+        raise ModelError(f"model {path}: holds no config.json; give a folder that save_pretrained wrote")
+    try:
+        kind = json.loads((path / "config.json").read_text())["model_type"]
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"model {path}: config.json is damaged; get a whole copy") from None
+    if kind != HybridConfig.model_type:
+        raise ModelError(
+            f"model {path}: is a {kind!r} model, not a captioner of this package; hybrid.compose joins a "
+            "vision tower and a language model into one"
+        )
+    return _pretrained(str(path), dtype)
+
+
+def _from_hub(
+    name: str, revision: str | None, dtype: torch.dtype | None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    from hybrid.loading.peft_adapter import CONFIG, PATTERNS, find_published
+
+    offline = hub_offline(name, revision, ("config.json", ADAPTER, CONFIG))
+    small = ["config.json", ADAPTER, "adapter.safetensors", "digests.json", *PATTERNS]
+    folder = fetched_folder(name, revision, small, offline=offline)
+    if folder and (folder / ADAPTER).is_file():
+        return _from_folder(folder, dtype)
+    published = find_published(folder) if folder else None
+    if published:
+        return _from_published(name, published.language, dtype, revision)
+    return _pretrained(name, dtype, local_files_only=offline, revision=revision)
+
+
+def _from_published(
+    name: str, language: str, dtype: torch.dtype | None, revision: str | None = None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    """Join the parts of TinyLlama-VLM-LoRA, or of an adapter like it. It names all but its vision tower."""
+    from hybrid.loading.base import Base
+
+    preset = Base.of_preset("tinyllama-vlm-lora")
+    base = Base(vision=preset.vision, language=language, adapter=name, adapter_revision=revision)
+    model, processor = base.build(None, None, dtype)
+    model.config.name_or_path = name
+    return model, processor
+
+
+def _pretrained(
+    where: str, dtype: torch.dtype | None, *, local_files_only: bool = True, revision: str | None = None
+) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+    try:
+        model, report = HybridForConditionalGeneration.from_pretrained(
+            where,
+            dtype=dtype or "auto",
+            output_loading_info=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # so that all of them can be named below
+            local_files_only=local_files_only,
+            revision=revision or "main",
+        )
+        processor = HybridProcessor.from_pretrained(
+            where, local_files_only=local_files_only, revision=revision or "main"
+        )
+    except Exception as error:  # what a damaged or hostile folder may raise is not bounded
+        raise ModelError(
+            f"model {where}: cannot be loaded ({reason(error)}); get a whole copy, or one of the presets: "
+            f"{', '.join(presets())}"
+        ) from error
+    faults = [f"{key} is missing" for key in sorted(report["missing_keys"])]
+    faults += [f"{key} is not part of it" for key in sorted(report["unexpected_keys"])]
+    faults += [
+        f"{key} is {tuple(stored)}, not {tuple(wanted)}"
+        for key, stored, wanted in sorted(report["mismatched_keys"])
+    ]
+    if faults:
+        raise ModelError(
+            f"model {where}: its weights do not fit its config.json ({few(faults)}); get a whole copy"
+        )
+    if processor.image_token_id != model.config.image_token_id:
+        raise ModelError(
+            f"model {where}: its tokenizer writes {IMAGE_TOKEN} as {processor.image_token_id}, but its "
+            f"config.json has image_token_id {model.config.image_token_id}; get a whole copy"
+        )
+    return model, processor
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, presets(), 1)
+    hint = f"; did you mean {near[0]}?" if near else f"; presets: {', '.join(presets())}"
+    return (
+        f"model {name}: no such preset or folder{hint}; or give a folder that "
+        "save_pretrained wrote, or owner/name on the hub"
+    )

@@ -1,0 +1,1 @@
+"""The captioner as a transformers model: configuration, model, processor, connectors, LoRA."""

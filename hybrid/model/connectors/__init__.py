@@ -1,0 +1,49 @@
+"""Connectors: from a picture's embedding to vision tokens the language model can read.
+
+A connector is one file here: a module from ``(batch, vision_hidden_size)`` to ``(batch, n_tokens,
+hidden_size)`` under a name in `CONNECTORS`.
+"""
+
+import difflib
+from importlib import import_module
+from typing import Any
+
+from hybrid.model.connectors.connector import Connector
+
+# name -> "module:class"; a connector is imported when it is first built.
+CONNECTORS = {
+    "quantum": "hybrid.model.connectors.quantum:QuantumConnector",
+    "classical": "hybrid.model.connectors.classical:ClassicalConnector",
+}
+
+__all__ = ["CONNECTORS", "Connector", "build_connector"]
+
+
+def build_connector(spec: dict[str, Any], vision_hidden_size: int, hidden_size: int) -> Connector:
+    """Build a connector from its part of a configuration.
+
+    Args:
+        spec: ``{"type": name, **options}``.
+        vision_hidden_size: Width of the embeddings it reads.
+        hidden_size: Width of the tokens it writes.
+
+    Returns:
+        The connector with fresh weights.
+
+    Raises:
+        ValueError: If the name or an option is unknown, or an option's value is not allowed.
+    """
+    options = dict(spec)
+    name = options.pop("type", None)
+    if not isinstance(name, str) or name not in CONNECTORS:
+        near = difflib.get_close_matches(str(name), CONNECTORS, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"connector type must be one of {', '.join(CONNECTORS)}, but was {name!r}.{hint}")
+    module, _, kind = CONNECTORS[name].partition(":")
+    try:
+        connector: Connector = getattr(import_module(module), kind)(
+            vision_hidden_size, hidden_size, **options
+        )
+    except TypeError as error:  # an option this connector does not have
+        raise ValueError(f"connector {name!r} cannot be built with {options}: {error}") from error
+    return connector

@@ -1,0 +1,62 @@
+"""The classical connector the quantum one is compared with: the original "projector" and "gate"."""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from hybrid.model.connectors.connector import Connector
+
+
+class ClassicalConnector(Connector):
+    """Two linear maps without an activation, as in TinyLlama-VLM-LoRA (768 -> 512 -> hidden).
+
+    Args:
+        vision_hidden_size: Width of the embeddings.
+        hidden_size: Width of the vision token.
+        width: Between the two maps.
+    """
+
+    def __init__(self, vision_hidden_size: int, hidden_size: int, width: int = 512) -> None:
+        super().__init__(vision_hidden_size, hidden_size)
+        self.projector = nn.Linear(vision_hidden_size, width)
+        self.gate = nn.Linear(width, hidden_size)
+
+    def reset_parameters(self) -> None:
+        """Start anew, from torch's global generator."""
+        super().reset_parameters()
+        self.projector.reset_parameters()
+        self.gate.reset_parameters()
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """See `Connector.tokens`."""
+        token: Tensor = self.gate(self.projector(x))
+        return token
+
+    @torch.no_grad()
+    def narrowed(self, width: int, features: Tensor) -> Self:
+        """A connector of another width whose tokens come as near to this one's as a linear map can.
+
+        The new width holds the leading principal components of this connector's tokens, each with variance 1.
+
+        Args:
+            width: Of the new connector, at most ``vision_hidden_size`` and ``hidden_size``.
+            features: ``(n, vision_hidden_size)``, a sample of what is read.
+
+        Returns:
+            The new connector; this one is left as it is.
+        """
+        narrow = type(self)(self.vision_hidden_size, self.hidden_size, width).to(self.mean)
+        narrow.mean.copy_(self.mean)
+        narrow.scale.copy_(self.scale)
+        tokens = self(features)[:, 0]
+        centre = tokens.mean(0)
+        variance, directions = torch.linalg.eigh(torch.cov(tokens.T))  # in rising order
+        spread = variance[-width:].clamp_min(1e-12).sqrt()
+        components = directions[:, -width:] / spread
+        bias = self.gate.weight @ self.projector.bias + self.gate.bias
+        narrow.projector.weight.copy_(components.T @ self.gate.weight @ self.projector.weight)
+        narrow.projector.bias.copy_(components.T @ (bias - centre))
+        narrow.gate.weight.copy_(directions[:, -width:] * spread)
+        narrow.gate.bias.copy_(centre)
+        return narrow

@@ -1,0 +1,1 @@
+"""Compiled programs and what they run on: batches, buffers, caches."""

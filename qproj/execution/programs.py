@@ -1,0 +1,277 @@
+"""Compiled circuits, and the cache that holds them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import jax
+import numpy as np
+from jax import Array
+
+from qproj.circuits.circuit import Circuit
+from qproj.differentiation.adjoint import Adjoint, Residuals
+from qproj.differentiation.backprop import Backprop
+from qproj.differentiation.dense import Dense
+from qproj.differentiation.jacobian import Jacobian
+from qproj.differentiation.parameter_shift import ParameterShift
+from qproj.execution.buffers import Shapes, Storage
+from qproj.kernels import xla_cpu
+from qproj.planning.cost import choose, room
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Residuals of fewer bytes than these come from memory that the process has anyway.
+_PAGES = 1 << 17
+# One for all programs, so that a circuit's arrays serve another of the same shapes.
+_STORAGE = Storage(room())
+
+
+class Differentiation(Protocol):
+    """What a differentiation method gives the engine; see `Adjoint` for shapes."""
+
+    def forward(self, inputs: Array, weights: Array) -> tuple[Array, Residuals]:
+        """Expectation values, and what `backward` needs."""
+
+    def backward(
+        self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
+    ) -> tuple[Array, Array]:
+        """Gradients for inputs and weights."""
+
+
+def build(circuit: Circuit, strategy: str, diff_method: str) -> Differentiation:
+    """Forward and backward of a circuit, not compiled yet.
+
+    Args:
+        circuit: The circuit.
+        strategy: `"dense"` or `"fused-k"`, one that can run it.
+        diff_method: `"adjoint"`, `"backprop"`, `"jacobian"` or `"parameter-shift"`.
+
+    Returns:
+        The pair.
+    """
+    if diff_method == "jacobian":
+        return Jacobian(_walk(circuit, strategy, keeps_states=True))
+    if diff_method == "parameter-shift":
+        return ParameterShift(circuit, lambda c: build(c, strategy, "adjoint"))
+    return _walk(circuit, strategy, keeps_states=diff_method == "backprop")
+
+
+def _walk(circuit: Circuit, strategy: str, *, keeps_states: bool) -> Adjoint:
+    if strategy == "dense":
+        return Dense(circuit)
+    return (Backprop if keeps_states else Adjoint)(circuit, int(strategy.removeprefix("fused-")))
+
+
+class Program:
+    """Jitted functions of a circuit; JAX keeps a compiled version for each dtype and batch size.
+
+    Arrays of NumPy are computed on the CPU, as `qproj.kernels.xla_cpu` says; JAX's own where they are.
+
+    Args:
+        method: Forward and backward, not compiled yet.
+        one_kernel: Whether batches are small enough for a single kernel on the CPU.
+    """
+
+    def __init__(self, method: Differentiation, *, one_kernel: bool = False) -> None:
+        self._method = method
+        self._one_kernel = one_kernel
+        self._residuals: dict[object, Shapes] = {}
+        self._here = _Functions(method, functools.partial(xla_cpu.compiled, one_kernel=one_kernel))
+        self._there = _Functions(method, jax.jit)
+
+    def run(self, inputs: Any, weights: Any) -> Array:
+        """Expectation values."""
+        values: Array = self._of(inputs).run(inputs, weights)
+        return values
+
+    def forward(self, inputs: Any, weights: Any) -> tuple[Array, Residuals]:
+        """Expectation values, and what `backward` needs."""
+        shapes = self._residuals.get((inputs.shape, inputs.dtype))
+        if shapes is None:
+            shapes = self._residuals[inputs.shape, inputs.dtype] = self._storage(inputs, weights)
+        values, residuals = self._of(inputs).forward(
+            inputs, weights, _STORAGE.take(shapes, xla_cpu.device()) if shapes else ()
+        )
+        return values, residuals
+
+    def backward(
+        self,
+        residuals: Residuals,
+        inputs: Any,
+        weights: Any,
+        cotangents: Any,
+        needs: tuple[bool, bool] = (True, True),
+        *,
+        last: bool = False,
+    ) -> tuple[Any, Any]:
+        """Gradients for inputs and weights, with `None` for what is not needed.
+
+        Args:
+            residuals: From `forward`.
+            inputs: As given to `forward`.
+            weights: As given to `forward`.
+            cotangents: `(batch, n_outputs)`.
+            needs: Which of both gradients are needed.
+            last: Whether nobody uses the residuals after this, so that other calls may write to them.
+        """
+        # What is left of a Jacobian takes NumPy a microsecond.
+        if isinstance(self._method, Jacobian) and isinstance(inputs, np.ndarray):
+            return self._method.backward(residuals, inputs, weights, cotangents)
+        functions, given = self._of(inputs), (residuals, inputs, weights, cotangents)
+        if not last or not self._residuals[inputs.shape, inputs.dtype]:
+            gradients: tuple[Any, Any] = functions.backward(needs)(*given)
+            return gradients
+        if isinstance(self._method, Adjoint) and self._method.in_place:
+            gradients, residuals = functions.backward(needs, in_place=True)(*given)
+        else:
+            gradients = functions.backward(needs)(*given)
+        _STORAGE.give(jax.tree.leaves(residuals))
+        return gradients
+
+    def _of(self, inputs: Any) -> _Functions:
+        return self._here if isinstance(inputs, np.ndarray) else self._there
+
+    def _storage(self, inputs: Any, weights: Any) -> Shapes:
+        """What `forward` is to be given for its residuals: nothing, where they are small."""
+        # On accelerators JAX has a pool of its own, and a single kernel keeps little.
+        if self._one_kernel or not isinstance(inputs, np.ndarray):
+            return ()
+        _, residuals = jax.eval_shape(permissive(self._method.forward), inputs, weights)
+        leaves = jax.tree.leaves(residuals)
+        if sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) < _PAGES:
+            return ()
+        return tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+
+
+class _Functions:
+    """A method's functions, jitted in one way.
+
+    Args:
+        method: The method.
+        jit: The way.
+    """
+
+    def __init__(self, method: Differentiation, jit: Callable[..., Any]) -> None:
+        def run(inputs: Array, weights: Array) -> Array:
+            return method.forward(inputs, weights)[0]
+
+        def forward(inputs: Array, weights: Array, storage: Any) -> tuple[Array, Residuals]:
+            del storage  # donated: XLA writes the residuals there
+            return method.forward(inputs, weights)
+
+        self.run = jit(permissive(run))
+        self.forward = jit(permissive(forward), donate_argnums=2, keep_unused=True)
+        self._method = method
+        self._jit = jit
+        self._backward: dict[tuple[bool, bool, bool], Callable[..., Any]] = {}
+
+    def backward(self, needs: tuple[bool, bool], *, in_place: bool = False) -> Callable[..., Any]:
+        """What computes the gradients that are needed; XLA drops what is not returned.
+
+        Args:
+            needs: Which of both gradients are needed.
+            in_place: Whether the residuals are given away, as for `Adjoint.backward_in_place`.
+        """
+        key = (*needs, in_place)
+        if key not in self._backward:
+            method: Any = self._method
+
+            def chosen(by_inputs: Array, by_weights: Array) -> tuple[Array | None, Array | None]:
+                return by_inputs if needs[0] else None, by_weights if needs[1] else None
+
+            def backward(*given: Any) -> Any:
+                if not in_place:
+                    return chosen(*method.backward(*given))
+                gradients, residuals = method.backward_in_place(*given)
+                return chosen(*gradients), residuals
+
+            self._backward[key] = self._jit(permissive(backward), **{"donate_argnums": 0} if in_place else {})
+        return self._backward[key]
+
+
+# Bounded, so that a search over many circuits does not keep every compiled program.
+@functools.lru_cache(maxsize=128)
+def program(circuit: Circuit, strategy: str, diff_method: str, *, one_kernel: bool = False) -> Program:
+    """Return the compiled functions of a circuit, the same ones for equal circuits.
+
+    Args:
+        circuit: The circuit.
+        strategy: As for `build`.
+        diff_method: As for `build`.
+        one_kernel: As for `Program`.
+
+    Returns:
+        Functions that compile on their first call with a new dtype or batch size.
+    """
+    return Program(build(circuit, strategy, diff_method), one_kernel=one_kernel)
+
+
+def permissive(function: Callable[P, T]) -> Callable[P, T]:
+    """Trace a function under JAX's default rules of promotion.
+
+    An application may be strict about promotion in its own JAX code; this code keeps to the dtypes it is
+    given without that. The settings count while a function is traced, not when it runs.
+    """
+
+    @functools.wraps(function)
+    def traced(*args: P.args, **kwargs: P.kwargs) -> T:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return function(*args, **kwargs)
+
+    return traced
+
+
+def expectation(circuit: Circuit, inputs: Array, weights: Array, strategy: str, diff_method: str) -> Array:
+    """A circuit as a pure function of arrays, with the engine's own gradients by `jax.custom_vjp`.
+
+    Args:
+        circuit: The circuit.
+        inputs: `(batch, n_features)`, batch at least 1.
+        weights: `circuit.weight_shape`, same dtype.
+        strategy: As for `qproj.QuantumLayer`.
+        diff_method: As for `qproj.QuantumLayer`.
+
+    Returns:
+        Expectation values `(batch, n_outputs)`.
+    """
+    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method, apart=False)
+    return _differentiable(circuit, *names)(inputs, weights)
+
+
+def plain_expectation(
+    circuit: Circuit, inputs: Array, weights: Array, strategy: str, diff_method: str
+) -> Array:
+    """`expectation` with JAX's gradients, which exist in forward mode too, and keep every state."""
+    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method, apart=False)
+    return build(circuit, *names).forward(inputs, weights)[0]
+
+
+@functools.lru_cache(maxsize=128)
+def _differentiable(circuit: Circuit, strategy: str, diff_method: str) -> jax.custom_vjp[Array]:
+    method = build(circuit, strategy, diff_method)
+
+    @jax.custom_vjp
+    def run(inputs: Array, weights: Array) -> Array:
+        return method.forward(inputs, weights)[0]
+
+    def forward(inputs: Array, weights: Array) -> tuple[Array, tuple[object, Array, Array]]:
+        values, residuals = method.forward(inputs, weights)
+        return values, (residuals, inputs, weights)
+
+    def backward(kept: tuple[Residuals, Array, Array], cotangents: Array) -> tuple[Array, Array]:
+        return method.backward(*kept, cotangents)
+
+    run.defvjp(forward, backward)
+    return run
+
+
+def bucket(batch: int) -> int:
+    """The batch size that a batch is padded to, so that few sizes are compiled.
+
+    Powers of two and the numbers half-way between them: less than half of a batch is added.
+    """
+    power = 1 << max(batch - 1, 0).bit_length()
+    return 3 * power // 4 if power >= 4 and batch <= 3 * power // 4 else power

@@ -1,0 +1,156 @@
+"""Derivatives and batches of a circuit's function, of any order, each compiled once.
+
+The engine's own pair of forward and backward is the fast path of a training step. Whatever else is asked for,
+such as a second derivative or a batch of weights, is a transformation of the same function by JAX. A
+transformation is frozen data, so equal ones find the same compiled program.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from qproj.circuits.circuit import Circuit
+from qproj.execution import programs
+
+Arrays = tuple[Array, ...]
+
+
+class Function(Protocol):
+    """Takes arrays and gives a tuple of arrays."""
+
+    def __hash__(self) -> int:
+        """Equal functions are compiled once."""
+
+    def __call__(self, *arrays: Array) -> Arrays:
+        """Run it, within a trace."""
+
+    def plain(self) -> Function:
+        """The same, differentiable in forward mode too."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """`(inputs, weights) -> (values,)`, with the engine's gradients in reverse mode.
+
+    Attributes:
+        circuit: The circuit.
+        strategy: As for `qproj.QuantumLayer`.
+        diff_method: As for `qproj.QuantumLayer`.
+        own_gradients: Whether derivatives are the engine's or JAX's.
+    """
+
+    circuit: Circuit
+    strategy: str
+    diff_method: str
+    own_gradients: bool = True
+
+    def __call__(self, *arrays: Array) -> Arrays:
+        """See `Function`."""
+        inputs, weights = arrays
+        run = programs.expectation if self.own_gradients else programs.plain_expectation
+        return (run(self.circuit, inputs, weights, self.strategy, self.diff_method),)
+
+    def plain(self) -> Function:
+        """See `Function`: JAX has no forward mode through a gradient of one's own."""
+        return replace(self, own_gradients=False)
+
+
+@dataclass(frozen=True)
+class Vjp:
+    """`(*arguments, *cotangents) -> gradients` for the arguments asked for.
+
+    Attributes:
+        of: What is differentiated.
+        n_arguments: How many arguments it has.
+        wanted: The places of those whose gradients are wanted.
+    """
+
+    of: Function
+    n_arguments: int
+    wanted: tuple[int, ...]
+
+    def __call__(self, *arrays: Array) -> Arrays:
+        """See `Function`."""
+        arguments, cotangents = list(arrays[: self.n_arguments]), arrays[self.n_arguments :]
+
+        def of_the_wanted(*given: Array) -> Arrays:
+            for place, array in zip(self.wanted, given, strict=True):
+                arguments[place] = array
+            return self.of(*arguments)
+
+        _, pull_back = jax.vjp(of_the_wanted, *(arguments[place] for place in self.wanted))
+        gradients: Arrays = pull_back(cotangents)
+        return gradients
+
+    def plain(self) -> Function:
+        """See `Function`."""
+        return self
+
+
+@dataclass(frozen=True)
+class Jvp:
+    """`(*arguments, *tangents) -> tangents` of the results.
+
+    Attributes:
+        of: What is differentiated.
+    """
+
+    of: Function
+
+    def __call__(self, *arrays: Array) -> Arrays:
+        """See `Function`."""
+        half = len(arrays) // 2
+        tangents: Arrays = jax.jvp(self.of.plain(), arrays[:half], arrays[half:])[1]
+        return tangents
+
+    def plain(self) -> Function:
+        """See `Function`."""
+        return self
+
+
+@dataclass(frozen=True)
+class Vmap:
+    """The function over one more axis; results have it in front.
+
+    Attributes:
+        of: What is repeated.
+        axes: Where each argument has the axis, if it has.
+    """
+
+    of: Function
+    axes: tuple[int | None, ...]
+
+    def __call__(self, *arrays: Array) -> Arrays:
+        """See `Function`."""
+        if isinstance(self.of, Expectation) and self.axes[0] is not None and self.axes[1] is None:
+            # A batch of batches with one set of weights is a longer batch.
+            inputs = jnp.moveaxis(arrays[0], self.axes[0], 0)
+            (values,) = self.of(inputs.reshape(-1, inputs.shape[-1]), arrays[1])
+            return (values.reshape(*inputs.shape[:2], -1),)
+        results: Arrays = jax.vmap(self.of, self.axes)(*arrays)
+        return results
+
+    def plain(self) -> Function:
+        """See `Function`."""
+        return replace(self, of=self.of.plain())
+
+
+# Bounded, so that a search over many circuits does not keep every compiled program.
+@functools.lru_cache(maxsize=128)
+def compiled(function: Function) -> Callable[..., Arrays]:
+    """Compile a function; equal ones are compiled once for each dtype and shape.
+
+    Args:
+        function: Such as `Vjp(Expectation(circuit, "auto", "best"), 2, (0, 1))`.
+
+    Returns:
+        The jitted function.
+    """
+    return jax.jit(programs.permissive(function))

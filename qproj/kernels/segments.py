@@ -1,0 +1,280 @@
+"""Layers of a circuit, gathered into runs of one kind, and walked forth and back. JAX only."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from qproj.kernels import statevector as sv
+from qproj.planning.fusion import Layer
+from qproj.planning.schedule import UNROLLED
+
+# Rows that are megabytes apart thrash the caches: larger states than this meet piece by piece.
+_AT_ONCE, _COLUMNS = 1 << 22, 1 << 13
+
+
+class Prepared(NamedTuple):
+    """What layers need of the weights and inputs; layers lead every array.
+
+    Attributes:
+        blocks: Real block matrices, one array for each block of wires.
+        angles: Of the Z rotations, `(n_layers, n_words, *batch)`, or nothing.
+    """
+
+    blocks: tuple[Array, ...]
+    angles: Array | None
+
+
+class Kept(NamedTuple):
+    """States that forward passed through in a layer, or in each of a loop's, which then lead every array.
+
+    Attributes:
+        after_blocks: After each block, its wires leading still.
+        after_local: After all one-qubit gates, where Z rotations follow.
+    """
+
+    after_blocks: tuple[Array, ...]
+    after_local: Array | None
+
+
+class Slopes(NamedTuple):
+    """Gradients of one run before the chain rule to its angles; layers lead every array.
+
+    Attributes:
+        reduced: `R[a, b] = sum conj(bra[a, ...]) psi[b, ...]` of each wire, `(n_layers, n_qubits, 2, 2)`
+            complex, right after the one-qubit gates; or nothing.
+        angles: For the angles of the Z rotations; or nothing.
+    """
+
+    reduced: Array | None
+    angles: Array | None
+
+
+Prepare = Callable[["Run"], Prepared]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive layers of the same kind.
+
+    Attributes:
+        layers: One `Layer` whose arrays are those of all layers, stacked; from `qproj.planning.schedule`.
+        count: Number of layers.
+        blocks: Wires of each block; none where the layers have no one-qubit gates.
+    """
+
+    layers: Layer
+    count: int
+    blocks: tuple[int, ...]
+
+    def prepare(self, inputs: Array, weights: Array, *, inverse: bool = False) -> Prepared:
+        """Build the block matrices, or those that undo them, and the angles of all layers at once."""
+        matrices: list[Array] = []
+        if self.layers.local is not None:
+            unitaries = sv.fuse(sv.gate_matrices(self.layers.local, inputs, weights), 1)
+            if inverse:
+                # Not the transpose of the blocks: XLA would fold it into the product, whose kernel for a
+                # transposed left side takes up to four times as long.
+                unitaries = unitaries.swapaxes(-1, -2).conj()
+            done = 0
+            for k in self.blocks:
+                matrices.append(sv.real_matrix(sv.kron(unitaries[:, done : done + k])))
+                done += k
+        diagonal = self.layers.diagonal
+        angles = None if diagonal is None else sv.angle_values(diagonal.angles, inputs, weights)
+        return Prepared(tuple(matrices), angles)
+
+    def forward(
+        self, state: Array, prepare: Prepare, *, keep: bool
+    ) -> tuple[Array, Kept | list[Kept | None] | None]:
+        """Walk forth.
+
+        Args:
+            state: Before the run.
+            prepare: `Run.prepare`, with inputs and weights.
+            keep: Whether to keep the states in between.
+
+        Returns:
+            The state after the run, and the kept ones, those of a loop together.
+        """
+
+        def step(state: Array, at: tuple[Layer, Prepared]) -> tuple[Array, Kept | None]:
+            layer, now = at
+            after_blocks = []
+            for i, matrix in enumerate(now.blocks):
+                state = sv.exchange(state, sum(self.blocks[:i]), self.blocks[i])
+                state = sv.apply_block(state, matrix)
+                after_blocks.append(state)
+            kept = Kept(tuple(after_blocks), None if layer.diagonal is None else state) if keep else None
+            if layer.diagonal is not None:
+                state = sv.turn(state, self._phases(layer, now, state))
+            if layer.forth is not None:
+                state = sv.permute(state, layer.forth)
+            return state, kept
+
+        return self.fold(step, state, prepare, reverse=False)
+
+    def backward(
+        self, psi: Array | None, bra: Array, prepare: Prepare, kept: Kept | list[Kept | None] | None
+    ) -> tuple[Array | None, Array, Slopes]:
+        """Walk back.
+
+        Args:
+            psi: The state after the run; nothing where states were kept.
+            bra: After the run.
+            prepare: `Run.prepare`, with inputs and weights, inverse.
+            kept: From `forward`; without them states are computed back from `psi`.
+
+        Returns:
+            State (if it was given) and bra before the run, and the gradients.
+        """
+
+        def step(
+            carry: tuple[Array | None, Array], at: tuple[Layer, Prepared, Kept | None]
+        ) -> tuple[tuple[Array | None, Array], Slopes]:
+            (psi, bra), (layer, now, here) = carry, at
+            if layer.back is not None:
+                bra = sv.permute(bra, layer.back)
+                psi = None if psi is None else sv.permute(psi, layer.back)
+            angles = None
+            if layer.diagonal is not None:
+                phases = self._phases(layer, now, bra)
+                bra = sv.turn(bra, phases, back=True)
+                psi = None if psi is None else sv.turn(psi, phases, back=True)
+                ket = here.after_local if here is not None else psi
+                assert ket is not None
+                angles = self._word_slopes(layer, ket, bra)
+            reduced = []
+            # The last block first, so that both have been taken back equally far.
+            for i, matrix in reversed(list(enumerate(now.blocks))):
+                ket = here.after_blocks[i] if here is not None else psi
+                assert ket is not None
+                reduced.append(reduced_to_wires(_overlaps(ket, bra, len(matrix))))
+                places = self.blocks[i], sum(self.blocks[:i])
+                bra = sv.exchange(sv.apply_block(bra, matrix), *places)
+                psi = None if psi is None else sv.exchange(sv.apply_block(psi, matrix), *places)
+            return (psi, bra), Slopes(jnp.concatenate(reduced[::-1]) if reduced else None, angles)
+
+        (psi, bra), slopes = self.fold(step, (psi, bra), prepare, kept)
+        return psi, bra, stacked(slopes)
+
+    def fold(
+        self,
+        step: Callable[..., tuple[Any, Any]],
+        carry: Any,
+        prepare: Prepare,
+        *more: Any,
+        reverse: bool = True,
+    ) -> tuple[Any, Any]:
+        """Go through the layers, in a compiled loop where they are many.
+
+        Args:
+            step: `(carry, (layer, prepared, *more)) -> (carry, result)`.
+            carry: What the first step is given.
+            prepare: `Run.prepare`, with inputs and weights.
+            more: Of each layer, in a list or in arrays that layers lead, as `fold` gives them; or nothing.
+            reverse: Whether to begin with the last layer.
+
+        Returns:
+            The last carry, and the results in the order of the layers: in a list, or of a loop in arrays that
+            layers lead.
+        """
+        if self.count > UNROLLED:
+
+            def alone(carry: Any, at: tuple[Any, ...]) -> tuple[Any, Any]:
+                # Prepared here, one layer at a time, for the matrices of many layers outweigh a state.
+                layer, *others = at
+                one = replace(self, layers=jax.tree.map(lambda leaf: leaf[None], layer), count=1)
+                now = jax.tree.map(operator.itemgetter(0), prepare(one))
+                return step(carry, (layer, now, *others))
+
+            return lax.scan(alone, carry, jax.tree.map(jnp.asarray, (self.layers, *more)), reverse=reverse)
+        everything = (self.layers, prepare(self), *more)
+        results = []
+        order = range(self.count)
+        for i in reversed(order) if reverse else order:
+            at = (
+                x[i] if isinstance(x, list) else jax.tree.map(operator.itemgetter(i), x) for x in everything
+            )
+            carry, result = step(carry, tuple(at))
+            results.append(result)
+        return carry, results[::-1] if reverse else results
+
+    def _phases(self, layer: Layer, now: Prepared, state: Array) -> Array:
+        assert layer.diagonal is not None
+        assert now.angles is not None
+        return sv.phases(layer.diagonal, now.angles, state.shape[1])
+
+    def _word_slopes(self, layer: Layer, ket: Array, bra: Array) -> Array:
+        """`Im <bra| Z...Z |psi>` of each word: `(n_words, batch)`, or summed over the batch."""
+        assert layer.diagonal is not None
+        overlap = bra[0] * ket[1] - bra[1] * ket[0]
+        if not layer.diagonal.angles.per_sample:
+            overlap = overlap.sum(axis=-1, keepdims=True)
+        slopes = sv.matmul(sv.signs(layer.diagonal.masks, len(overlap), overlap.dtype), overlap)
+        return slopes if layer.diagonal.angles.per_sample else slopes[:, 0]
+
+
+def stacked(results: Any) -> Any:
+    """Results of `Run.fold` in arrays that layers lead."""
+    return jax.tree.map(lambda *parts: jnp.stack(parts), *results) if isinstance(results, list) else results
+
+
+def _overlaps(psi: Array, bra: Array, rows: int) -> Array:
+    """`bra psi^T` on the leading wires as real pairs, summed over everything else: `(rows, rows)`."""
+    bra, psi = bra.reshape(rows, -1), psi.reshape(rows, -1)
+    if psi.size <= _AT_ONCE:
+        return sv.matmul(bra, psi.T)
+
+    def add(total: Array, begin: Array) -> tuple[Array, None]:
+        some = [lax.dynamic_slice_in_dim(given, begin, _COLUMNS, axis=1) for given in (bra, psi)]
+        return total + sv.matmul(some[0], some[1].T), None
+
+    whole = psi.shape[1] // _COLUMNS * _COLUMNS
+    rest = sv.matmul(bra[:, whole:], psi[:, whole:].T)
+    return lax.scan(add, rest, jnp.arange(0, whole, _COLUMNS))[0]
+
+
+def complex_overlaps(overlaps: Array) -> Array:
+    """`sum conj(bra[a, ...]) psi[b, ...]` from overlaps of real pairs: `(..., 2 m, 2 m)` to `(..., m, m)`."""
+    m = overlaps.shape[-1] // 2
+    pairs = overlaps.reshape(*overlaps.shape[:-2], 2, m, 2, m)
+    real = pairs[..., 0, :, 0, :] + pairs[..., 1, :, 1, :]
+    return lax.complex(real, pairs[..., 0, :, 1, :] - pairs[..., 1, :, 0, :])
+
+
+def reduced_to_wires(overlaps: Array) -> Array:
+    """`R` of each wire of a block: overlaps `(..., 2 * 2**k, 2 * 2**k)` to `(..., k, 2, 2)` complex."""
+    block = complex_overlaps(overlaps)
+    k = block.shape[-1].bit_length() - 1
+    wires = []
+    for wire in range(k):
+        shape = (2**wire, 2, 2 ** (k - 1 - wire))
+        wires.append(jnp.einsum("...iajibj->...ab", block.reshape(*block.shape[:-2], *shape, *shape)))
+    return jnp.stack(wires, axis=-3)
+
+
+def runs(layers: Sequence[Layer], split: tuple[int, ...]) -> tuple[Run, ...]:
+    """Gather consecutive layers of the same kind.
+
+    Args:
+        layers: In blocks already.
+        split: Wires of each block.
+    """
+    groups = (list(group) for _, group in itertools.groupby(layers, key=operator.attrgetter("kind")))
+    return tuple(
+        Run(
+            jax.tree.map(lambda *parts: np.stack(parts), *group),
+            len(group),
+            split if group[0].local is not None else (),
+        )
+        for group in groups
+    )

@@ -1,0 +1,1 @@
+"""How a circuit is run, decided without running it. NumPy only."""

@@ -1,0 +1,277 @@
+"""Which strategy runs a circuit, and what it costs. Pure Python and NumPy: nothing is compiled to find out.
+
+The model counts what each strategy does with the state, block by block: arithmetic, bytes, and compiled
+operations, each of which costs a fixed time however little it does. The constants are those of a desktop
+processor with two cores; only their ratios decide.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qproj.circuits.circuit import Circuit
+from qproj.memory import physical_memory, written
+from qproj.planning.fusion import Layer, layers
+from qproj.planning.schedule import compiled_layers, walk
+from qproj.registry import unknown_name
+
+STRATEGIES = ("dense", *(f"fused-{k}" for k in range(2, 7)))
+DIFF_METHODS = ("adjoint", "backprop", "jacobian", "parameter-shift")
+
+# Seconds for one compiled operation; bytes and real operations per second, in single precision.
+_OPERATION = 2.5e-6
+_BYTES_IN_CACHE, _BYTES, _CACHE = 60e9, 10e9, 1 << 23
+# A product with few rows does not fill the processor's registers: by rows of the real block matrix.
+_FLOPS = {8: 45e9, 16: 115e9, 32: 115e9, 64: 130e9}
+_LARGE_FLOPS = 90e9
+_ENTRY = 4e-9  # seconds to build one entry of a block matrix
+# Building the matrix of all layers: a fixed time, and a rate, since it is many small steps.
+_DENSE_SECONDS = 25e-6
+_DENSE_FLOPS = 50e9
+_DENSE_QUBITS = 8  # beyond, building it costs more than it can save
+# To compute all derivatives along with the values costs less than a second call, up to so many samples, and
+# so many amplitudes of all bras.
+_JACOBIAN_BATCH, _JACOBIAN_AMPLITUDES = 8, 1 << 11
+# What a single kernel computes, one thread computes, without the fastest products; and compiling it takes
+# longer than in proportion to its layers.
+_KERNEL_AMPLITUDES, _KERNEL_LAYERS = 1 << 11, 12
+# Bytes of the states of one slice of a batch.
+_SLICE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a strategy does in one forward pass.
+
+    Attributes:
+        strategy: Its name.
+        blocks: Wires of each block; all of them, in one, for `"dense"`.
+        passes: How often the whole batch of states is read and written.
+        flops: Real additions and multiplications.
+        bytes: Read and written.
+        operations: Compiled operations.
+        seconds: What the model makes of these.
+    """
+
+    strategy: str
+    blocks: tuple[int, ...]
+    passes: int
+    flops: float
+    bytes: float
+    operations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a circuit is run; `print` shows it.
+
+    Attributes:
+        circuit: The circuit.
+        batch: Samples.
+        strategy: The strategy that is used.
+        diff_method: The differentiation method that is used.
+        why: What decided both, a sentence each.
+        costs: Of every strategy that is possible, the chosen one first.
+        n_layers: Layers the planner made of the gates.
+        state_bytes: Of all states of the batch once.
+    """
+
+    circuit: Circuit
+    batch: int
+    strategy: str
+    diff_method: str
+    why: tuple[str, ...]
+    costs: tuple[Cost, ...]
+    n_layers: int
+    state_bytes: int
+
+    def __str__(self) -> str:
+        c = self.circuit
+        lines = [
+            f"{len(c.gates)} gates on {c.n_qubits} qubits, in {self.n_layers} layers; batch {self.batch}; "
+            f"one state of the batch is {written(self.state_bytes)}",
+            f"strategy {self.strategy}, diff_method {self.diff_method}",
+            *(f"  {sentence}" for sentence in self.why),
+            "forward, by the cost model:",
+            "  strategy  blocks           passes  Mflop      bytes  operations  estimate",
+        ]
+        for cost in self.costs:
+            lines.append(
+                f"  {cost.strategy:8}  {'+'.join(map(str, cost.blocks)):15}  {cost.passes:6}  "
+                f"{cost.flops / 1e6:5.4g}  {written(cost.bytes):>9}  {cost.operations:10}  "
+                f"{cost.seconds * 1e6:6.0f} us"
+            )
+        return "\n".join(lines)
+
+
+def plan(
+    circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str, *, apart: bool = True
+) -> Plan:
+    """Choose how to run a circuit.
+
+    Args:
+        circuit: The circuit.
+        batch: Samples.
+        itemsize: Bytes of a real number: 4 or 8.
+        strategy: One of `STRATEGIES`, or `"auto"`.
+        diff_method: One of `DIFF_METHODS`, or `"best"`.
+        apart: Whether forward and backward are two calls, as torch makes them, or parts of a larger program.
+
+    Returns:
+        The choice and its reasons.
+
+    Raises:
+        ValueError: If a name is unknown, or the strategy cannot run this circuit.
+    """
+    check_names(strategy, diff_method)
+    made = layers(circuit)
+    rows = slice_rows(circuit, batch, itemsize) if apart else batch
+    possible = [_cost(circuit, made, name, batch, itemsize, rows) for name in _possible(circuit, made)]
+    ranked = sorted(possible, key=lambda cost: cost.seconds)
+    why = []
+    if strategy == "auto":
+        why.append(f"{ranked[0].strategy} has the lowest estimate.")
+    else:
+        chosen = [cost for cost in ranked if cost.strategy == strategy]
+        if not chosen:
+            raise ValueError(
+                f"strategy must be one of {', '.join(c.strategy for c in ranked)} for this circuit, but was "
+                f"{strategy!r}: a dense matrix is for at most {_DENSE_QUBITS} qubits whose inputs enter once."
+            )
+        ranked = chosen + [cost for cost in ranked if cost.strategy != strategy]
+        why.append(f"strategy={strategy!r} was asked for.")
+    state_bytes = 2 * itemsize * 2**circuit.n_qubits * batch
+    kept = state_bytes * (1 + len(ranked[0].blocks) * sum(layer.local is not None for layer in made))
+    bras = circuit.n_outputs * batch * 2**circuit.n_qubits
+    small = apart and batch <= _JACOBIAN_BATCH and bras <= _JACOBIAN_AMPLITUDES
+    method, reason = _method(diff_method, ranked[0].strategy, kept, small)
+    why.append(reason)
+    if apart and one_kernel(circuit, batch, method):
+        why.append("So small that the CPU runs all of it as a single kernel.")
+    if rows < batch:
+        why.append(f"The CPU runs it in slices of {rows}, whose states fit the cache.")
+    return Plan(circuit, batch, ranked[0].strategy, method, tuple(why), tuple(ranked), len(made), state_bytes)
+
+
+@functools.lru_cache(maxsize=1024)
+def choose(
+    circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str, *, apart: bool = True
+) -> tuple[str, str]:
+    """Strategy and differentiation method of `plan`, remembered."""
+    made = plan(circuit, batch, itemsize, strategy, diff_method, apart=apart)
+    return made.strategy, made.diff_method
+
+
+@functools.lru_cache(maxsize=1024)
+def one_kernel(circuit: Circuit, batch: int, diff_method: str) -> bool:
+    """Whether a batch is so small that XLA should make a single kernel of all its operations."""
+    each = circuit.n_outputs if diff_method == "jacobian" else 1
+    return (
+        diff_method != "parameter-shift"
+        and each * batch * 2**circuit.n_qubits <= _KERNEL_AMPLITUDES
+        and compiled_layers(layers(circuit)) <= _KERNEL_LAYERS
+    )
+
+
+def slice_rows(circuit: Circuit, batch: int, itemsize: int) -> int:
+    """Samples of the slices that a batch is run in: all, or as many as keep their states in the cache."""
+    most: int = max(1, _SLICE // (2 * itemsize * 2**circuit.n_qubits))
+    return math.ceil(batch / math.ceil(batch / most))
+
+
+def check_names(strategy: str, diff_method: str) -> None:
+    """Raise ValueError for names that are not known."""
+    if strategy != "auto" and strategy not in STRATEGIES:
+        raise unknown_name("strategy", strategy, ("auto", *STRATEGIES))
+    if diff_method != "best" and diff_method not in DIFF_METHODS:
+        raise unknown_name("diff_method", diff_method, ("best", *DIFF_METHODS))
+
+
+def check_memory(n_qubits: int, limit: int | None = None) -> None:
+    """Raise ValueError where the states of one sample do not fit into memory.
+
+    Args:
+        n_qubits: Number of qubits.
+        limit: Bytes there are; this machine's memory if `None`.
+    """
+    limit = physical_memory() if limit is None else limit
+    # The state, the bra that walks back with it, and room for the step each of them takes.
+    needed = 4 * 2 * 4 * 2**n_qubits
+    if limit is not None and needed > limit:
+        most = (limit // 32).bit_length() - 1
+        raise ValueError(
+            f"n_qubits must be at most {most} on this machine, but was {n_qubits}: to train on one sample "
+            f"takes {written(needed)} in single precision, and there are {written(limit)} of memory."
+        )
+
+
+def room() -> int:
+    """Bytes that may be held so that less is computed or moved: a sixteenth of this machine's memory."""
+    return (physical_memory() or 2**32) // 16
+
+
+def _possible(circuit: Circuit, made: Sequence[Layer]) -> list[str]:
+    per_sample = any(layer.diagonal is not None and layer.diagonal.angles.per_sample for layer in made)
+    dense = circuit.n_qubits <= _DENSE_QUBITS and not per_sample
+    # Larger blocks than there are wires are the same as one block.
+    largest = max(2, min(6, circuit.n_qubits))
+    return ["dense"] * dense + [f"fused-{k}" for k in range(2, largest + 1)]
+
+
+def _method(diff_method: str, strategy: str, kept: int, small: bool) -> tuple[str, str]:
+    if diff_method != "best":
+        return diff_method, f"diff_method={diff_method!r} was asked for."
+    if small and strategy != "dense":
+        return "jacobian", "jacobian: so small that all derivatives cost less than a second call."
+    if strategy == "dense":
+        return "adjoint", "adjoint: a dense matrix needs the final states only."
+    if kept <= room():
+        return "backprop", f"backprop: the states it keeps take {written(kept)}, which fits."
+    return "adjoint", f"adjoint: the states backprop keeps would take {written(kept)}."
+
+
+def _cost(
+    circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, itemsize: int, rows: int
+) -> Cost:
+    """What a batch costs that is run in slices of so many rows."""
+    n, times = circuit.n_qubits, batch / rows
+    slower = itemsize / 4
+    amplitudes = 2**n * rows
+    state = 2 * itemsize * amplitudes
+    rate = _BYTES_IN_CACHE if state <= _CACHE else _BYTES
+    passes, operations = 2, 4  # prepare and measure
+    flops, moved, seconds = 8.0 * amplitudes, 2.0 * state, 2 * state / rate
+    if strategy == "dense":
+        split: tuple[int, ...] = (n,)
+        size, n_layers = 2 * 2**n, len(made) - (not circuit.amplitudes)
+        built = n_layers * 2.0 * size**3
+        run = 2.0 * size * 2 * amplitudes
+        flops += built + run
+        moved += 2 * state
+        passes += 1
+        operations += 3 + 2 * n_layers
+        seconds += _DENSE_SECONDS + slower * built / _DENSE_FLOPS
+        seconds += max(slower * run / _FLOPS.get(size, _LARGE_FLOPS), 2 * state / rate)
+    else:
+        walked = walk(circuit, made, int(strategy.removeprefix("fused-")))
+        split = walked.split
+        for layer in walked.layers:
+            for k in split * (layer.local is not None):
+                size = 2 * 2**k
+                work = 2.0 * size * 2 * amplitudes
+                flops, moved, passes, operations = flops + work, moved + 2 * state, passes + 1, operations + 1
+                seconds += max(slower * work / _FLOPS.get(size, _LARGE_FLOPS), 2 * state / rate)
+                seconds += size**2 * _ENTRY
+            # All blocks but the first are brought to the front; then Z rotations, and a gather.
+            steps = (len(split) - 1) * (layer.local is not None)
+            steps += (layer.diagonal is not None) + (layer.forth is not None)
+            moved, passes, operations = moved + steps * 2 * state, passes + steps, operations + steps
+            seconds += steps * 2 * state / rate
+    seconds += operations * _OPERATION
+    return Cost(
+        strategy, split, passes, times * flops, times * moved, round(times * operations), times * seconds
+    )

@@ -1,0 +1,259 @@
+"""From a gate list to layers that are each run in a few passes over the state. Pure Python and NumPy.
+
+A layer is one-qubit gates on any wires, then rotations about Z words, then gates that permute basis states.
+All one-qubit gates of a layer on one wire fuse into a single 2 x 2 matrix, those of neighbouring wires into
+one block, all Z rotations into a single diagonal, and all permutations into a single gather.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from qproj.circuits.circuit import Circuit
+from qproj.circuits.gates import Constant, Gate, InputSlot, Parameter, WeightSlot, lower
+from qproj.planning.permutations import Moves, moves
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+Complexes = npt.NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class Angles:
+    """Many angles: `constant + weight_scale * weights[weight_index] + input_scale * inputs[input_index]`.
+
+    All arrays have the same shape; constants in radians; a scale is zero where there is no such part.
+
+    Attributes:
+        has_weights: Whether any depends on the weights.
+        per_sample: Whether any depends on the inputs, so that each sample has its own.
+    """
+
+    constant: Floats
+    weight_index: Ints
+    weight_scale: Floats
+    input_index: Ints
+    input_scale: Floats
+    has_weights: bool
+    per_sample: bool
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], parameters: Mapping[tuple[int, ...], Parameter | None]) -> Self:
+        """Angles of parameters by their place; zero elsewhere."""
+        constant, weight_scale, input_scale = (np.zeros(shape) for _ in range(3))
+        weight_index, input_index = (np.zeros(shape, np.int32) for _ in range(2))
+        for at, parameter in parameters.items():
+            match parameter:
+                case Constant(value):
+                    constant[at] = value
+                case WeightSlot(index, scale):
+                    weight_index[at], weight_scale[at] = index, scale
+                case InputSlot(index, scale):
+                    input_index[at], input_scale[at] = index, scale
+        has_weights, per_sample = bool(weight_scale.any()), bool(input_scale.any())
+        return cls(constant, weight_index, weight_scale, input_index, input_scale, has_weights, per_sample)
+
+    def at(self, depths: slice) -> Self:
+        """Those at some places of the first dimension."""
+        weight_scale, input_scale = self.weight_scale[depths], self.input_scale[depths]
+        return replace(
+            self,
+            constant=self.constant[depths],
+            weight_index=self.weight_index[depths],
+            weight_scale=weight_scale,
+            input_index=self.input_index[depths],
+            input_scale=input_scale,
+            has_weights=bool(weight_scale.any()),
+            per_sample=bool(input_scale.any()),
+        )
+
+
+@dataclass(frozen=True)
+class Local:
+    """The one-qubit gates of a layer as arrays, so that all their matrices are built at once.
+
+    Entry `(k, wire)` is the `k`-th gate on that wire, padded with identities:
+    `cos(t / 2) * fixed - 1j * sin(t / 2) * generator`.
+
+    Attributes:
+        fixed: Complex `(depth, n_qubits, 2, 2)`: the identity for rotations, the matrix of fixed gates.
+        generator: Complex `(depth, n_qubits, 2, 2)`: zero for fixed gates.
+        angles: `t`, `(depth, n_qubits)`.
+    """
+
+    fixed: Complexes
+    generator: Complexes
+    angles: Angles
+
+    def entered(self) -> tuple[Local | None, Local | None]:
+        """The gates up to the last that depends on the inputs, and those after it, which samples share."""
+        by_inputs, _ = self.angles.input_scale.nonzero()
+        depth = int(by_inputs.max(initial=-1)) + 1
+        parts = (self._at(slice(depth)), self._at(slice(depth, None)))
+        return parts[0] if depth else None, parts[1] if depth < len(self.fixed) else None
+
+    def _at(self, depths: slice) -> Local:
+        return Local(self.fixed[depths], self.generator[depths], self.angles.at(depths))
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """Rotations `exp(-i t Z...Z / 2)`, which commute and are one diagonal together.
+
+    Attributes:
+        masks: Int `(n_words,)`: the wires of each word, as bits of a basis state's index.
+        angles: `t`, `(n_words,)`.
+    """
+
+    masks: Ints
+    angles: Angles
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One-qubit gates, then Z rotations, then a permutation of basis states; each may be missing.
+
+    Attributes:
+        local: One-qubit gates.
+        diagonal: Z rotations.
+        forth: The permutation.
+        back: What undoes it.
+    """
+
+    local: Local | None
+    diagonal: Diagonal | None
+    forth: Moves | None
+    back: Moves | None
+
+    @property
+    def kind(self) -> object:
+        """Equal for layers whose arrays are of equal shapes, which can be stacked."""
+        local, diagonal, forth = self.local, self.diagonal, self.forth
+        return (
+            local and (local.fixed.shape, local.angles.has_weights, local.angles.per_sample),
+            diagonal and (diagonal.masks.shape, diagonal.angles.has_weights, diagonal.angles.per_sample),
+            forth and (forth.high.shape, forth.low.shape),
+        )
+
+
+def layers(circuit: Circuit) -> tuple[Layer, ...]:
+    """Group the gates of a circuit into layers.
+
+    A gate goes into the first layer that its wires allow, so gates that share no wire do not wait for each
+    other. Rotations by an input are cheap where they prepare a product state, in the one-qubit gates of the
+    first layer. Anywhere else each sample would need its own matrices, so there they become Z rotations
+    between two fixed changes of basis.
+
+    Args:
+        circuit: The circuit.
+
+    Returns:
+        At least one layer.
+    """
+    placement = _Placement(circuit.n_qubits, prepared=circuit.amplitudes)
+    for gate in lower(circuit.plain_gates):
+        placement.add(gate)
+    return tuple(_layer(circuit.n_qubits, *stages) for stages in placement.layers)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A one-qubit gate: a fixed matrix, or a rotation about a generator."""
+
+    wire: int
+    fixed: npt.ArrayLike
+    generator: npt.ArrayLike = ((0, 0), (0, 0))
+    parameter: Parameter | None = None
+
+
+@dataclass(frozen=True)
+class _ZWord:
+    """A rotation about Z on each of its wires."""
+
+    wires: tuple[int, ...]
+    parameter: Parameter | None
+
+
+_LOCAL, _DIAGONAL, _MOVES = range(3)
+
+
+class _Placement:
+    """Puts gates into the first layer and stage that is free for them.
+
+    Args:
+        n_qubits: Number of wires.
+        prepared: Whether the inputs are the state to start from, so that the first layer prepares none.
+    """
+
+    def __init__(self, n_qubits: int, *, prepared: bool) -> None:
+        self.layers: list[tuple[list[_Turn], list[_ZWord], list[Gate]]] = []
+        self._prepared = prepared
+        self._at = [(0, _LOCAL)] * n_qubits  # layer and stage of the last gate on each wire
+
+    def add(self, gate: Gate) -> None:
+        """Place a gate."""
+        kind, (wire, *_) = gate.kind, gate.wires
+        if kind.permutation is not None:
+            self._stage(gate.wires, _MOVES)[2].append(gate)
+        elif kind.z_rotation:
+            self._stage(gate.wires, _DIAGONAL)[1].append(_ZWord(gate.wires, gate.parameter))
+        elif kind.matrix is not None:
+            self._stage(gate.wires, _LOCAL)[0].append(_Turn(wire, kind.matrix))
+        elif isinstance(gate.parameter, InputSlot) and (self._prepared or self._at[wire] != (0, _LOCAL)):
+            _, basis = np.linalg.eigh(
+                -np.array(kind.generator)
+            )  # eigenvalue 1 of the generator first, as in Z
+            self._stage(gate.wires, _LOCAL)[0].append(_Turn(wire, basis.conj().T))
+            self._stage(gate.wires, _DIAGONAL)[1].append(_ZWord(gate.wires, gate.parameter))
+            self._stage(gate.wires, _LOCAL)[0].append(_Turn(wire, basis))
+        else:
+            assert kind.generator is not None
+            turn = _Turn(wire, np.eye(2), kind.generator, gate.parameter)
+            self._stage(gate.wires, _LOCAL)[0].append(turn)
+
+    def _stage(self, wires: tuple[int, ...], wanted: int) -> tuple[list[_Turn], list[_ZWord], list[Gate]]:
+        layer, stage = max(self._at[wire] for wire in wires)
+        layer += stage > wanted
+        while layer >= len(self.layers):
+            self.layers.append(([], [], []))
+        for wire in wires:
+            self._at[wire] = (layer, wanted)
+        return self.layers[layer]
+
+
+def _layer(n_qubits: int, turns: list[_Turn], words: list[_ZWord], permutations: list[Gate]) -> Layer:
+    return Layer(
+        local=_local(n_qubits, turns) if turns else None,
+        diagonal=_diagonal(n_qubits, words) if words else None,
+        forth=moves(n_qubits, permutations) if permutations else None,
+        back=moves(n_qubits, permutations, inverse=True) if permutations else None,
+    )
+
+
+def _local(n_qubits: int, turns: Sequence[_Turn]) -> Local:
+    columns = [[turn for turn in turns if turn.wire == wire] for wire in range(n_qubits)]
+    shape = (max(1, *map(len, columns)), n_qubits)
+    fixed = np.broadcast_to(np.eye(2, dtype=np.complex128), (*shape, 2, 2)).copy()
+    generator = np.zeros((*shape, 2, 2), np.complex128)
+    places = {(k, wire): turn for wire, column in enumerate(columns) for k, turn in enumerate(column)}
+    for at, turn in places.items():
+        fixed[at], generator[at] = turn.fixed, turn.generator
+    angles = Angles.of(shape, {at: turn.parameter for at, turn in places.items()})
+    return Local(fixed, generator, angles)
+
+
+def _diagonal(n_qubits: int, words: Sequence[_ZWord]) -> Diagonal:
+    masks = [sum(1 << (n_qubits - 1 - wire) for wire in word.wires) for word in words]
+    angles = Angles.of((len(words),), {(i,): word.parameter for i, word in enumerate(words)})
+    return Diagonal(np.array(masks, np.int32), angles)
+
+
+def blocks(n_qubits: int, largest: int) -> tuple[int, ...]:
+    """Split the wires, in order, into the fewest runs of at most `largest`, as even as can be."""
+    count = -(-n_qubits // largest)
+    return tuple((n_qubits + i) // count for i in reversed(range(count)))

@@ -1,1 +1,0 @@
-"""How a circuit is run fast: JAX only, without torch."""

@@ -1,0 +1,189 @@
+"""Programs on the CPU: in the thread that calls them, small ones as one kernel, others in parts."""
+
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+import qproj
+from qproj import bridge
+from qproj.circuits import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
+from qproj.execution import programs
+from qproj.kernels import xla_cpu
+from qproj.planning import cost
+
+
+def forget():
+    """Whatever was chosen, choose anew."""
+    for cached in (cost.choose, cost.one_kernel, bridge._program, programs.program):
+        cached.cache_clear()
+
+
+def entry(compiled):
+    """What the program itself does, beside calling others."""
+    lines = compiled.as_text().rpartition("ENTRY")[2].splitlines()
+    kinds = ("fusion(", "call(", "dot(", "while(", "copy(")
+    return [kind for line in lines for kind in kinds if f" {kind}" in line]
+
+
+def test_programs_run_in_the_thread_that_calls_them():
+    seen = []
+
+    def note(x):
+        seen.append(threading.get_ident())
+        return np.asarray(x)
+
+    def program(x):
+        return jax.pure_callback(note, jax.ShapeDtypeStruct(x.shape, x.dtype), x @ x)
+
+    x = np.ones((64, 64), np.float32)
+    np.testing.assert_allclose(xla_cpu.compiled(program, one_kernel=False)(x), x @ x)
+    assert seen == [threading.get_ident()]
+
+
+def test_jax_itself_is_left_as_it_was():
+    before = jax.devices()
+    assert xla_cpu.device() not in before
+    qproj.QuantumLayer(3, 1)(torch.zeros(2, 3))
+    assert jax.devices() == before
+    assert jnp.ones(2).devices() == {before[0]}
+
+
+def test_a_small_program_is_one_kernel():
+    assert xla_cpu.has_kernels()
+    x = np.ones((8, 8), np.float32)
+
+    def program(x):
+        return jnp.sin(x @ x) @ x, x.sum(axis=0)
+
+    for one, kinds in ((True, ["call("]), (False, None)):
+        made = xla_cpu.compiled(program, one_kernel=one)
+        found = entry(made.lower(x).compile())
+        assert found == kinds if one else len(found) > 1
+        for value, expected in zip(made(x), program(x), strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_what_is_apart_is_not_fused():
+    x = np.arange(512 * 32, dtype=np.float32).reshape(16, 32, 32)
+
+    def program(x):
+        return xla_cpu.apart(lambda x: x.swapaxes(0, 1), x).reshape(32, -1) + 1
+
+    apart = xla_cpu.compiled(program, one_kernel=False)
+    assert "call(" in entry(apart.lower(x).compile())
+    assert "call(" not in entry(jax.jit(program).lower(x).compile())
+    np.testing.assert_array_equal(apart(x), x.swapaxes(0, 1).reshape(32, -1) + 1)
+
+
+MIXED = Circuit(
+    gates=[
+        *(Gate("RY", (wire,), InputSlot(wire)) for wire in range(3)),
+        Gate("Hadamard", (0,)),
+        Gate("RX", (1,), WeightSlot(0)),
+        Gate("CNOT", (0, 1)),
+        Gate("IsingZZ", (1, 2), InputSlot(1, 0.5)),
+        Gate("RX", (2,), WeightSlot(0, -1.0)),
+        Gate("Toffoli", (0, 1, 2)),
+        Gate("RY", (0,), InputSlot(2)),
+    ],
+    observables=[Hamiltonian([PauliWord("X", (0,), 0.5), PauliWord("YZ", (1, 2))]), PauliWord("Z", (2,))],
+)
+CIRCUITS = {
+    "mixed": MIXED,
+    "no weights": Circuit(gates=[Gate("RX", (0,), InputSlot(0)), Gate("CNOT", (0, 1))]),
+    "no inputs": Circuit(gates=[Gate("RX", (0,), WeightSlot(0)), Gate("CNOT", (0, 1))]),
+    "deep": Circuit(3, 20),
+    "amplitude": Circuit(3, 2, "amplitude", observables="xyz"),
+    "iqp": Circuit(3, 2, "iqp", "simplified_two_design", "zz", reupload=True),
+}
+
+
+@pytest.mark.parametrize("diff_method", ["backprop", "jacobian"])
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_one_kernel_gives_what_many_give(monkeypatch, name, diff_method):
+    circuit, generator = CIRCUITS[name], torch.Generator().manual_seed(0)
+    x = torch.randn(5, circuit.n_inputs, dtype=torch.float64, generator=generator)
+    results, made = [], []
+    for amplitudes in (0, 1 << 30):
+        monkeypatch.setattr(cost, "_KERNEL_AMPLITUDES", amplitudes)
+        monkeypatch.setattr(cost, "_KERNEL_LAYERS", 100)
+        forget()
+        layer = qproj.QuantumLayer(circuit=circuit, diff_method=diff_method).double()
+        with torch.no_grad():
+            layer.weights.copy_(torch.arange(layer.weights.numel()).reshape(layer.weights.shape) * 0.3)
+        given = x.clone().requires_grad_()
+        y = layer(given)
+        y.backward(torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).reshape(y.shape))
+        results.append([y.detach(), given.grad, layer.weights.grad])
+        made.append(bridge._program(circuit, programs.bucket(5), 8, "auto", diff_method)[0])
+    forget()
+    assert made[0] is not made[1]
+    for many, one in zip(*results, strict=True):
+        torch.testing.assert_close(one, many, rtol=0, atol=1e-12)
+
+
+def test_small_batches_are_one_kernel_and_large_ones_are_not():
+    assert cost.one_kernel(Circuit(4, 3), 32, "backprop")
+    assert not cost.one_kernel(Circuit(4, 3), 1024, "backprop")
+    assert cost.one_kernel(Circuit(8, 3), 1, "jacobian")
+    assert not cost.one_kernel(Circuit(8, 3), 8, "jacobian")
+    assert not cost.one_kernel(Circuit(4, 3), 1, "parameter-shift")
+    # A loop counts as one layer, layers that differ count each.
+    assert cost.one_kernel(Circuit(3, 500), 1, "backprop")
+    zigzag = []
+    for i in range(20):
+        zigzag += [Gate("RX", (0,), WeightSlot(i)), Gate("CNOT", (0, 1))]
+        zigzag += [Gate("IsingZZ", (0, 1), WeightSlot(i))] * (i % 2)
+    assert not cost.one_kernel(Circuit(gates=zigzag), 1, "backprop")
+
+
+@pytest.mark.parametrize("missing", ["device", "has_kernels"])
+def test_without_either_programs_run_all_the_same(monkeypatch, missing):
+    x = torch.linspace(-1, 1, 8).reshape(2, 4).requires_grad_()
+    layer = qproj.QuantumLayer(4, 2, generator=torch.Generator().manual_seed(0))
+    expected = layer(x)
+    gradient = torch.autograd.grad(expected.sum(), x)[0]
+    monkeypatch.setattr(xla_cpu, missing, lambda: None)
+    forget()
+    y = layer(x)
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(torch.autograd.grad(y.sum(), x)[0], gradient, rtol=0, atol=1e-6)
+    forget()
+
+
+UNUSED = {
+    "an input": lambda x, y: y + 1,
+    "both": lambda x, y: jnp.arange(3.0),
+    "what comes back as it is": lambda x, y: (y * 2, x),
+    "what has no numbers": lambda x, y: x[:, :0].sum() + x,
+}
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_a_kernel_may_leave_unread_what_it_is_given(name):
+    """XLA would abort the process."""
+    x, y = np.ones((3, 4), np.float32), np.ones(5, np.float32)
+    made = xla_cpu.compiled(lambda x, y, more: UNUSED[name](x, y), one_kernel=True, keep_unused=True)
+    for value, expected in zip(
+        jax.tree.leaves(made(x, y, np.ones(2, np.float32))), jax.tree.leaves(UNUSED[name](x, y)), strict=True
+    ):
+        np.testing.assert_array_equal(value, expected)
+
+
+def test_a_number_that_is_none_stays_where_it_is():
+    """To read every array spoils nothing."""
+    x = np.array([np.nan, 1.0, 2.0], np.float32)
+    np.testing.assert_array_equal(xla_cpu.compiled(lambda x: 2 * x, one_kernel=True)(x), 2 * x)
+
+
+@pytest.mark.parametrize("name", ["PauliZ", "CNOT"])
+def test_circuits_that_depend_on_nothing(name):
+    circuit = Circuit(n_qubits=2, gates=[Gate(name, (0, 1)[: 1 + (name == "CNOT")])])
+    layer = qproj.QuantumLayer(circuit=circuit)
+    y = layer(torch.zeros(3, 0, requires_grad=True))
+    torch.testing.assert_close(y.detach(), torch.ones(3, 2))
+    y.sum().backward()
