@@ -11,7 +11,7 @@ from qproj.execution import microbatches, programs
 from qproj.interop import execution
 from qproj.planning import cost
 
-from .test_host import forget
+from .test_xla_cpu import forget
 
 
 @pytest.fixture
