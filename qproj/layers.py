@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
-from qproj.backends import Options, get_backend
+from qproj.backends import get_backend
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.observables import Observable
 from qproj.circuits.text import dumps
 from qproj.operator import expectation
 from qproj.planning.cost import Plan, plan
+from qproj.planning.execution import NO_EXTRA, Execution, Extra
 
 
 class QuantumLayer(nn.Module):
@@ -44,6 +45,10 @@ class QuantumLayer(nn.Module):
             matrix of all layers, `"fused-2"` to `"fused-6"` walk in blocks of so many wires. See `plan`.
         backend: Who runs the circuit: `"jax"`, the name of a PennyLane device, or such a device.
         shots: Measurements for each expectation value, on PennyLane devices; `None` for exact values.
+        seed: Of the measurements' randomness, where `shots` are asked for: equal calls of equal seed give
+            equal bits, so vary it between calls that are to be independent. `None` for fresh randomness.
+        noise: What noise there is, for backends that have it; `None` for none.
+        backend_options: Options of that backend alone, by name.
         generator: Source of the initial weights; torch's global one if `None`.
 
     Attributes:
@@ -73,6 +78,9 @@ class QuantumLayer(nn.Module):
         strategy: str = "auto",
         backend: Any = "jax",
         shots: int | None = None,
+        seed: int | None = None,
+        noise: Any = None,
+        backend_options: Mapping[str, Any] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -88,8 +96,8 @@ class QuantumLayer(nn.Module):
         ):
             raise ValueError("circuit must come alone: n_qubits, encoding and the like are its own.")
         self.circuit = circuit
-        self.options = Options(diff_method, strategy, shots)
-        self._text = dumps(circuit)  # what a compiled program can hold of it
+        self.execution = Execution(diff_method, strategy, shots, seed, noise, Extra(backend_options))
+        self._text = dumps(circuit)  # what a compiled program can hold of it, as `_how` of the execution
         self.to_backend(backend)
         self.weights = nn.Parameter(torch.empty(self.circuit.weight_shape))
         self.reset_parameters(generator)
@@ -122,12 +130,23 @@ class QuantumLayer(nn.Module):
         """
         nn.init.uniform_(self.weights, 0.0, 2 * math.pi, generator=generator)
 
-    def to_backend(self, backend: Any, shots: int | Literal["same"] | None = "same") -> Self:
+    def to_backend(
+        self,
+        backend: Any,
+        shots: int | Literal["same"] | None = "same",
+        *,
+        seed: int | Literal["same"] | None = "same",
+        noise: Any = "same",
+        backend_options: Mapping[str, Any] | Literal["same"] | None = "same",
+    ) -> Self:
         """Let another backend run the same circuit with the same weights.
 
         Args:
             backend: `"jax"`, the name of a PennyLane device such as `"lightning.qubit"`, or such a device.
             shots: Measurements for each expectation value from now on, `None` for exact values.
+            seed: As for the constructor, from now on.
+            noise: As for the constructor, from now on.
+            backend_options: As for the constructor, from now on.
 
         Returns:
             The layer itself.
@@ -136,9 +155,13 @@ class QuantumLayer(nn.Module):
             ValueError: If there is no such backend, or it cannot run this layer.
             ImportError: If it needs PennyLane and PennyLane is not installed.
         """
-        options = self.options if shots == "same" else replace(self.options, shots=shots)
-        get_backend(backend).check(self.circuit, options)
-        self.backend, self.options = backend, options
+        given = {"shots": shots, "seed": seed, "noise": noise, "extra": backend_options}
+        if backend_options is None:
+            given["extra"] = NO_EXTRA
+        changes: dict[str, Any] = {k: v for k, v in given.items() if not (isinstance(v, str) and v == "same")}
+        execution = replace(self.execution, **changes)
+        get_backend(backend).check(self.circuit, execution)
+        self.backend, self.execution, self._how = backend, execution, execution.text
         return self
 
     def plan(self, batch: int = 32, dtype: torch.dtype = torch.float32) -> Plan:
@@ -151,10 +174,8 @@ class QuantumLayer(nn.Module):
         Returns:
             What prints as the strategy, its passes, bytes and operations, and those of the other strategies.
         """
-        options = self.options
-        return plan(
-            self.circuit, batch, 8 if dtype == torch.float64 else 4, options.strategy, options.diff_method
-        )
+        itemsize = 8 if dtype == torch.float64 else 4
+        return plan(self.circuit, batch, itemsize, self.execution.strategy, self.execution.diff_method)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the circuit.
@@ -187,15 +208,12 @@ class QuantumLayer(nn.Module):
             # A row to run keeps the result in the graph, and every backend free of this case.
             flat = torch.cat([flat, flat.new_ones(1, x.shape[-1])])
         inputs = _features(self.circuit, flat)
-        if opaque and isinstance(self.backend, str):
-            o = self.options
-            values: Tensor = expectation(
-                inputs, weights, self._text, self.backend, o.diff_method, o.strategy, o.shots
-            )
+        if opaque and isinstance(self.backend, str) and self._how is not None:
+            values: Tensor = expectation(inputs, weights, self._text, self.backend, self._how)
         else:
             # A device cannot be written into a program: there the program is left for this call.
             run = torch.compiler.disable(_run) if opaque else _run  # type: ignore[no-untyped-call]
-            values = run(self.backend, self.circuit, self.options, inputs, weights)
+            values = run(self.backend, self.circuit, self.execution, inputs, weights)
         if empty:
             values = values[:0]
         values = values if values.dtype == x.dtype else values.to(x.dtype)
@@ -203,22 +221,25 @@ class QuantumLayer(nn.Module):
 
     def extra_repr(self) -> str:
         """What `repr` shows of the layer."""
-        c, o = self.circuit, self.options
+        c, e = self.circuit, self.execution
         shown: dict[str, object] = {"n_qubits": c.n_qubits}
         if c.ansatz:
             shown |= {"n_layers": c.n_layers, "encoding": c.encoding, "ansatz": c.ansatz}
-        shown |= {"n_inputs": c.n_inputs, "n_outputs": c.n_outputs, "diff_method": o.diff_method}
+        shown |= {"n_inputs": c.n_inputs, "n_outputs": c.n_outputs, "diff_method": e.diff_method}
         optional: dict[str, tuple[object, object]] = {
             "reupload": (c.reupload, False),
-            "strategy": (o.strategy, "auto"),
-            "shots": (o.shots, None),
+            "strategy": (e.strategy, "auto"),
+            "shots": (e.shots, None),
+            "seed": (e.seed, None),
+            "noise": (e.noise, None),
+            "backend_options": (e.extra, NO_EXTRA),
         }
         shown |= {name: value for name, (value, default) in optional.items() if value != default}
         return ", ".join(f"{name}={value!r}" for name, value in {**shown, "backend": self.backend}.items())
 
 
-def _run(backend: Any, circuit: Circuit, options: Options, inputs: Tensor, weights: Tensor) -> Tensor:
-    return get_backend(backend).run(circuit, options, inputs, weights)
+def _run(backend: Any, circuit: Circuit, execution: Execution, inputs: Tensor, weights: Tensor) -> Tensor:
+    return get_backend(backend).run(circuit, execution, inputs, weights)
 
 
 def _features(circuit: Circuit, x: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ engine keeps. So its backward runs the circuit forward again; outside of compile
 import torch
 from torch import Tensor
 
-from qproj.backends import Options, get_backend
-from qproj.circuits.text import loads
+from qproj.backends import get_backend
+from qproj.circuits import text
+from qproj.planning import execution as how
 
 # Read by torch when it registers an operator, so written out, and not as text.
 
@@ -23,9 +24,7 @@ def expectation(
     weights: Tensor,
     circuit: str,
     backend: str,
-    diff_method: str,
-    strategy: str,
-    shots: int | None,
+    execution: str,
 ) -> Tensor:
     """Run a circuit.
 
@@ -34,17 +33,14 @@ def expectation(
         weights: As for `qproj.backends.Backend.run`.
         circuit: What `qproj.circuits.text.dumps` wrote.
         backend: Its name.
-        diff_method: As for `qproj.QuantumLayer`.
-        strategy: As for `qproj.QuantumLayer`.
-        shots: As for `qproj.QuantumLayer`.
+        execution: What `qproj.planning.execution.dumps` wrote.
 
     Returns:
         Expectation values `(batch, n_outputs)`.
     """
     if not len(inputs):
-        return inputs.new_empty(0, loads(circuit).n_outputs)
-    options = Options(diff_method, strategy, shots)
-    return get_backend(backend).run(loads(circuit), options, inputs, weights)
+        return inputs.new_empty(0, text.loads(circuit).n_outputs)
+    return get_backend(backend).run(text.loads(circuit), how.loads(execution), inputs, weights)
 
 
 @torch.library.custom_op("qproj::expectation_backward", mutates_args=())
@@ -54,9 +50,7 @@ def expectation_backward(
     weights: Tensor,
     circuit: str,
     backend: str,
-    diff_method: str,
-    strategy: str,
-    shots: int | None,
+    execution: str,
     wanted: list[bool],
 ) -> tuple[Tensor, Tensor]:
     """The vector-Jacobian product of `expectation`.
@@ -67,9 +61,7 @@ def expectation_backward(
         weights: As for `expectation`.
         circuit: As for `expectation`.
         backend: As for `expectation`.
-        diff_method: As for `expectation`.
-        strategy: As for `expectation`.
-        shots: As for `expectation`.
+        execution: As for `expectation`.
         wanted: Whether the gradients for inputs and for weights are.
 
     Returns:
@@ -77,34 +69,33 @@ def expectation_backward(
     """
     if not len(inputs):
         return torch.zeros_like(inputs), torch.zeros_like(weights)
-    options = Options(diff_method, strategy, shots)
     given = [t.detach().requires_grad_(want) for t, want in zip((inputs, weights), wanted, strict=True)]
     with torch.enable_grad():
-        values = get_backend(backend).run(loads(circuit), options, *given)
+        values = get_backend(backend).run(text.loads(circuit), how.loads(execution), *given)
     found = iter(torch.autograd.grad(values, [t for t in given if t.requires_grad], cotangents))
     first, second = (next(found) if t.requires_grad else torch.zeros_like(t) for t in given)
     return first, second
 
 
 @expectation.register_fake
-def _(inputs, weights, circuit, backend, diff_method, strategy, shots):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    return inputs.new_empty(inputs.shape[0], loads(circuit).n_outputs)
+def _(inputs, weights, circuit, backend, execution):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    return inputs.new_empty(inputs.shape[0], text.loads(circuit).n_outputs)
 
 
 @expectation_backward.register_fake
-def _(cotangents, inputs, weights, circuit, backend, diff_method, strategy, shots, wanted):  # type: ignore[no-untyped-def]  # noqa: ARG001
+def _(cotangents, inputs, weights, circuit, backend, execution, wanted):  # type: ignore[no-untyped-def]  # noqa: ARG001
     return torch.empty_like(inputs), torch.empty_like(weights)
 
 
 def _keep(ctx, inputs, output):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    given, weights, *ctx.options = inputs
+    given, weights, *ctx.texts = inputs
     ctx.save_for_backward(given, weights)
 
 
 def _backward(ctx, cotangents):  # type: ignore[no-untyped-def]
     wanted = list(ctx.needs_input_grad[:2])
-    found = expectation_backward(cotangents, *ctx.saved_tensors, *ctx.options, wanted)
-    return *(gradient if want else None for gradient, want in zip(found, wanted, strict=True)), *[None] * 5
+    found = expectation_backward(cotangents, *ctx.saved_tensors, *ctx.texts, wanted)
+    return *(gradient if want else None for gradient, want in zip(found, wanted, strict=True)), *[None] * 3
 
 
 expectation.register_autograd(_backward, setup_context=_keep)

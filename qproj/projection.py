@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self, TypedDict, Unpack
 
 import torch
@@ -25,6 +25,17 @@ class LayerOptions(TypedDict, total=False):
     strategy: str
     backend: Any
     shots: int | None
+    seed: int | None
+    noise: Any
+    backend_options: Mapping[str, Any] | None
+
+
+class Changes(TypedDict, total=False):
+    """What `QuantumLayer.to_backend` can change besides."""
+
+    seed: int | Literal["same"] | None
+    noise: Any
+    backend_options: Mapping[str, Any] | Literal["same"] | None
 
 
 class QuantumProjection(nn.Module):
@@ -37,7 +48,7 @@ class QuantumProjection(nn.Module):
         n_layers: As for `QuantumLayer`.
         generator: Source of all initial weights; torch's global one if `None`.
         options: As for `QuantumLayer`: `encoding`, `ansatz`, `observables`, `reupload`, `circuit`,
-            `diff_method`, `strategy`, `backend`, `shots`.
+            `diff_method`, `strategy`, `backend`, `shots`, `seed`, `noise`, `backend_options`.
 
     Attributes:
         reduce: `nn.Linear(in_features, n_inputs)` without bias.
@@ -102,9 +113,11 @@ class QuantumProjection(nn.Module):
         nn.init.uniform_(self.expand.weight, -bound, bound, generator=generator)
         nn.init.zeros_(self.expand.bias)
 
-    def to_backend(self, backend: Any, shots: int | Literal["same"] | None = "same") -> Self:
+    def to_backend(
+        self, backend: Any, shots: int | Literal["same"] | None = "same", **changes: Unpack[Changes]
+    ) -> Self:
         """Let another backend run the circuit; see `QuantumLayer.to_backend`."""
-        self.circuit.to_backend(backend, shots)
+        self.circuit.to_backend(backend, shots, **changes)
         return self
 
     def forward(self, x: Tensor) -> Tensor:

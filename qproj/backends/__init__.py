@@ -4,43 +4,28 @@ from __future__ import annotations
 
 import functools
 import importlib
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import torch
 
 from qproj.circuits.circuit import Circuit
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a circuit is to be run, whoever runs it.
-
-    Attributes:
-        diff_method: `"best"`, `"adjoint"`, `"backprop"` or `"parameter-shift"`.
-        strategy: Of the package's own engine: `"auto"`, or a name that `layer.plan()` knows.
-        shots: Measurements per expectation value, on PennyLane devices; `None` for exact values.
-    """
-
-    diff_method: str = "best"
-    strategy: str = "auto"
-    shots: int | None = None
+from qproj.planning.execution import Execution
 
 
 class Backend(Protocol):
     """What runs circuits for a layer."""
 
-    def check(self, circuit: Circuit, options: Options) -> None:
+    def check(self, circuit: Circuit, execution: Execution) -> None:
         """Raise ValueError where this backend cannot run this circuit in this way."""
 
     def run(
-        self, circuit: Circuit, options: Options, inputs: torch.Tensor, weights: torch.Tensor
+        self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Run a circuit.
 
         Args:
             circuit: The circuit.
-            options: Checked by `check`.
+            execution: Checked by `check`.
             inputs: `(batch, circuit.n_features)`, float32 or float64; batch at least 1. Radians, products in
                 their own columns as `circuit.plain_gates` has them, or normalised amplitudes.
             weights: `circuit.weight_shape`, radians, same dtype and device.

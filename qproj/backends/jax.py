@@ -8,29 +8,34 @@ from types import ModuleType
 
 import torch
 
-from qproj.backends import Options
+from qproj.backends.capabilities import refuse_extras
 from qproj.circuits.circuit import Circuit
 from qproj.planning.cost import check_memory, choose
+from qproj.planning.execution import Execution
 
 
 class JaxBackend:
     """Runs circuits on the engine in `qproj.simulation`."""
 
-    def check(self, circuit: Circuit, options: Options) -> None:
+    def check(self, circuit: Circuit, execution: Execution) -> None:
         """See `qproj.backends.Backend`; does not load JAX."""
         check_memory(circuit.n_qubits)  # first: planning takes memory of its own
-        choose(circuit, 1, 4, options.strategy, options.diff_method)
-        if options.shots is not None:
+        choose(circuit, 1, 4, execution.strategy, execution.diff_method)
+        refuse_extras("backend 'jax'", execution)
+        if execution.shots is not None:
             raise ValueError(
-                f"shots must be None with backend 'jax', which is exact, but was {options.shots!r}. Choose a "
-                "PennyLane device, for example backend='default.qubit'."
+                f"shots must be None with backend 'jax', which is exact, but was {execution.shots!r}. "
+                "Choose a PennyLane device, for example backend='default.qubit'."
             )
 
     def run(
-        self, circuit: Circuit, options: Options, inputs: torch.Tensor, weights: torch.Tensor
+        self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Run a circuit; see `qproj.backends.Backend`."""
-        values: torch.Tensor = _bridge().run(circuit, options.diff_method, options.strategy, inputs, weights)
+        if not execution.is_plain:
+            self.check(circuit, execution)
+        how = execution.diff_method, execution.strategy
+        values: torch.Tensor = _bridge().run(circuit, *how, inputs, weights)
         return values
 
 

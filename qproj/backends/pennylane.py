@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from qproj.backends import OWN, Options
+from qproj.backends import OWN
+from qproj.backends.capabilities import refuse_extras
 from qproj.backends.pennylane_gradients import run_tapes
 from qproj.backends.pennylane_tapes import (
     Adjoint,
@@ -30,6 +31,7 @@ from qproj.backends.pennylane_tapes import (
 from qproj.circuits.circuit import Circuit
 from qproj.memory import physical_memory, written
 from qproj.planning import cost
+from qproj.planning.execution import Execution
 from qproj.registry import unknown_name
 
 DIFF_METHODS = ("best", *cost.DIFF_METHODS)
@@ -62,16 +64,16 @@ class PennyLaneBackend:
         self._made: dict[int, Any] = {}
         self._device(1)  # an unknown name shows here, not in the middle of training
 
-    def check(self, circuit: Circuit, options: Options) -> None:
+    def check(self, circuit: Circuit, execution: Execution) -> None:
         """Raise ValueError where the device cannot run the circuit in this way; see `Backend`.
 
         Raises:
             TypeError: If `shots` is neither an int nor `None`.
         """
-        self._plan(circuit, options, amplitudes_need_gradient=circuit.amplitudes)
+        self._plan(circuit, execution, amplitudes_need_gradient=circuit.amplitudes)
 
     def run(
-        self, circuit: Circuit, options: Options, inputs: torch.Tensor, weights: torch.Tensor
+        self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Run a circuit; see `qproj.backends.Backend`.
 
@@ -87,7 +89,7 @@ class PennyLaneBackend:
             torch.is_grad_enabled() and weights.requires_grad,
         )
         prepare_gradient = circuit.amplitudes and needs[0]
-        device, shots, method = self._plan(circuit, options, amplitudes_need_gradient=prepare_gradient)
+        device, shots, method = self._plan(circuit, execution, amplitudes_need_gradient=prepare_gradient)
         if method == "backprop":
             return _backprop(circuit, device, inputs, weights)
         if method == "adjoint" and prepare_gradient:
@@ -100,15 +102,16 @@ class PennyLaneBackend:
         return run_tapes(runner, inputs, weights)
 
     def _plan(
-        self, circuit: Circuit, options: Options, *, amplitudes_need_gradient: bool
+        self, circuit: Circuit, execution: Execution, *, amplitudes_need_gradient: bool
     ) -> tuple[Any, int | None, str]:
         """The device, the shots and the differentiation method of a run, or an error."""
-        method = options.diff_method
+        method = execution.diff_method
+        refuse_extras(f"PennyLane device {self.name!r}", execution)
         if method not in DIFF_METHODS:
             raise unknown_name("diff_method", method, DIFF_METHODS)
-        if options.strategy != "auto":
+        if execution.strategy != "auto":
             raise ValueError(
-                f"strategy must be 'auto' on PennyLane device {self.name!r}, but was {options.strategy!r}: "
+                f"strategy must be 'auto' on PennyLane device {self.name!r}, but was {execution.strategy!r}: "
                 "strategy is for backend 'jax'."
             )
         if self.name in DENSITY_MATRIX:
@@ -119,7 +122,7 @@ class PennyLaneBackend:
                 f"backend must be a device of at least {circuit.n_qubits} wires, as many as the circuit has "
                 f"qubits, but {self.name!r} has {len(device.wires)}. Make it with wires={circuit.n_qubits}."
             )
-        shots = _shots(options.shots, device)
+        shots = _shots(execution.shots, device)
         works = {"parameter-shift"} if shots else _supported(device)
         if method == "best":
             # Backpropagation takes the whole batch at once, where both are to be had on default.qubit.

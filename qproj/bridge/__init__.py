@@ -15,6 +15,7 @@ from qproj.circuits.text import dumps
 from qproj.execution import programs
 from qproj.execution.microbatches import Runner, program_for
 from qproj.execution.transforms import Expectation
+from qproj.planning.execution import Execution
 
 
 def run(
@@ -93,7 +94,8 @@ class _Run(torch.autograd.Function):
         if torch._C._functorch.is_legacy_batchedtensor(cotangents):
             # `torch.autograd.grad(..., is_grads_batched=True)`: torch takes an operator for each row in turn.
             f = ctx.function
-            given = (inputs, weights, dumps(f.circuit), "jax", f.diff_method, f.strategy, None, list(needs))
+            how = Execution(f.diff_method, f.strategy).text
+            given = (inputs, weights, dumps(f.circuit), "jax", how, list(needs))
             rows = torch.ops.qproj.expectation_backward(cotangents, *given)
             return *(row if need else None for row, need in zip(rows, needs, strict=True)), None, None, None
         if torch.is_grad_enabled():  # create_graph=True: the gradient is to be differentiated again

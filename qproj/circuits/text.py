@@ -31,7 +31,7 @@ def dumps(circuit: Circuit) -> str:
     else:
         names = ("n_layers", "encoding", "ansatz", "reupload")
         arguments |= {name: getattr(circuit, name) for name in names}
-    return json.dumps(arguments, default=_fields, separators=(",", ":"))
+    return encode(arguments)
 
 
 # The same object each time, so that what hangs on it, such as its hash, is there already.
@@ -49,13 +49,24 @@ def loads(text: str) -> Circuit:
         ValueError: If it is not JSON, or not of a circuit.
     """
     try:
-        arguments = json.loads(text, object_hook=_part)
-        return Circuit(**arguments)
+        return Circuit(**decode(text))
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"text must be a circuit as qproj writes it, but was {text[:80]!r}") from error
 
 
+def encode(value: Any) -> str:
+    """Write plain data and parts of circuits as JSON; TypeError for anything else."""
+    return json.dumps(value, default=_fields, separators=(",", ":"))
+
+
+def decode(text: str) -> Any:
+    """Read what `encode` has written; ValueError where it is not JSON."""
+    return json.loads(text, object_hook=_part)
+
+
 def _fields(part: Any) -> dict[str, Any]:
+    if _PARTS.get(type(part).__name__) is not type(part):
+        raise TypeError(f"cannot write {part!r} ({type(part).__name__}) as text.")
     return {"is": type(part).__name__} | {field.name: getattr(part, field.name) for field in fields(part)}
 
 

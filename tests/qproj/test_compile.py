@@ -8,6 +8,7 @@ import torch
 
 import qproj
 from qproj.circuits import text
+from qproj.planning.execution import Execution
 
 from .test_simulation import random_circuit
 
@@ -95,7 +96,7 @@ def test_opcheck():
     """Torch's own suite for operators: schema, fake tensors, autograd, dynamic shapes."""
     layer = qproj.QuantumLayer(2, 1, generator=generator())
     x = torch.randn(3, 2, generator=generator(1), requires_grad=True)
-    arguments = (x, layer.weights, text.dumps(layer.circuit), "jax", "best", "auto", None)
+    arguments = (x, layer.weights, text.dumps(layer.circuit), "jax", Execution().text)
     torch.library.opcheck(torch.ops.qproj.expectation, arguments)
 
 

@@ -327,7 +327,7 @@ def test_options_of_the_engine():
     x = torch.randn(2, 2, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     layer = qproj.from_qnode(*moons(), diff_method="parameter-shift", strategy="fused-2")
-    assert (layer.options.diff_method, layer.options.strategy) == ("parameter-shift", "fused-2")
+    assert (layer.execution.diff_method, layer.execution.strategy) == ("parameter-shift", "fused-2")
     torch.manual_seed(0)
     elsewhere = qproj.from_qnode(*moons(), backend="default.qubit")
     torch.testing.assert_close(elsewhere(x), layer(x), atol=1e-6, rtol=0)

@@ -10,10 +10,11 @@ import pennylane as qml
 import pytest
 import torch
 
-from qproj.backends import Options, get_backend, pennylane_tapes
+from qproj.backends import get_backend, pennylane_tapes
 from qproj.backends.pennylane import check_memory
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.gates import GATES
+from qproj.planning.execution import Execution
 
 from . import reference
 
@@ -122,13 +123,13 @@ def compare(backend, circuit, options, tolerance=1e-8, dtype=torch.float64, batc
 @pytest.mark.parametrize(("backend", "diff_method"), RUNNERS)
 @pytest.mark.parametrize("circuit", CIRCUITS.values(), ids=CIRCUITS)
 def test_values_and_gradients(backend, diff_method, circuit):
-    compare(backend, circuit, Options(diff_method))
+    compare(backend, circuit, Execution(diff_method))
 
 
 @pytest.mark.parametrize("circuit", [EVERY_GATE, AMPLITUDE], ids=["every gate", "amplitude"])
 def test_a_device_of_few_gates_and_no_gradients(circuit):
     """`reference.qubit` writes gates, measurements and amplitudes as others, and splits scripts."""
-    compare("reference.qubit", circuit, Options(), batch=1)
+    compare("reference.qubit", circuit, Execution(), batch=1)
 
 
 def test_every_gate_is_in_the_circuit_of_every_gate():
@@ -139,7 +140,7 @@ def test_every_gate_is_in_the_circuit_of_every_gate():
 def test_values_are_exact_to_rounding(backend, diff_method):
     """Nothing on the way is single precision."""
     x, weights, _ = draw(EVERY_GATE)
-    values = get_backend(backend).run(EVERY_GATE, Options(diff_method), features(EVERY_GATE, x), weights)
+    values = get_backend(backend).run(EVERY_GATE, Execution(diff_method), features(EVERY_GATE, x), weights)
     expected = reference.values(EVERY_GATE, x.detach().numpy(), weights.detach().numpy())
     np.testing.assert_allclose(values.detach(), expected, atol=1e-13)
 
@@ -149,24 +150,26 @@ def test_values_are_exact_to_rounding(backend, diff_method):
 def test_methods_agree(backend, diff_method, batch):
     """Tighter than finite differences can be."""
     drawn = draw(EVERY_GATE, batch, seed=4)
-    expected = run("default.qubit", EVERY_GATE, Options("adjoint"), *drawn)
-    for actual, wanted in zip(run(backend, EVERY_GATE, Options(diff_method), *drawn), expected, strict=True):
+    expected = run("default.qubit", EVERY_GATE, Execution("adjoint"), *drawn)
+    for actual, wanted in zip(
+        run(backend, EVERY_GATE, Execution(diff_method), *drawn), expected, strict=True
+    ):
         torch.testing.assert_close(actual, wanted, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize(("backend", "diff_method"), CHEAP)
 def test_single_precision_tensors(backend, diff_method):
-    compare(backend, EVERY_GATE, Options(diff_method), 1e-5, torch.float32)
+    compare(backend, EVERY_GATE, Execution(diff_method), 1e-5, torch.float32)
 
 
 @pytest.mark.parametrize("diff_method", ["adjoint", "parameter-shift"])
 def test_single_precision_device(diff_method):
     device = qml.device("lightning.qubit", wires=3, c_dtype=np.complex64)
-    compare(device, EVERY_GATE, Options(diff_method), 1e-5)
+    compare(device, EVERY_GATE, Execution(diff_method), 1e-5)
     x, weights, _ = draw(EVERY_GATE)
     with torch.no_grad():
         values = [
-            get_backend(d).run(EVERY_GATE, Options(), features(EVERY_GATE, x), weights)
+            get_backend(d).run(EVERY_GATE, Execution(), features(EVERY_GATE, x), weights)
             for d in (device, "lightning.qubit")
         ]
     assert (values[0] - values[1]).abs().max() > 1e-12, "the device given was not the one used"
@@ -178,8 +181,8 @@ def test_small_cotangents(backend, diff_method, scale):
     """Devices take 1e-8 for zero, but the gradient of a mean may well be smaller."""
     x, weights, cotangents = draw(EVERY_GATE)
     cotangents[0] = 0
-    found = run(backend, EVERY_GATE, Options(diff_method), x, weights, scale * cotangents)
-    expected = run("default.qubit", EVERY_GATE, Options("backprop"), x, weights, cotangents)
+    found = run(backend, EVERY_GATE, Execution(diff_method), x, weights, scale * cotangents)
+    expected = run("default.qubit", EVERY_GATE, Execution("backprop"), x, weights, cotangents)
     for actual, wanted in zip(found[1:], expected[1:], strict=True):
         torch.testing.assert_close(actual, scale * wanted, atol=scale * 1e-10, rtol=0)
         assert not actual.isnan().any()
@@ -193,7 +196,7 @@ def test_small_cotangents(backend, diff_method, scale):
     ("backend", "diff_method"), [r for r in RUNNERS if r[1] != "adjoint"], ids=lambda name: name
 )
 def test_amplitudes(backend, diff_method, dtype):
-    compare(backend, AMPLITUDE, Options(diff_method), 1e-8 if dtype == torch.float64 else 1e-5, dtype)
+    compare(backend, AMPLITUDE, Execution(diff_method), 1e-8 if dtype == torch.float64 else 1e-5, dtype)
 
 
 def test_amplitudes_that_are_a_basis_state():
@@ -202,7 +205,7 @@ def test_amplitudes_that_are_a_basis_state():
         x, weights, cotangents = draw(AMPLITUDE, 1)
         x = torch.from_numpy(basis[None]).requires_grad_()
         _, grad_x, grad_weights = run(
-            "default.qubit", AMPLITUDE, Options("parameter-shift"), x, weights, cotangents
+            "default.qubit", AMPLITUDE, Execution("parameter-shift"), x, weights, cotangents
         )
         expected = reference.gradients(AMPLITUDE, [basis], weights.detach().numpy(), cotangents.numpy())
         np.testing.assert_allclose(grad_x, expected[0], atol=1e-8)
@@ -216,7 +219,7 @@ def test_gradient_of_amplitudes_is_that_of_the_quadratic_form():
     found = []
     for diff_method in ("parameter-shift", "backprop"):
         leaf = c.clone().requires_grad_()
-        values = get_backend("default.qubit").run(AMPLITUDE, Options(diff_method), leaf, weights)
+        values = get_backend("default.qubit").run(AMPLITUDE, Execution(diff_method), leaf, weights)
         (gradient,) = torch.autograd.grad(values, leaf, cotangents)
         # Of degree two: Euler says that c times the gradient is twice the value.
         torch.testing.assert_close((c * gradient).sum(1), 2 * (values * cotangents).sum(1).detach())
@@ -228,18 +231,18 @@ def test_gradient_of_amplitudes_is_that_of_the_quadratic_form():
 def test_adjoint_of_amplitudes(backend):
     """It differentiates the weights only."""
     x, weights, cotangents = draw(AMPLITUDE)
-    get_backend(backend).check(AMPLITUDE, Options("adjoint"))
+    get_backend(backend).check(AMPLITUDE, Execution("adjoint"))
     c = features(AMPLITUDE, x)
     with pytest.raises(ValueError, match=r"must be 'parameter-shift' where .* 'adjoint'.*backend='jax'"):
-        get_backend(backend).run(AMPLITUDE, Options("adjoint"), c, weights)
-    values = get_backend(backend).run(AMPLITUDE, Options("adjoint"), c.detach(), weights)
+        get_backend(backend).run(AMPLITUDE, Execution("adjoint"), c, weights)
+    values = get_backend(backend).run(AMPLITUDE, Execution("adjoint"), c.detach(), weights)
     (gradient,) = torch.autograd.grad(values, weights, cotangents)
     expected = reference.gradients(
         AMPLITUDE, x.detach().numpy(), weights.detach().numpy(), cotangents.numpy()
     )
     np.testing.assert_allclose(gradient, expected[1], atol=1e-8)
     with torch.no_grad():
-        again = get_backend(backend).run(AMPLITUDE, Options("adjoint"), c, weights)
+        again = get_backend(backend).run(AMPLITUDE, Execution("adjoint"), c, weights)
     torch.testing.assert_close(again, values.detach())
 
 
@@ -277,7 +280,7 @@ def test_shifts_only_what_needs_a_gradient(monkeypatch, needs, counts):
     x, weights, _ = draw(EVERY_GATE, 3)
     tensors = [t.detach().requires_grad_(need) for t, need in zip((x, weights), needs, strict=True)]
     assert (
-        executed(monkeypatch, "lightning.qubit", EVERY_GATE, Options("parameter-shift"), *tensors) == counts
+        executed(monkeypatch, "lightning.qubit", EVERY_GATE, Execution("parameter-shift"), *tensors) == counts
     )
     assert [t.grad is not None for t in tensors] == list(needs)
 
@@ -285,7 +288,7 @@ def test_shifts_only_what_needs_a_gradient(monkeypatch, needs, counts):
 def test_shifts_of_amplitudes_only_where_they_need_a_gradient(monkeypatch):
     circuit = Circuit(2, 1, "amplitude", "basic_entangler")
     x, weights, _ = draw(circuit)
-    options = Options("parameter-shift")
+    options = Execution("parameter-shift")
     assert executed(monkeypatch, "default.qubit", circuit, options, x, weights) == [2, 2 * (4 + 8)]
     assert executed(monkeypatch, "default.qubit", circuit, options, x.detach(), weights) == [2, 2 * 4]
 
@@ -294,7 +297,12 @@ def test_samples_that_the_loss_leaves_out_cost_nothing(monkeypatch):
     circuit = Circuit(2, 1)
     cotangents = torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
     counts = executed(
-        monkeypatch, "lightning.qubit", circuit, Options("parameter-shift"), *draw(circuit, 3)[:2], cotangents
+        monkeypatch,
+        "lightning.qubit",
+        circuit,
+        Execution("parameter-shift"),
+        *draw(circuit, 3)[:2],
+        cotangents,
     )
     assert counts == [3, 2 * 2 * (2 + 6)]
 
@@ -302,7 +310,7 @@ def test_samples_that_the_loss_leaves_out_cost_nothing(monkeypatch):
 def test_chunks(monkeypatch):
     """However many scripts: a device gets some at a time, and no gradient is lost at a seam."""
     x, weights, cotangents = draw(EVERY_GATE, 3)
-    options = Options("parameter-shift")
+    options = Execution("parameter-shift")
     whole = run("lightning.qubit", EVERY_GATE, options, x, weights, cotangents)
     monkeypatch.setattr(pennylane_tapes, "_CHUNK", 7)
     device, sizes = qml.device("lightning.qubit", wires=3), []
@@ -320,10 +328,10 @@ def test_chunks(monkeypatch):
 @pytest.mark.parametrize("frozen", ["x", "weights"])
 def test_frozen(diff_method, frozen):
     x, weights, cotangents = draw(EVERY_GATE)
-    both = run("default.qubit", EVERY_GATE, Options(diff_method), x, weights, cotangents)
+    both = run("default.qubit", EVERY_GATE, Execution(diff_method), x, weights, cotangents)
     leaves = [x.detach().requires_grad_(frozen != "x"), weights.detach().requires_grad_(frozen != "weights")]
     values = get_backend("default.qubit").run(
-        EVERY_GATE, Options(diff_method), features(EVERY_GATE, leaves[0]), leaves[1]
+        EVERY_GATE, Execution(diff_method), features(EVERY_GATE, leaves[0]), leaves[1]
     )
     values.backward(cotangents)
     for leaf, expected in zip(leaves, both[1:], strict=True):
@@ -340,7 +348,7 @@ def test_frozen(diff_method, frozen):
 def test_second_derivatives_are_refused(diff_method):
     circuit = Circuit(2, 1)
     x, weights, _ = draw(circuit)
-    values = get_backend("default.qubit").run(circuit, Options(diff_method), x, weights)
+    values = get_backend("default.qubit").run(circuit, Execution(diff_method), x, weights)
     (gradient,) = torch.autograd.grad(values.sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="Second derivatives of a quantum layer are not available"):
         gradient.square().sum().backward()
@@ -350,7 +358,7 @@ def test_second_derivatives_are_refused(diff_method):
 def test_second_derivatives_by_backpropagation(diff_method):
     circuit = Circuit(1, 1, "angle_x", "basic_entangler")  # cos(x + w)
     x, weights, _ = draw(circuit, 1)
-    values = get_backend("default.qubit").run(circuit, Options(diff_method), x, weights)
+    values = get_backend("default.qubit").run(circuit, Execution(diff_method), x, weights)
     (first,) = torch.autograd.grad(values.sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
     torch.testing.assert_close(second, -torch.cos(x + weights).detach())
@@ -376,8 +384,8 @@ def test_shots(name, diff_method):
     """Values and gradients scatter about the exact ones as much as so many shots must, and do scatter."""
     x, weights, cotangents = draw(SAMPLED, 2, seed=8)
     device = qml.device(name, wires=2, seed=11)
-    found = run(device, SAMPLED, Options(diff_method, shots=SHOTS), x, weights, cotangents)
-    exact = run("default.qubit", SAMPLED, Options("adjoint"), x, weights, cotangents)
+    found = run(device, SAMPLED, Execution(diff_method, shots=SHOTS), x, weights, cotangents)
+    exact = run("default.qubit", SAMPLED, Execution("adjoint"), x, weights, cotangents)
     # The values of a Pauli word scatter by at most 1 / sqrt(shots). A gradient adds, over shifts and outputs,
     # coefficient * cotangent * that; two angles a parameter at most, and 1.25 bounds the derivative by x.
     value_error = 1 / np.sqrt(SHOTS)
@@ -393,7 +401,7 @@ def test_standard_error_of_shots():
     backend = get_backend(qml.device("default.qubit", wires=1, seed=5))
     x = torch.full((2000, 1), 1.2, dtype=torch.float64)
     for shots in (10, 1000):
-        values = backend.run(circuit, Options(shots=shots), x, torch.zeros(0, dtype=torch.float64))
+        values = backend.run(circuit, Execution(shots=shots), x, torch.zeros(0, dtype=torch.float64))
         assert values.std().item() == pytest.approx(np.sin(1.2) / np.sqrt(shots), rel=0.1)
         assert (values * shots).frac().abs().max() < 1e-6 or shots == 1000
 
@@ -401,8 +409,8 @@ def test_standard_error_of_shots():
 def test_shots_of_amplitudes():
     x, weights, cotangents = draw(AMPLITUDE)
     device = qml.device("default.qubit", wires=2, seed=3)
-    found = run(device, AMPLITUDE, Options(shots=SHOTS), x, weights, cotangents)
-    exact = run("default.qubit", AMPLITUDE, Options(), x, weights, cotangents)
+    found = run(device, AMPLITUDE, Execution(shots=SHOTS), x, weights, cotangents)
+    exact = run("default.qubit", AMPLITUDE, Execution(), x, weights, cotangents)
     for actual, wanted, size in zip(found, exact, [3.5, 30, 30], strict=True):
         assert (actual - wanted).abs().max() < 5 * size / np.sqrt(SHOTS)
 
@@ -410,7 +418,7 @@ def test_shots_of_amplitudes():
 def test_seeded_devices_repeat():
     x, weights, cotangents = draw(SAMPLED)
     first, same, other = (
-        run(qml.device("default.qubit", seed=seed), SAMPLED, Options(shots=50), x, weights, cotangents)
+        run(qml.device("default.qubit", seed=seed), SAMPLED, Execution(shots=50), x, weights, cotangents)
         for seed in (1, 1, 2)
     )
     for a, b, c in zip(first, same, other, strict=True):
@@ -428,16 +436,16 @@ def test_shots_of_the_device():
     device = own_shots(10)
     x, weights, _ = draw(SAMPLED)
     backend = get_backend(device)
-    values = backend.run(SAMPLED, Options(), features(SAMPLED, x), weights)[:, 0]
+    values = backend.run(SAMPLED, Execution(), features(SAMPLED, x), weights)[:, 0]
     torch.testing.assert_close(values * 10, (values * 10).round())
-    more = backend.run(SAMPLED, Options(shots=1000), features(SAMPLED, x), weights)[:, 0]
+    more = backend.run(SAMPLED, Execution(shots=1000), features(SAMPLED, x), weights)[:, 0]
     torch.testing.assert_close(more * 1000, (more * 1000).round())
     with pytest.raises(ValueError, match=r"'best', 'parameter-shift' .*shots=10, but was 'adjoint'"):
-        backend.check(SAMPLED, Options("adjoint"))
+        backend.check(SAMPLED, Execution("adjoint"))
     parts = get_backend(own_shots((5, 10)))
     with pytest.raises(ValueError, match="backend must be a device with one number of shots"):
-        parts.check(SAMPLED, Options())
-    parts.check(SAMPLED, Options(shots=5))
+        parts.check(SAMPLED, Execution())
+    parts.check(SAMPLED, Execution(shots=5))
 
 
 # --- What a device is, and what is best on it.
@@ -446,11 +454,11 @@ def test_shots_of_the_device():
 @pytest.mark.parametrize(
     ("name", "options", "plain", "amplitudes"),
     [
-        ("default.qubit", Options(), "backprop", "backprop"),
-        ("lightning.qubit", Options(), "adjoint", "parameter-shift"),
-        ("default.mixed", Options(), "parameter-shift", "parameter-shift"),
-        ("default.qubit", Options(shots=9), "parameter-shift", "parameter-shift"),
-        ("lightning.qubit", Options(shots=9), "parameter-shift", "parameter-shift"),
+        ("default.qubit", Execution(), "backprop", "backprop"),
+        ("lightning.qubit", Execution(), "adjoint", "parameter-shift"),
+        ("default.mixed", Execution(), "parameter-shift", "parameter-shift"),
+        ("default.qubit", Execution(shots=9), "parameter-shift", "parameter-shift"),
+        ("lightning.qubit", Execution(shots=9), "parameter-shift", "parameter-shift"),
     ],
 )
 def test_best(name, options, plain, amplitudes):
@@ -466,14 +474,14 @@ def test_names_give_the_same_backend():
     assert get_backend("default.qubit") is get_backend("default.qubit")
     backend = get_backend("lightning.qubit")
     for n_qubits in (3, 1, 2):
-        compare("lightning.qubit", Circuit(n_qubits, 1), Options())
+        compare("lightning.qubit", Circuit(n_qubits, 1), Execution())
     assert get_backend("lightning.qubit") is backend
 
 
 def test_a_device_is_used_as_it_is():
     device = qml.device("default.qubit", wires=3)
     with qml.Tracker(device) as tracker:
-        compare(device, Circuit(3, 1), Options("parameter-shift"), batch=1)
+        compare(device, Circuit(3, 1), Execution("parameter-shift"), batch=1)
     assert tracker.totals["executions"] > 1
 
 
@@ -482,12 +490,12 @@ def test_a_device_is_used_as_it_is():
     ("name", "diff_method"), [r for r in RUNNERS if r[0] in ("default.qubit", "lightning.qubit")]
 )
 def test_wires_by_any_name(name, diff_method, wires):
-    compare(qml.device(name, wires=wires), EVERY_GATE, Options(diff_method), batch=1)
+    compare(qml.device(name, wires=wires), EVERY_GATE, Execution(diff_method), batch=1)
 
 
 def test_devices_are_not_kept():
     device = qml.device("default.qubit", wires=3)
-    compare(device, Circuit(3, 1), Options("adjoint"), batch=1)
+    compare(device, Circuit(3, 1), Execution("adjoint"), batch=1)
     kept = weakref.ref(device)
     del device
     gc.collect()
@@ -498,7 +506,7 @@ def test_in_place_change_before_backward_is_noticed():
     circuit = Circuit(2, 1)
     x, weights, _ = draw(circuit)
     inputs = x.detach().clone()
-    values = get_backend("default.qubit").run(circuit, Options("adjoint"), inputs, weights)
+    values = get_backend("default.qubit").run(circuit, Execution("adjoint"), inputs, weights)
     inputs += 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         values.sum().backward()
@@ -508,15 +516,15 @@ def test_backward_twice():
     x, weights, cotangents = draw(EVERY_GATE)
     for diff_method in ("adjoint", "parameter-shift"):
         values = get_backend("lightning.qubit").run(
-            EVERY_GATE, Options(diff_method), features(EVERY_GATE, x), weights
+            EVERY_GATE, Execution(diff_method), features(EVERY_GATE, x), weights
         )
         # Another run on the same device in between must not matter.
-        compare("lightning.qubit", EVERY_GATE, Options(diff_method), seed=9, batch=1)
+        compare("lightning.qubit", EVERY_GATE, Execution(diff_method), seed=9, batch=1)
         first, second = (
             torch.autograd.grad(values, weights, cotangents, retain_graph=True)[0] for _ in range(2)
         )
         assert first.equal(second)
-        expected = run("default.qubit", EVERY_GATE, Options("backprop"), x, weights, cotangents)[2]
+        expected = run("default.qubit", EVERY_GATE, Execution("backprop"), x, weights, cotangents)[2]
         torch.testing.assert_close(first, expected, atol=1e-12, rtol=0)
 
 
@@ -526,23 +534,24 @@ def test_backward_twice():
 @pytest.mark.parametrize(
     ("backend", "options", "error", "message"),
     [
-        ("default.qubit", Options("spsa"), ValueError, "diff_method must be one of 'adjoint', 'backprop', "),
-        ("lightning.qubit", Options("backprop"), ValueError,
+        ("default.qubit", Execution("spsa"), ValueError,
+         "diff_method must be one of 'adjoint', 'backprop', "),
+        ("lightning.qubit", Execution("backprop"), ValueError,
          "diff_method must be one of 'best', 'adjoint', 'parameter-shift' on PennyLane device "
          r"'lightning.qubit', but was 'backprop'\."),
-        ("default.mixed", Options("adjoint"), ValueError,
+        ("default.mixed", Execution("adjoint"), ValueError,
          "must be one of 'best', 'parameter-shift' on .*'default.mixed', but was 'adjoint'"),
-        ("default.mixed", Options("backprop"), ValueError,
+        ("default.mixed", Execution("backprop"), ValueError,
          "must be one of 'best', 'parameter-shift' on .*'default.mixed', but was 'backprop'"),
-        ("reference.qubit", Options("adjoint"), ValueError, "must be one of 'best', 'parameter-shift' on"),
-        ("default.qubit", Options("adjoint", shots=5), ValueError,
+        ("reference.qubit", Execution("adjoint"), ValueError, "must be one of 'best', 'parameter-shift' on"),
+        ("default.qubit", Execution("adjoint", shots=5), ValueError,
          "must be one of 'best', 'parameter-shift' on .* with shots=5, but was 'adjoint'"),
-        ("default.qubit", Options("backprop", shots=5), ValueError, "with shots=5, but was 'backprop'"),
-        ("default.qubit", Options(shots=0), ValueError, "shots must be at least 1, or None .*, but was 0"),
-        ("default.qubit", Options(shots=-3), ValueError, "shots must be at least 1"),
-        ("default.qubit", Options(shots=10.0), TypeError, r"shots must be an int or None, but was 10\.0"),
-        ("default.qubit", Options(shots=True), TypeError, "shots must be an int or None, but was True"),
-        ("default.qubit", Options(strategy="dense"), ValueError,
+        ("default.qubit", Execution("backprop", shots=5), ValueError, "with shots=5, but was 'backprop'"),
+        ("default.qubit", Execution(shots=0), ValueError, "shots must be at least 1, or None .*, but was 0"),
+        ("default.qubit", Execution(shots=-3), ValueError, "shots must be at least 1"),
+        ("default.qubit", Execution(shots=10.0), TypeError, r"shots must be an int or None, but was 10\.0"),
+        ("default.qubit", Execution(shots=True), TypeError, "shots must be an int or None, but was True"),
+        ("default.qubit", Execution(strategy="dense"), ValueError,
          "strategy must be 'auto' on .*'default.qubit', but was 'dense': strategy is for backend 'jax'"),
     ],
 )  # fmt: skip
@@ -557,7 +566,7 @@ def test_check(backend, options, error, message):
 
 @pytest.mark.parametrize(
     ("backend", "options"),
-    [*((backend, Options(method)) for backend, method in RUNNERS), ("reference.qubit", Options(shots=1))],
+    [*((backend, Execution(method)) for backend, method in RUNNERS), ("reference.qubit", Execution(shots=1))],
 )
 def test_check_passes(backend, options):
     assert get_backend(backend).check(EVERY_GATE, options) is None
@@ -566,17 +575,17 @@ def test_check_passes(backend, options):
 def test_a_density_matrix_that_does_not_fit_is_refused_in_bytes():
     message = r"at most \d+ with device 'default.mixed' on this machine, but was 22: .* take 512\.0 TiB, and"
     with pytest.raises(ValueError, match=message):
-        get_backend("default.mixed").check(Circuit(22, 1), Options())
+        get_backend("default.mixed").check(Circuit(22, 1), Execution())
     with pytest.raises(ValueError, match=r"at most 10 .* take 128\.0 MiB, and there are 32\.0 MiB"):
         check_memory("default.mixed", 11, limit=2**25)
     check_memory("default.mixed", 10, limit=2**25)
-    get_backend("lightning.qubit").check(Circuit(22, 1), Options())
+    get_backend("lightning.qubit").check(Circuit(22, 1), Execution())
 
 
 def test_too_few_wires():
     backend = get_backend(qml.device("default.qubit", wires=2))
     with pytest.raises(ValueError, match=r"at least 3 wires.* but 'default.qubit' has 2.*wires=3"):
-        backend.check(EVERY_GATE, Options())
+        backend.check(EVERY_GATE, Execution())
 
 
 def test_unknown_device():
@@ -600,7 +609,7 @@ def test_what_a_device_says_names_the_device():
     for diff_method in ("adjoint", "backprop", "parameter-shift"):
         backend = get_backend(Broken(wires=2))
         with pytest.raises(RuntimeError, match=r"'default.qubit' could not run .*OSError: the cable is out"):
-            backend.run(circuit, Options(diff_method), x, weights)
+            backend.run(circuit, Execution(diff_method), x, weights)
 
 
 def test_adjoint_where_the_device_rewrites_gates():
@@ -619,8 +628,8 @@ def test_adjoint_where_the_device_rewrites_gates():
     device = Rewriting(wires=3)
     x, weights, _ = draw(EVERY_GATE)
     with pytest.raises(ValueError, match=r"must be 'parameter-shift' for this circuit .*'adjoint'"):
-        get_backend(device).run(EVERY_GATE, Options("adjoint"), features(EVERY_GATE, x), weights)
-    compare(device, EVERY_GATE, Options("parameter-shift"), batch=1)
+        get_backend(device).run(EVERY_GATE, Execution("adjoint"), features(EVERY_GATE, x), weights)
+    compare(device, EVERY_GATE, Execution("parameter-shift"), batch=1)
 
 
 def test_without_pennylane():
