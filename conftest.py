@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import zlib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+# Compiled programs are kept between test processes and runs, which spend most of their time compiling. A
+# folder for each release of XLA and kind of processor: programs of another one are not to be loaded.
+_COMPILED = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "qproj", "tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options, and collect `benchmarks` instead of `tests` for `--benchmark-only` alone."""
+    only = config.getoption("benchmark_only", default=False)
+    if not only:  # compile times are measured there
+        _keep_compiled_programs()
     from benchmarks.grid import GRIDS
     from benchmarks.peers import chosen
 
@@ -31,9 +42,22 @@ def pytest_configure(config: pytest.Config) -> None:
         chosen(config.option.peers)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
-    only = config.getoption("benchmark_only", default=False)
     if only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args = ["benchmarks"]
+
+
+def _keep_compiled_programs() -> None:
+    """Switch on JAX's persistent cache for this process and those it starts, before any imports JAX."""
+    cpu = next((line for line in _cpu_lines() if line.startswith("flags")), platform.processor())
+    kind = f"{metadata.version('jaxlib')}-{zlib.crc32(cpu.encode()):08x}"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED / kind))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def _cpu_lines() -> list[str]:
+    file = Path("/proc/cpuinfo")
+    return file.read_text().splitlines() if file.is_file() else []
 
 
 @pytest.hookimpl(optionalhook=True)
