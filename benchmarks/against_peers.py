@@ -44,9 +44,9 @@ def machine(result: Result) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in suite["versions"].items())
     text = (
         f"Measured on {result.when}, commit {commit}, grid `{suite['grid']}`, device {suite['device']}: "
-        f"{', '.join(where)}. Versions: {versions}. Medians, with quartiles in brackets; compiling is not in "
-        "the times of calls. How many times longer a peer took comes from rounds that alternate with the "
-        "layer's."
+        f"{', '.join(where)}. Versions: {versions}. Times and ratios are medians; a range in brackets "
+        "goes from the first quartile to the third. Compiling is not in the times of calls. How many times "
+        "longer a peer took comes from rounds that alternate with the layer's."
     )
     if m["load_before"] > 0.5 * m["cores"]:
         text += (
