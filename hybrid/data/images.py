@@ -209,6 +209,12 @@ _TURNS = {
 
 
 def _upright_rgb(picture: Image.Image) -> Image.Image:
+    upright = _rgb(picture)
+    upright.info.clear()  # or its orientation would be undone again when this is given to `open_image`
+    return upright
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
     turned = _TURNS.get(picture.getexif().get(Base.Orientation, 1))
     if turned is not None:  # ImageOps.exif_transpose would also write the metadata anew, and fail at odd ones
         picture = picture.transpose(turned)

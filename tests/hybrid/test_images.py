@@ -40,7 +40,9 @@ def test_orientation_is_applied(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / "a.png", exif=exif)
-    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), np.asarray(picture))
+    upright = open_image(tmp_path / "a.png")
+    assert np.array_equal(np.asarray(upright), np.asarray(picture))
+    assert np.array_equal(np.asarray(open_image(upright)), np.asarray(picture))  # and not once more
 
 
 def test_transparency_lies_over_white(tmp_path):
