@@ -2,21 +2,28 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install caption test test-demo bench real-size matrix lint types check docs train bundle clean
+.PHONY: help install caption test quick test-demo bench real-size matrix lint types check docs train bundle clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(READY): pyproject.toml constraints.txt
+# The program alone, and with it what tests it.
+$(RUNS): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(PIP) -e .
 	@touch $@
 
-install: $(READY) ## Make .venv with everything in it
+$(READY): $(RUNS)
+	$(PIP) -e '.[test]'
+	@touch $@
 
-caption: $(READY) ## Caption a picture: make caption IMAGE=img.jpg
+install: $(READY) ## Make .venv with everything that the tests need
+
+caption: $(RUNS) ## Caption a picture: make caption IMAGE=img.jpg
 	@test -n "$(IMAGE)" || { echo "make caption: name a picture, as in: make caption IMAGE=docs/example.png" >&2; exit 2; }
 	@$(BIN)/hybrid caption "$(IMAGE)"
 
@@ -24,25 +31,28 @@ caption: $(READY) ## Caption a picture: make caption IMAGE=img.jpg
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+quick: $(READY) ## Run the tests marked quick: no subprocesses, no training; 90 seconds on two cores
+	$(BIN)/python -m pytest -m quick -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test-demo: $(READY) ## Run the tests of the web page in a browser (needs chromium)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test-demo]'
+	$(PIP) -e '.[test-demo]'
 	$(BIN)/python -m pytest tests/hybrid/test_demo.py
 
 bench: $(READY) ## Run the benchmarks, on a machine that does nothing else
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(PIP) -e '.[bench]'
 	$(BIN)/python -m pytest --benchmark-only --benchmark-json benchmark.json
 	$(BIN)/python -m benchmarks.report benchmark.json
 
 # Above 4 GiB of memory; the folder takes 2.8 GB and is kept.
 REAL_SIZE ?= $(or $(TMPDIR),/tmp)/hybrid-real-size
 real-size: $(READY) ## Measure CLIP + TinyLlama at full size: make real-size REAL_SIZE=DIR
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(PIP) -e '.[bench]'
 	$(BIN)/python -m benchmarks.real_parts "$(REAL_SIZE)"
 	$(BIN)/python -m pytest benchmarks/test_real_models.py --benchmark-only --real-size "$(REAL_SIZE)" --benchmark-json real-models.json
 	$(BIN)/python -m benchmarks.real_report real-models.json
 
-matrix: ## Run the fast tests with the oldest and the newest versions supported, in .matrix
-	PYTHON=$(PYTHON) bash tests/matrix.sh
+matrix: ## Run the quick tests on Python 3.11, 3.12, 3.13, the oldest and the newest versions, in .matrix
+	bash tests/matrix.sh
 
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .
@@ -53,13 +63,13 @@ types: $(READY) ## Check types
 
 check: lint types test ## All that CI runs
 
-docs: $(READY) ## Write docs/cli.md anew from the help pages
+docs: $(RUNS) ## Write docs/cli.md anew from the help pages
 	$(BIN)/python -m hybrid.cli.reference > docs/cli.md
 
-train: $(READY) ## Train the bundled model anew, into runs/scenes-mini
+train: $(RUNS) ## Train the bundled model anew, into runs/scenes-mini
 	$(BIN)/hybrid train --preset scenes-mini
 
-bundle: $(READY) ## Ship the model of the last training run
+bundle: $(RUNS) ## Ship the model of the last training run
 	$(BIN)/python -m hybrid.training.bundle runs/scenes-mini
 
 clean: ## Remove the environment and what tools left

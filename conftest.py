@@ -18,7 +18,9 @@ _COMPILED = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "qpro
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; here, since pytest reads only this file before it knows which folders it collects."""
     group = parser.getgroup("benchmarks", "benchmarks of this repository")
-    group.addoption("--grid", default="default", metavar="NAME", help="what is measured: default or full")
+    group.addoption(
+        "--grid", default="default", metavar="NAME", help="what is measured: default, full or sizes"
+    )
     group.addoption("--peers", metavar="NAMES", help="whom to measure, separated by commas; all by default")
     group.addoption(
         "--real-size", type=Path, metavar="DIR", help="what benchmarks.real_parts made, to measure it"

@@ -5,7 +5,14 @@ package is cheap: torch, transformers and JAX are loaded when first needed.
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+if Path(__file__).with_name("decomposers.py").exists():
+    raise ImportError(
+        "D-Wave's dwave-hybrid was installed into the same folder, since its package is named hybrid, too; "
+        "keep the two in environments of their own, or uninstall both and install this one again"
+    )
 
 if TYPE_CHECKING:
     from hybrid.data.images import ImageError, open_image
