@@ -1,6 +1,8 @@
 """A web page: drop a picture, see the caption come, and what the circuit made of the picture."""
 
+from base64 import b64encode
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ of it.
 """
 _STRANGE = "This picture is unlike anything the model was trained on: what it says of it means nothing."
 _MAX_NEW_TOKENS = 50
+_SHOWN_SIDE = 640  # pixels
 
 
 class Page:
@@ -53,7 +56,7 @@ class Page:
 
     def see(
         self, path: str | None, backend: str, shots: int | None, error: float
-    ) -> Iterator[tuple[Image.Image | None, str, str, str, Figure | None]]:
+    ) -> Iterator[tuple[Any, str, str, str, Figure | None]]:
         """Caption a picture, exactly and with the settings asked for.
 
         Args:
@@ -63,10 +66,11 @@ class Page:
             error: Probability of an error after each gate then.
 
         Yields:
-            The picture, its caption so far, a note, the other caption so far, and the values as bars.
+            The picture as HTML (once, then no change), its caption so far, a note, the other caption so far,
+            and the values as bars.
         """
         if path is None:
-            yield None, "", "", "", None
+            yield "", "", "", "", None
             return
         try:
             picture = open_image(path)
@@ -77,9 +81,10 @@ class Page:
         note = _STRANGE if self.familiarity and self.familiarity.unfamiliar(features)[0] else ""
         exact = expectation_values(self.connector, features)
         runs, caption, other = {"exact": exact}, "", ""
+        yield _shown(picture), caption, note, other, _bars(runs)
         for piece in self._said_of(exact):
             caption += piece
-            yield picture, caption, note, other, _bars(runs)
+            yield gr.skip(), caption, note, other, _bars(runs)
         if backend != "jax" or shots or error:
             name = f"{backend}, {f'{error:.1%} errors' if error else f'{shots} shots' if shots else 'exact'}"
             try:
@@ -91,7 +96,7 @@ class Page:
             runs[name] = values
             for piece in self._said_of(values):
                 other += piece
-                yield picture, caption, note, other, _bars(runs)
+                yield gr.skip(), caption, note, other, _bars(runs)
 
     def _said_of(self, values: Tensor) -> Iterator[str]:
         with torch.no_grad():
@@ -106,7 +111,7 @@ class Page:
             with gr.Row():
                 with gr.Column():
                     path = gr.File(label="Drop a picture", file_types=sorted(SUFFIXES), elem_id="picture")
-                    shown = gr.Image(label="As it is read", interactive=False, elem_id="shown")
+                    shown = gr.HTML(label="As it is read", elem_id="shown")
                 with gr.Column():
                     caption = gr.Textbox(label="Caption", interactive=False, elem_id="caption")
                     note = gr.Markdown(elem_id="note")
@@ -127,6 +132,14 @@ class Page:
             }
             gr.on([path.change, backend.change, shots.submit, error.release], **settings)
         return page
+
+
+def _shown(picture: Image.Image) -> str:
+    """A picture within the page itself: as a file, gradio would write it anew while another tab reads it."""
+    small, data = picture.copy(), BytesIO()
+    small.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
+    small.save(data, "JPEG", quality=85)
+    return f'<img alt="the picture" src="data:image/jpeg;base64,{b64encode(data.getvalue()).decode()}">'
 
 
 def _bars(runs: dict[str, Tensor]) -> Figure:
