@@ -10,22 +10,23 @@ from typing import Any
 
 import click
 
+from hybrid.cli.messages import say
 from hybrid.cli.signals import Signalled, signals_raise
 
 # name -> its line in --help. The command itself is `hybrid.cli.<name>.command`; torch and the rest are only
 # imported inside it, so that help and usage errors come at once.
 COMMANDS = {
     "caption": "Caption pictures.",
-    "train": "Train a model: by a preset's recipe, or on your own pictures and captions.",
-    "distill": "Start a quantum connector from a trained classical one.",
+    "train": "Train a model by a preset's recipe, or on your own pictures and captions.",
+    "distill": "Make a quantum connector from a trained classical one.",
     "eval": "Score a model's captions against references.",
     "compare": "Score several models on the same pictures, side by side.",
-    "models": "List the models that have a name here.",
+    "models": "List the models that --model knows by name.",
     "push": "Send a model to the Hugging Face hub.",
     "info": "Describe a model, its circuit, and what is installed.",
     "draw": "Draw a model's circuit.",
-    "demo": "Open a web page to try pictures on.",
-    "completion": "Print what makes a shell complete commands and options.",
+    "demo": "Serve a web page to try pictures on.",
+    "completion": "Print a script for completion in bash, zsh or fish.",
 }
 
 
@@ -88,10 +89,15 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -
     is_eager=True,
     expose_value=False,
     callback=_show_version,
-    help="Show versions and exit.",
+    help="Show the versions of this program and of what it runs on, and exit.",
 )
 def group() -> None:
-    """Caption pictures through a quantum circuit: CLIP sees, the circuit passes it on, Llama says it."""
+    """Caption pictures through a quantum circuit.
+
+    A CLIP vision model looks at the picture, a quantum circuit passes on what it saw, and a Llama language
+    model puts it into words. A small trained model is built in: try 'hybrid caption img.jpg'. Each command
+    has its own help, as in 'hybrid caption --help'.
+    """
 
 
 def main() -> None:
@@ -116,10 +122,10 @@ def _run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "hybrid"
-        fail(f"{error.format_message().rstrip('.')} (see '{path} --help')")
+        say(f"{error.format_message().rstrip('.')} (see '{path} --help')")
         return 2
     except Signalled as stop:
-        fail(str(stop))
+        say(str(stop))
         return 128 + stop.number
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -129,14 +135,10 @@ def _run(arguments: list[str]) -> int:
         if settings["traceback"]:
             raise
         if isinstance(error, click.ClickException):
-            fail(error.format_message())
+            say(error.format_message())
+        elif type(error).__module__.startswith(("hybrid.", "qproj.")):  # ours say what, why and the way out
+            say(str(error))
         else:
             lines = str(error).splitlines()
-            fail(f"{type(error).__name__}: {lines[0] if lines else ''} (--traceback shows where)")
+            say(f"{type(error).__name__}: {lines[0] if lines else ''} (--traceback shows where)")
         return 1
-
-
-def fail(message: str) -> None:
-    """Say on stderr, in one line, what went wrong."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]  # other libraries write several
-    click.echo(f"hybrid: {' '.join(lines)}", err=True)

@@ -1,53 +1,110 @@
 """``hybrid caption``: a caption for every picture on stdout, everything else on stderr."""
 
 import io
+import os
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from hybrid.cli import fail
-from hybrid.cli.caption_request import Request, faults, is_done
+from hybrid.cli.caption_request import Request, faults, is_done, way_on
 from hybrid.cli.collector import without_collector
 from hybrid.cli.command import Command, switch
+from hybrid.cli.messages import say
 from hybrid.cli.model import load_model, model_options
 from hybrid.cli.quiet import quiet_libtiff
+from hybrid.cli.signals import Signalled
 from hybrid.data.result_file import ResultFileError, ResultWriter, images_done
 from hybrid.data.results import BARE, FORMATS, Result, printable
 from hybrid.data.sidecars import sidecar_of, write_sidecar
 from hybrid.data.sources import find_pictures
+from hybrid.loading.names import BUNDLED
 
-Source = str | IO[bytes]
+if TYPE_CHECKING:
+    from hybrid.cli.progress import Bar
+
+_NO_PICTURES = "is a folder without pictures, by their endings; name another folder, or the files themselves"
+_DEEPER = ", or add --recursive to search the folders in it"
+# The bundled model's expectation values vary by 0.01 to 0.1 from picture to picture; this many shots leave a
+# standard error of 0.01.
+_ENOUGH_SHOTS = 10_000
 
 
-@click.command(name="caption", cls=Command)
-@click.argument("images", nargs=-1, required=True, metavar="[PATH|DIR|GLOB|-]...")
-@switch("recursive", help="Search folders below folders, too.")
+@click.command(
+    name="caption",
+    cls=Command,
+    examples=[
+        ("One picture: prints the caption", "hybrid caption img.jpg"),
+        ("All pictures in a folder, a line each", "hybrid caption photos"),
+        (
+            "A folder and the folders in it, a JSON object a line, into a file",
+            "hybrid caption photos --recursive --format jsonl --output captions.jsonl",
+        ),
+        (
+            "The same, after it was stopped: only what is missing",
+            "hybrid caption photos --recursive --format jsonl --output captions.jsonl --skip-existing",
+        ),
+        ("A text file beside each picture: img.txt for img.png", "hybrid caption 'photos/*.png' --sidecar"),
+        ("A picture on standard input, words as they come", "cat img.jpg | hybrid caption - --stream"),
+        (
+            "The circuit on another simulator, with 20000 measurements a value",
+            "hybrid caption img.jpg --backend lightning.qubit --shots 20000",
+        ),
+    ],
+)
+@click.argument(
+    "images", nargs=-1, required=True, metavar="[PATH|DIR|GLOB|-]...", type=click.Path(allow_dash=True)
+)
+@switch("recursive", help="Also search the folders inside the folders given.")
 @model_options
-@click.option("--prompt", metavar="TEXT", help="What to ask. [default: the model's own prompt]")
 @click.option(
-    "--max-new-tokens", type=click.IntRange(1), default=50, show_default=True, help="Longest caption."
+    "--prompt",
+    metavar="TEXT",
+    help="The text the language model continues after it has seen the picture. [default: the prompt the "
+    "model was trained with]",
 )
 @click.option(
-    "--beams", type=click.IntRange(1), default=1, show_default=True, help="Search with so many beams."
+    "--max-new-tokens",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Stop a caption after this many tokens (words or parts of words).",
 )
 @click.option(
-    "--temperature", type=click.FloatRange(0, min_open=True), help="Sample words, the bolder the higher."
+    "--beams",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Width of the beam search; 1 takes the likeliest token at each step.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, min_open=True),
+    help="Draw tokens at random instead of taking the likeliest; higher values vary more.",
 )
 @click.option(
     "--top-p",
     type=click.FloatRange(0, 1, min_open=True),
-    help="Sample among the likeliest words, of this probability together.",
+    help="Draw at random, but only from the likeliest tokens whose probabilities add up to this.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of samples and shots.")
-@switch("stream", help="Show words as they come.")
 @click.option(
-    "--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Pictures at a time."
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    help="Seed of the random numbers that --temperature, --top-p and --shots use.",
+)
+@switch("stream", help="Print the words of a caption as they are generated.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="How many pictures the model works on at once.",
 )
 @click.option(
     "--format",
@@ -55,31 +112,35 @@ Source = str | IO[bytes]
     type=click.Choice(list(FORMATS)),
     default="text",
     show_default=True,
-    help="text: a caption a line, with 'name: ' in front when there are several; json: an array of objects; "
-    "jsonl: an object a line; csv: a table with a header.",
+    help="text: one caption a line, after 'name: ' if there are several; json: one array of objects; jsonl: "
+    "one object a line; csv: a table with a header.",
 )
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     metavar="FILE",
-    help="Write there, not to stdout.",
+    help="Write the captions to this file instead of stdout.",
 )
-@switch("sidecar", help="Write each caption beside its picture as well: img.txt for img.jpg.")
-@switch("overwrite", help="Replace what --output and --sidecar have written before.")
-@switch("skip-existing", help="Go on where a stopped run was; pictures that failed are tried again.")
-@switch("fail-fast", help="Stop at the first picture that fails.")
-@click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
-@click.option("-v", "--verbose", is_flag=True, help="Say what runs, and how fast.")
+@switch("sidecar", help="Also write each caption to a text file beside its picture: img.txt for img.jpg.")
+@switch("overwrite", help="Replace the files that --output and --sidecar wrote before.")
+@switch(
+    "skip-existing",
+    help="Caption only the pictures that --output and --sidecar do not hold yet. Pictures that failed are "
+    "tried again.",
+)
+@switch("fail-fast", help="Stop at the first picture that cannot be read.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no progress and no notes on stderr, only errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Print which model runs on what, and how long it took.")
 @click.pass_context
-def command(ctx: click.Context, /, images: tuple[str, ...], recursive: bool, **options: Any) -> int:
+def command(ctx: click.Context, /, images: tuple[str, ...], **options: Any) -> int:
     """Caption pictures.
 
-    Name pictures, folders, or patterns in quotes; - is a picture on stdin. A folder stands for the pictures
-    in it, found by their endings, in natural order. A picture that cannot be read is named on stderr, the
-    others are done, and the exit code is 1.
+    Give the names of pictures, folders, or patterns in quotes such as 'photos/*.png'; - reads one picture
+    from stdin. A folder stands for the pictures in it, in natural order (2.png before 10.png). A picture that
+    cannot be read is reported on stderr, the others are captioned, and the exit code is 1.
     """
     o = Request(ctx, **options)
-    names = find_pictures(images, recursive)
+    names = find_pictures(images, o.recursive)
     if found := faults(o, names):
         raise click.UsageError("; ".join(found))
     try:
@@ -87,7 +148,10 @@ def command(ctx: click.Context, /, images: tuple[str, ...], recursive: bool, **o
     except ResultFileError as error:
         raise click.UsageError(f"--output {error}") from None
     left = [name for name in names if not (o.skip_existing and is_done(name, o, done))]
-    return _run(left, o, done, skipped=len(names) - len(left), bare=names == list(images[:1]))
+    try:
+        return _run(left, o, done, skipped=len(names) - len(left), bare=names == list(images[:1]))
+    except Signalled as stop:
+        raise Signalled(stop.number, f"interrupted{way_on(o)}") from None
 
 
 def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bool) -> int:
@@ -100,7 +164,7 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
     with ExitStack() as stack:
         bar = stack.enter_context(Bar(len(names), shown=not (o.quiet or o.stream or len(names) < 2)))
         form = BARE if bare and o.style == "text" and not o.output else FORMATS[o.style]
-        results = stack.enter_context(closing(_results(names, o, form is BARE)))
+        results = stack.enter_context(closing(_results(names, o, bar, form is BARE)))
         with without_collector():
             first = next(results, None)  # before a file is opened: what is wrong with an option is said here
         out: Any = sys.stdout
@@ -116,7 +180,7 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
             fault = result.error or (o.sidecar and _sidecar_fault(name, result, sidecars))
             if fault:
                 failed += 1
-                fail(f"{result.image}: {fault}")
+                say(f"{result.image}: {fault}")
                 if o.fail_fast:
                     break
             strange += result.unfamiliar
@@ -129,47 +193,60 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
         parts += [f"{strange} unlike anything the model has seen"] * (strange > 0)
         parts += [f"{skipped} done before"] * (skipped > 0)
         parts += [f"{seconds:.1f} s"] * o.verbose
-        fail(", ".join(parts))
+        say(", ".join(parts))
     return int(failed > 0)
 
 
-def _results(names: list[str], o: Request, bare: bool) -> Generator[Result]:
+def _results(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generator[Result]:
     """A result for every picture, in order."""
+    with closing(_captioned(names, o, bar, bare)) as results:
+        for name, result in zip(names, results, strict=True):
+            empty = result.error and os.path.isdir(name)  # noqa: PTH112  (a Path refuses odd names)
+            yield replace(result, error=_NO_PICTURES + _DEEPER * (not o.recursive)) if empty else result
+
+
+def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generator[Result]:
     from hybrid.data.images import ImageError, open_image, source_name
 
     quiet_libtiff()
-    sources = [_stdin() if name == "-" else name for name in names]
+    sources: list[Any] = [_stdin() if name == "-" else name for name in names]
+    bar.describe("loading the model")  # and, before it, what it runs on
     # A picture is read before the model: a mistyped name is answered at once.
     while sources:
         try:
-            open_image(sources[0])
+            first = open_image(sources[0])
             break
         except ImageError as error:
             name = source_name(sources.pop(0))
             yield Result(name, error=str(error).removeprefix(f"{name}: "))
     else:
         return
-    if isinstance(sources[0], io.BytesIO):
-        sources[0].seek(0)
+    first.filename = source_name(sources[0])  # type: ignore[attr-defined]
+    sources[0] = first
     model, processor = load_model(**o.model, to_caption=not o.quiet)
     from hybrid.inference.out_of_distribution import Familiarity
+    from hybrid.inference.prompting import Question
 
     familiarity = Familiarity.load(Path(model.config.name_or_path))
     if o.verbose:
-        fail(f"{model.config.name_or_path} on {model.device}, {model.dtype}")
+        say(f"{model.config.name_or_path} on {model.device}, {model.dtype}")
+    if not o.quiet and model.config.name_or_path == str(BUNDLED):
+        _note_beyond_the_bundled_model(o, processor.prompt)
     if o.seed is not None:
         from transformers import set_seed  # loads all that training needs
 
         set_seed(o.seed)
-    caption = _streamed if o.stream else _batched
     try:
-        yield from caption(sources, model, processor, familiarity, o, bare)
+        Question(model, processor, o.prompt, o.max_new_tokens, {})
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    bar.describe("captioning")
+    caption = _streamed if o.stream else _batched
+    yield from caption(sources, model, processor, familiarity, o, bare)
 
 
 def _batched(
-    sources: Iterable[Source], model: Any, processor: Any, familiarity: Any, o: Request, _bare: bool
+    sources: Iterable[Any], model: Any, processor: Any, familiarity: Any, o: Request, _bare: bool
 ) -> Iterator[Result]:
     from hybrid.inference.captioning import caption_files
 
@@ -179,7 +256,7 @@ def _batched(
 
 
 def _streamed(
-    sources: Iterable[Source], model: Any, processor: Any, familiarity: Any, o: Request, bare: bool
+    sources: Iterable[Any], model: Any, processor: Any, familiarity: Any, o: Request, bare: bool
 ) -> Iterator[Result]:
     import torch
 
@@ -230,8 +307,23 @@ def _sidecar_fault(name: str, result: Result, written: dict[Path, str]) -> str |
 
 
 def _note_unfamiliar(image: str) -> None:
-    fail(
+    say(
         f"note: {image} is unlike anything this model was trained on, so its caption means nothing. The "
         "bundled miniature only knows drawn scenes of one or two shapes; for photographs give a model "
         "trained on them, as --model FOLDER or --model owner/name"
     )
+
+
+def _note_beyond_the_bundled_model(o: Request, prompt: str) -> None:
+    if o.prompt not in (None, prompt):
+        say(
+            f"note: the bundled model was trained on one prompt, {prompt!r}, so its answer to another means "
+            "nothing; leave --prompt out, or give another --model"
+        )
+    shots = o.model["shots"]
+    if shots is not None and shots < _ENOUGH_SHOTS:
+        say(
+            f"note: with {shots} shots an expectation value is off by about {shots**-0.5:.2g}, more than the "
+            "bundled model's values differ from picture to picture, so the caption means little; give "
+            f"--shots {_ENOUGH_SHOTS} or more"
+        )

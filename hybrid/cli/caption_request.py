@@ -15,6 +15,7 @@ class Request:
     """The options of the command, put together as they are used."""
 
     def __init__(self, ctx: click.Context, **options: Any) -> None:
+        self.recursive: bool = options.pop("recursive")
         self.overwrite: bool = options.pop("overwrite")
         self.skip_existing: bool = options.pop("skip_existing")
         if self.overwrite and self.skip_existing and given(ctx, "overwrite") != given(ctx, "skip_existing"):
@@ -35,6 +36,8 @@ class Request:
         self.beams: int = options.pop("beams")
         sampling = {name: options.pop(name) for name in ("temperature", "top_p")}
         sampling = {name: value for name, value in sampling.items() if value is not None}
+        self.prompt: str | None = options["prompt"]
+        self.max_new_tokens: int = options["max_new_tokens"]
         self.generation = options | {"num_beams": self.beams} | sampling | {"do_sample": bool(sampling)}
 
 
@@ -77,3 +80,13 @@ def is_done(name: str, o: Request, done: set[str]) -> bool:
     """Whether a picture's caption is in all places where it belongs."""
     written = not o.output or printable(name) in done
     return written and (not o.sidecar or sidecar_of(name).exists())
+
+
+def way_on(o: Request) -> str:
+    """How to go on after an interruption, where anything was kept."""
+    if not (o.output or o.sidecar):
+        return ""
+    again = " with --skip-existing" + " in place of --overwrite" * o.overwrite
+    return (
+        f"; what was written is kept, and the same command{again * (not o.skip_existing)} goes on from there"
+    )

@@ -1,8 +1,8 @@
-"""What all commands share: ``--config`` and ``--traceback``."""
+"""What all commands share: ``--config``, ``--traceback`` and examples in the help."""
 
 import difflib
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,17 @@ import click
 
 
 class Command(click.Command):
-    """A command whose options may also stand in a TOML file, under their names; flags win."""
+    """A command whose options may also stand in a TOML file, under their names; flags win.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    Args:
+        examples: What a line does, and the line, for the end of the help page.
+        *args: See `click.Command`.
+        **kwargs: See `click.Command`.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.examples = examples
         self.params += [
             click.Option(
                 ["--config"],
@@ -22,16 +29,23 @@ class Command(click.Command):
                 is_eager=True,
                 expose_value=False,
                 callback=_use_config,
-                help="Read options from a TOML file; those given here win.",
+                help="Read options from this TOML file. Options given on the command line override it.",
             ),
             click.Option(
                 ["--traceback"],
                 is_flag=True,
                 expose_value=False,
                 callback=_show_tracebacks,
-                help="Show where an error came from, as HYBRID_DEBUG=1 does.",
+                help="On an error, print the Python traceback, as HYBRID_DEBUG=1 in the environment does.",
             ),
         ]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """See click; examples are never wrapped, so that they can be copied."""
+        with formatter.section("Examples"):
+            for does, line in self.examples:
+                formatter.write(f"{'':{formatter.current_indent}}# {does}\n")
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click; what is left over is told of with the option that may be missing before it."""

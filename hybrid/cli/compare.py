@@ -11,7 +11,16 @@ from hybrid.cli.model import complete_model, device_option, dtype_option, load_m
 from hybrid.cli.scoring import caption_options, chosen_pairs, file_options, score, split_option, write_report
 
 
-@click.command(name="compare", cls=Command)
+@click.command(
+    name="compare",
+    cls=Command,
+    examples=[
+        (
+            "A quantum connector beside a classical one",
+            "hybrid compare runs/quantum/model runs/classical/model --data captions.jsonl",
+        ),
+    ],
+)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...", shell_complete=complete_model)
 @data_option("Pictures and references")
 @split_option
@@ -22,9 +31,10 @@ from hybrid.cli.scoring import caption_options, chosen_pairs, file_options, scor
 def command(models: tuple[str, ...], **o: Any) -> int:
     """Score models against the same references, for example a quantum connector and a classical one.
 
-    Each model has a column: what its connector is made of, the scores of `hybrid eval`, and the CIDEr-D that
-    is left with another picture's vision token, which says how much of the score language alone would give.
-    One set of pictures and one training run each are no proof of a difference between kinds of models.
+    Each model has a column: the parameters of its connector, the scores of `hybrid eval`, and the CIDEr-D
+    when each caption is made from another picture's vision token, which shows how much of the score comes
+    from language alone. One set of pictures and one training run each do not prove a difference between
+    kinds of models.
     """
     if len(models) < 2:
         raise click.UsageError("MODEL: name at least 2; for one, use 'hybrid eval'")

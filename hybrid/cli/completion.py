@@ -7,14 +7,18 @@ from hybrid.cli import group
 from hybrid.cli.command import Command
 
 
-@click.command(name="completion", cls=Command)
+@click.command(
+    name="completion",
+    cls=Command,
+    examples=[
+        ("bash, in ~/.bashrc", 'eval "$(hybrid completion bash)"'),
+        ("zsh, in ~/.zshrc", 'eval "$(hybrid completion zsh)"'),
+        ("fish", "hybrid completion fish > ~/.config/fish/completions/hybrid.fish"),
+    ],
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print what makes a shell complete commands and options.
-
-    For bash add to ~/.bashrc: eval "$(hybrid completion bash)"; for zsh to ~/.zshrc the same with zsh; for
-    fish write it to ~/.config/fish/completions/hybrid.fish.
-    """
+    """Print a script that makes a shell complete commands, options, models, backends and file names."""
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(kind(group, {}, "hybrid", "_HYBRID_COMPLETE").source())

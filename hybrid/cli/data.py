@@ -15,8 +15,10 @@ def data_option(what: str, *, required: bool = True) -> Callable[[Any], Any]:
     return click.option(
         "--data",
         required=required,
+        type=click.Path(),
         metavar="DATA",
-        help=f"{what}: a folder with side-car .txt, .jsonl, .csv, COCO or Karpathy .json, or a dataset.",
+        help=f"{what}: a folder with a .txt beside each picture, a .jsonl, .csv, or COCO or Karpathy .json "
+        "file, or owner/name of a dataset on the Hugging Face hub.",
     )
 
 
@@ -24,7 +26,7 @@ cache_option = click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where vision features are kept. [default: ~/.cache/hybrid]",
+    help="Folder for the outputs of the vision model, which are computed once. [default: ~/.cache/hybrid]",
 )
 
 
@@ -42,15 +44,13 @@ offline_option = click.option(
     "--offline/--no-offline",
     default=False,
     callback=_go_offline,
-    help="Take models and data from the local cache only, as HF_HUB_OFFLINE=1 does.",
+    help="Download nothing: use only models and data that are on this machine. HF_HUB_OFFLINE=1 does the "
+    "same.",
 )
 
 
 def read_data(where: str) -> "list[Pair]":
-    """Read pairs, or fail in one line."""
-    from hybrid.data.pairs import DataError, read_pairs
+    """Read pairs."""
+    from hybrid.data.pairs import read_pairs
 
-    try:
-        return read_pairs(where)
-    except DataError as error:
-        raise click.ClickException(str(error)) from None
+    return read_pairs(where)

@@ -13,20 +13,36 @@ from hybrid.cli.model import backends, device_option, dtype_option, load_model, 
 _OTHERS = {"default.clifford", "default.gaussian", "default.mixed", "default.tensor", "null.qubit"}
 
 
-@click.command(name="demo", cls=Command)
+@click.command(
+    name="demo",
+    cls=Command,
+    examples=[
+        ("Open the address it prints in a browser; Ctrl-C ends it", "hybrid demo"),
+        ("For others in the network, too", "hybrid demo --host 0.0.0.0 --port 8000"),
+    ],
+)
 @model_option
 @device_option
 @dtype_option
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="0.0.0.0 lets others in, too."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on; 0.0.0.0 lets other machines in.",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=7860,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
 )
 def command(model: str | None, device: str, dtype: str | None, host: str, port: int) -> None:
-    """Open a web page to try pictures on, until it is interrupted; its address goes to stdout.
+    """Serve a web page to try pictures on.
 
-    Pictures stay on this machine, and nothing is reported to anybody.
+    The page's address is printed on stdout; Ctrl-C ends it. Pictures stay on this machine, and nothing is
+    reported to anybody.
     """
     # Read when gradio and the hub's client are imported.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}

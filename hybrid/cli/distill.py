@@ -9,24 +9,55 @@ import click
 
 from hybrid.cli.command import Command
 from hybrid.cli.data import cache_option, offline_option
+from hybrid.cli.model import complete_model
 
 
-@click.command(name="distill", cls=Command)
-@click.option("--teacher", required=True, metavar="NAME", help="A model with a classical connector.")
+@click.command(
+    name="distill",
+    cls=Command,
+    examples=[
+        (
+            "A quantum connector from the published classical one",
+            "hybrid distill --teacher tinyllama-vlm-lora --data photos --output runs/distilled",
+        ),
+    ],
+)
+@click.option(
+    "--teacher",
+    required=True,
+    metavar="NAME",
+    shell_complete=complete_model,
+    help="The model with the classical connector: a preset, a folder, or owner/name on the hub.",
+)
 @click.option(
     "--data",
     required=True,
+    type=click.Path(),
     metavar="DATA",
-    help="Pictures: a folder, or what train takes. Captions are not used.",
+    help="The pictures: a folder, or any data that hybrid train takes. Captions are not used.",
 )
-@click.option("--n-qubits", type=click.IntRange(1), default=4, show_default=True, help="Of the circuit.")
-@click.option("--n-layers", type=click.IntRange(1), default=3, show_default=True, help="Of the circuit.")
-@click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Optimiser steps.")
-@click.option("--batch-size", type=click.IntRange(1), default=256, show_default=True, help="Pictures a step.")
 @click.option(
-    "--learning-rate", type=click.FloatRange(0, min_open=True), default=1e-2, show_default=True, help="Peak."
+    "--n-qubits", type=click.IntRange(1), default=4, show_default=True, help="Qubits of the circuit."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is random.")
+@click.option(
+    "--n-layers", type=click.IntRange(1), default=3, show_default=True, help="Layers of the circuit."
+)
+@click.option(
+    "--steps", type=click.IntRange(1), default=1000, show_default=True, help="Number of optimiser steps."
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=256, show_default=True, help="Pictures in each step."
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=1e-2,
+    show_default=True,
+    help="Peak learning rate.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."
+)
 @cache_option
 @offline_option
 @click.option(
@@ -35,12 +66,13 @@ from hybrid.cli.data import cache_option, offline_option
     default=Path("runs/distilled"),
     show_default=True,
     metavar="DIR",
-    help="Where to keep the run.",
+    help="Folder to write the run to.",
 )
 def command(**o: Any) -> int:
-    """Start a quantum connector from a trained classical one.
+    """Make a quantum connector from a trained classical one.
 
-    It learns to give the same vision tokens for a folder of pictures. The language model does not run.
+    The quantum connector learns to give the same vision tokens as the classical one, for a folder of
+    pictures. The language model does not run, so this takes minutes.
     """
     from hybrid.cli.data import read_data
     from hybrid.cli.quiet import quiet_transformers
@@ -71,8 +103,8 @@ def command(**o: Any) -> int:
                 seed=o["seed"],
                 say=lambda line: click.echo(line, err=True),
             )
-    except (CheckpointError, DataError, ModelError) as error:
-        raise click.ClickException(str(error)) from None
+    except (CheckpointError, DataError, ModelError):
+        raise
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     click.echo(model)

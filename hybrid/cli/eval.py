@@ -10,7 +10,18 @@ from hybrid.cli.model import load_model, model_options
 from hybrid.cli.scoring import caption_options, chosen_pairs, file_options, score, split_option, write_report
 
 
-@click.command(name="eval", cls=Command)
+@click.command(
+    name="eval",
+    cls=Command,
+    examples=[
+        ("Score the bundled model on your pictures and captions", "hybrid eval --data captions.jsonl"),
+        (
+            "A model you trained, on the first 500 test pictures; scores and captions into a file",
+            "hybrid eval --model runs/mine/model --data dataset_coco.json --limit 500 --captions "
+            "--output scores.json",
+        ),
+    ],
+)
 @data_option("Pictures and references")
 @split_option
 @model_options
@@ -18,15 +29,15 @@ from hybrid.cli.scoring import caption_options, chosen_pairs, file_options, scor
 @click.option(
     "--picture-check/--no-picture-check",
     default=True,
-    help="Score captions with the vision token shuffled and zeroed, too.",
+    help="Also score captions for the wrong picture and for no picture, to see how much the picture matters.",
 )
-@switch("captions", help="Put the captions into the file, too.")
+@switch("captions", help="Also write the captions to the file of --output.")
 @file_options
 def command(**o: Any) -> int:
     """Score a model's captions against references.
 
-    BLEU-1 to 4, ROUGE-L and CIDEr-D are computed on words parted here, not by COCO's Java tool, so figures
-    differ a little from published ones. Perplexity is that of the references.
+    The scores are BLEU-1 to 4, ROUGE-L and CIDEr-D, and the perplexity of the references. Text is split into
+    words by this program, not by COCO's Java tokenizer, so scores differ a little from published ones.
     """
     from hybrid.evaluation.scenes import TOKENS
 

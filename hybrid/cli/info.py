@@ -4,18 +4,31 @@ import click
 
 from hybrid.cli import versions
 from hybrid.cli.command import Command
+from hybrid.cli.folding import fold, terminal_width
 from hybrid.cli.model import backends, complete_model, load_model
 
 
-@click.command(name="info", cls=Command)
+@click.command(
+    name="info",
+    cls=Command,
+    examples=[
+        ("The bundled model", "hybrid info"),
+        ("A model you trained, and the plan for batches of 64", "hybrid info runs/mine/model --batch 64"),
+    ],
+)
 @click.argument("model", required=False, shell_complete=complete_model)
 @click.option(
-    "--batch", type=click.IntRange(1), default=16, show_default=True, help="Pictures at a time, for the plan."
+    "--batch",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="Batch size to plan the circuit for.",
 )
 def command(model: str | None, batch: int) -> None:
     """Describe a model, its circuit, and what is installed.
 
-    MODEL is a preset, a folder, or owner/name on the hub; scenes-mini if left out.
+    MODEL is a preset from 'hybrid models', a folder, or owner/name on the hub. Without it the bundled
+    model is described.
     """
     loaded, _ = load_model(model)
     from hybrid.model.description import count_parameters, devices, quantum_layers
@@ -58,4 +71,6 @@ def _section(title: str, lines: dict[str, str]) -> None:
 
 
 def _indented(thing: object) -> str:
-    return "\n".join(f"  {line}" for line in str(thing).splitlines())
+    width = terminal_width()
+    text = fold(str(thing), width and width - 2)
+    return "\n".join(f"  {line}" for line in text.splitlines())

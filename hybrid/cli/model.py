@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hybrid.cli.collector import without_collector
+from hybrid.cli.messages import say
 from hybrid.cli.quiet import quiet_transformers
 from hybrid.loading.names import presets
 
@@ -40,28 +41,39 @@ model_option = click.option(
     "--model",
     metavar="NAME",
     shell_complete=complete_model,
-    help="A preset, a folder, or owner/name on the hub. [default: scenes-mini]",
+    help="The model: a preset from 'hybrid models', a folder, or owner/name on the Hugging Face hub. "
+    "[default: scenes-mini, the bundled model]",
 )
 revision_option = click.option(
-    "--revision", metavar="COMMIT", help="Of --model on the hub: a commit, a tag or a branch."
+    "--revision",
+    metavar="COMMIT",
+    help="Version of --model on the hub: a commit, a tag or a branch.",
 )
 device_option = click.option(
-    "--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, ..."
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="DEVICE",
+    help="Where to run: cpu, cuda, cuda:1, or auto for a GPU if torch sees one.",
 )
 dtype_option = click.option(
-    "--dtype", type=click.Choice(DTYPES), help="Of the model's weights. [default: as saved]"
+    "--dtype",
+    type=click.Choice(DTYPES),
+    help="Number format of the weights in memory. [default: as saved]",
 )
 backend_option = click.option(
     "--backend",
     metavar="NAME",
     shell_complete=_complete_backend,
-    help="Who runs the circuit: jax, lightning.qubit, default.mixed, or another PennyLane device.",
+    help="Which simulator or device runs the circuit: jax (built in) or the name of a PennyLane device, such "
+    "as lightning.qubit. [default: jax]",
 )
 shots_option = click.option(
     "--shots",
     type=click.IntRange(1),
     metavar="N",
-    help="Measure each expectation value so many times; needs a PennyLane backend. [default: exact]",
+    help="Estimate each expectation value from N measurements, as hardware would; needs a PennyLane "
+    "--backend. [default: exact values]",
 )
 
 
@@ -85,12 +97,10 @@ def load_model(
 
     That its connector has not been trained, or that its circuit will take long, is said if it is to caption.
     """
-    from hybrid.cli import fail
-
     with without_collector():
         loaded = _load_model(model, device, dtype, backend, shots, revision)
     if to_caption and loaded[0].config.connector_trained is False:
-        fail(
+        say(
             f"note: the connector of {model} has not been trained, so what it says of a picture means "
             "nothing; train it with hybrid train"
         )
@@ -100,12 +110,11 @@ def load_model(
 
 
 def _note_density_matrix(model: Any, backend: str) -> None:
-    from hybrid.cli import fail
     from qproj.backends.pennylane import DENSITY_MATRIX
 
     n = model.connector.projection.circuit.n_qubits
     if backend in DENSITY_MATRIX and n >= _SLOW:
-        fail(
+        say(
             f"note: {backend} holds a density matrix, 4^{n} numbers for {n} qubits, and takes long over each "
             "picture; for the noise of sampling alone, give --backend lightning.qubit with --shots"
         )
@@ -141,8 +150,10 @@ def _load_model(
             shots=shots,
             revision=revision,
         )
-    except ModelError as error:
-        raise click.ClickException(str(error)) from None
+    except ModelError:
+        raise
     except (ValueError, ImportError) as error:
+        if backend is None and shots is None:
+            raise
         option = f"--backend {backend}" if backend else f"--shots {shots}"
         raise click.UsageError(f"{option}: {error}") from None

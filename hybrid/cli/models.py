@@ -5,12 +5,13 @@ import click
 from hybrid.cli.command import Command
 
 
-@click.command(name="models", cls=Command)
+@click.command(name="models", cls=Command, examples=[("What --model can be", "hybrid models")])
 def command() -> None:
-    """List presets, and the captioners in the hub's cache: a name, where it is, and what it is, a line each.
+    """List the models that --model knows by name.
 
-    Any folder that save_pretrained or hybrid train wrote, and any captioner on the Hugging Face hub, is a
-    model, too.
+    A line holds a name, where the model is, and what it is: first the presets, then the captioners in the
+    cache of the Hugging Face hub. --model also takes any folder that save_pretrained or hybrid train wrote,
+    and owner/name of any captioner on the hub.
     """
     from hybrid.loading.names import MODELS, cached_models, is_cached, presets
     from hybrid.presets import read_caption_preset

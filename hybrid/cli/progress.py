@@ -1,7 +1,7 @@
 """A progress bar on stderr where a person watches, and nothing elsewhere."""
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 
 from rich.console import Console
 from rich.progress import (
@@ -15,6 +15,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from hybrid.cli.messages import through
+
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
@@ -22,7 +24,7 @@ class _Rate(ProgressColumn):
 
 
 class Bar:
-    """Counts what is done, with the rate and the time left.
+    """Counts what is done, with the rate and the time left. Messages are printed above it.
 
     Args:
         total: How many there are.
@@ -33,7 +35,7 @@ class Bar:
         self._progress: Progress | None = None
         if shown and sys.stderr.isatty():
             columns = (
-                TextColumn("captioning"),
+                TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 _Rate(),
@@ -46,11 +48,13 @@ class Bar:
                 transient=True,
                 redirect_stdout=sys.stdout.isatty(),
             )
-            self._task = self._progress.add_task("", total=total)
+            self._task = self._progress.add_task("captioning", total=total)
 
     def __enter__(self) -> "Bar":
-        self._context: AbstractContextManager[object] = self._progress or nullcontext()
-        self._context.__enter__()
+        self._context = ExitStack()
+        if self._progress:
+            self._context.enter_context(self._progress)
+            self._context.enter_context(through(self._print))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -60,3 +64,12 @@ class Bar:
         """One more is done."""
         if self._progress:
             self._progress.advance(self._task)
+
+    def describe(self, doing: str) -> None:
+        """Say before the bar what is done just now."""
+        if self._progress:
+            self._progress.update(self._task, description=doing)
+
+    def _print(self, line: str) -> None:
+        assert self._progress is not None
+        self._progress.console.print(Text(line), soft_wrap=True)

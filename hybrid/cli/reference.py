@@ -12,28 +12,28 @@ _HEAD = """# The command line
 
 Written by `make docs` from what `--help` says; do not edit it by hand.
 
-- **stdout is for data.** Progress, notes and errors go to stderr: a bar where that is a terminal, and
-  otherwise only what a person has to know. An error is one line: what, why, and the way out.
-- **Exit codes**: 0 all done; 1 something failed; 2 wrong usage; 130 and 143 stopped by SIGINT and SIGTERM.
-  Whatever was written before stays written.
-- **Options from a file**: `--config run.toml` with a line for each option, under its name:
-  `max-new-tokens = 20`, `recursive = true`, `format = "jsonl"`. A flag on the command line wins; all faults
-  of the file are named at once.
-- `--traceback`, or `HYBRID_DEBUG=1` in the environment, shows where an error came from.
-- `eval "$(hybrid completion bash)"` makes the shell complete commands, options, models and backends.
+- **Results go to stdout.** Progress, notes and errors go to stderr. The progress bar is shown only if stderr
+  is a terminal. An error is one line that says what is wrong, why, and what to do.
+- **Exit codes**: 0 everything was done; 1 something failed; 2 the command was used wrongly; 130 and 143 it
+  was stopped by SIGINT (Ctrl-C) and SIGTERM. What was written before is kept.
+- **Options from a file**: `--config run.toml`, with a line for each option, under its name:
+  `max-new-tokens = 20`, `recursive = true`, `format = "jsonl"`. Options on the command line override the
+  file. All mistakes in the file are reported at once.
+- `--traceback`, or `HYBRID_DEBUG=1` in the environment, prints the Python traceback of an error.
+- `eval "$(hybrid completion bash)"` makes the shell complete commands, options, models, backends and files.
 
 ## From one picture to many thousands
 ```sh
 hybrid caption img.jpg                    # the caption
 hybrid caption photos --recursive --format jsonl --output captions.jsonl
-hybrid caption photos --recursive --format jsonl --output captions.jsonl --skip-existing  # if it was stopped
+hybrid caption photos --recursive --format jsonl --output captions.jsonl --skip-existing  # go on
 hybrid caption 'photos/*.png' --sidecar   # img.txt beside img.png
 cat img.jpg | hybrid caption - --stream   # words as they come
 ```
 
-Results are written in the order of the pictures, each as soon as its batch is done. A picture that fails is
-a row with an `error` in json, jsonl and csv, and a line on stderr. With `--skip-existing` such pictures are
-tried again, and their old rows taken away.
+Results are written in the order of the pictures, as soon as each batch is done. A picture that cannot be
+read becomes a row with an `error` in json, jsonl and csv, and a line on stderr. `--skip-existing` tries such
+pictures again and removes their old rows.
 """
 
 

@@ -20,25 +20,37 @@ split_option = click.option(
     type=click.Choice(("test", "val", "train")),
     default="test",
     show_default=True,
-    help="Which part, where the data has parts.",
+    help="Which part of the data to use, if it is divided into parts.",
 )
 _limit_option = click.option(
-    "--limit", type=click.IntRange(2), metavar="N", help="Only the first N pictures."
+    "--limit", type=click.IntRange(2), metavar="N", help="Use only the first N pictures."
 )
 _length_option = click.option(
-    "--max-new-tokens", type=click.IntRange(1), default=50, show_default=True, help="Longest caption."
+    "--max-new-tokens",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Stop a caption after this many tokens (words or parts of words).",
 )
 _beams_option = click.option(
-    "--beams", type=click.IntRange(1), default=1, show_default=True, help="Search with so many."
+    "--beams",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Width of the beam search; 1 takes the likeliest token at each step.",
 )
 _batch_option = click.option(
-    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Captions at a time."
+    "--batch-size",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="How many captions the model works on at once.",
 )
 _output_option = click.option(
     "--output",
     type=OutputFile(),
     metavar="FILE",
-    help="Write the scores there, as JSON.",
+    help="Also write the scores to this file, as JSON.",
 )
 
 
@@ -77,23 +89,19 @@ def score(
     import numpy as np
 
     from hybrid.data.feature_cache import default_cache, features_of
-    from hybrid.data.pairs import DataError
     from hybrid.evaluation.captions import evaluate
 
-    try:
-        features = features_of(pairs, model, processor, o["cache"] or default_cache())
-        return evaluate(
-            model,
-            processor,
-            pairs,
-            features.astype(np.float32),
-            batch_size=o["batch_size"],
-            max_new_tokens=o["max_new_tokens"],
-            num_beams=o["beams"],
-            **settings,
-        )
-    except DataError as error:
-        raise click.ClickException(str(error)) from None
+    features = features_of(pairs, model, processor, o["cache"] or default_cache())
+    return evaluate(
+        model,
+        processor,
+        pairs,
+        features.astype(np.float32),
+        batch_size=o["batch_size"],
+        max_new_tokens=o["max_new_tokens"],
+        num_beams=o["beams"],
+        **settings,
+    )
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:

@@ -9,85 +9,166 @@ import click
 
 from hybrid.cli.command import Command, given, switch
 from hybrid.cli.data import cache_option, data_option, offline_option, read_data
+from hybrid.cli.model import complete_model
 from hybrid.cli.signals import Signalled
 
 # Only these have a meaning without --data.
 _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
 
 
-@click.command(name="train", cls=Command)
+@click.command(
+    name="train",
+    cls=Command,
+    examples=[
+        (
+            "The bundled model anew, from nothing: about two hours on two cores",
+            "hybrid train --preset scenes-mini",
+        ),
+        (
+            "CLIP, a quantum connector and TinyLlama, on your own pictures and captions",
+            "hybrid train --preset tinyllama-vlm-lora-quantum --data captions.jsonl --output runs/mine",
+        ),
+        (
+            "Models from local folders, the connector alone for one epoch",
+            "hybrid train --vision clip --language llama --data photos --connector-epochs 1 --epochs 0",
+        ),
+    ],
+)
 @click.option(
-    "--preset", metavar="NAME", help="The recipe: scenes-mini, or with --data any of hybrid models."
+    "--preset",
+    metavar="NAME",
+    help="The recipe: scenes-mini, or with --data any preset that 'hybrid models' lists.",
 )
 @data_option("Pictures and captions to learn from", required=False)
-@click.option("--validation", metavar="DATA", help="To evaluate on. [default: a part of --data]")
+@click.option(
+    "--validation",
+    type=click.Path(),
+    metavar="DATA",
+    help="Pictures and captions to evaluate on while training. [default: a part of --data]",
+)
 @click.option(
     "--validation-share",
     type=click.FloatRange(0, 0.9),
     default=0.05,
     show_default=True,
-    help="The part of --data that is held out, where neither --validation nor the data itself name one.",
+    help="Share of --data to evaluate on, if there is no --validation and the data has no such part.",
 )
 @click.option(
-    "--model", metavar="NAME", help="A captioner to go on from, in place of --vision and --language."
+    "--model",
+    metavar="NAME",
+    shell_complete=complete_model,
+    help="A captioner to train further, instead of --vision and --language.",
 )
-@click.option("--revision", metavar="COMMIT", help="Of --model on the hub.")
-@click.option("--vision", metavar="NAME", help="A CLIP or SigLIP tower: a folder, or owner/name on the hub.")
-@click.option("--vision-revision", metavar="COMMIT", help="Of --vision on the hub.")
-@click.option("--language", metavar="NAME", help="A causal language model: a folder, or owner/name.")
-@click.option("--language-revision", metavar="COMMIT", help="Of --language on the hub.")
+@click.option(
+    "--revision", metavar="COMMIT", help="Version of --model on the hub: a commit, a tag or a branch."
+)
+@click.option(
+    "--vision",
+    type=click.Path(),
+    metavar="NAME",
+    help="The vision model, CLIP or SigLIP: a folder, or owner/name on the hub.",
+)
+@click.option("--vision-revision", metavar="COMMIT", help="Version of --vision on the hub.")
+@click.option(
+    "--language",
+    type=click.Path(),
+    metavar="NAME",
+    help="The language model, a causal one such as Llama: a folder, or owner/name on the hub.",
+)
+@click.option("--language-revision", metavar="COMMIT", help="Version of --language on the hub.")
 @click.option(
     "--adapter",
+    type=click.Path(),
     metavar="NAME",
-    help="A published LoRA of --language, as TinyLlama-VLM-LoRA is; it is merged.",
+    help="A published LoRA of --language, such as TinyLlama-VLM-LoRA, to merge into it first.",
 )
-@click.option("--adapter-revision", metavar="COMMIT", help="Of --adapter on the hub.")
+@click.option("--adapter-revision", metavar="COMMIT", help="Version of --adapter on the hub.")
 @click.option(
-    "--connector", type=click.Choice(["quantum", "classical"]), help="A fresh connector of this kind."
+    "--connector",
+    type=click.Choice(["quantum", "classical"]),
+    help="Start with a new, untrained connector of this kind.",
 )
-@click.option("--n-qubits", type=click.IntRange(1), metavar="N", help="Of a fresh quantum connector.")
-@click.option("--n-layers", type=click.IntRange(1), metavar="N", help="Of a fresh quantum connector.")
-@click.option("--prompt", metavar="TEXT", help="What stands before every caption.")
-@click.option("--connector-epochs", type=click.FloatRange(0), help="Stage 1: the connector alone.")
-@click.option("--epochs", type=click.FloatRange(0), help="Stage 2: connector and LoRA.")
-@click.option("--batch-size", type=click.IntRange(1), help="Captions a process and forward pass.")
-@click.option("--accumulate", type=click.IntRange(1), help="Forward passes an optimiser step.")
+@click.option("--n-qubits", type=click.IntRange(1), metavar="N", help="Qubits of the new quantum connector.")
+@click.option("--n-layers", type=click.IntRange(1), metavar="N", help="Layers of the new quantum connector.")
+@click.option("--prompt", metavar="TEXT", help="The text before every caption, in training and later.")
+@click.option(
+    "--connector-epochs",
+    type=click.FloatRange(0),
+    help="Passes over the data in stage 1, which trains the connector alone.",
+)
+@click.option(
+    "--epochs",
+    type=click.FloatRange(0),
+    help="Passes over the data in stage 2, which trains connector and LoRA.",
+)
+@click.option("--batch-size", type=click.IntRange(1), help="Captions in each forward pass of each process.")
+@click.option(
+    "--accumulate",
+    type=click.IntRange(1),
+    help="Forward passes in each optimiser step (gradient accumulation).",
+)
 @click.option("--quantum-rate", type=click.FloatRange(0), help="Learning rate of the circuit's weights.")
-@click.option("--connector-rate", type=click.FloatRange(0), help="Of the connector's linear maps.")
-@click.option("--lora-rate", type=click.FloatRange(0), help="Of LoRA.")
-@click.option("--lora-rank", type=click.IntRange(0), help="0 leaves LoRA out.")
-@click.option("--lora-alpha", type=click.FloatRange(0), help="Its update is scaled by alpha / rank.")
-@click.option("--lora-dropout", type=click.FloatRange(0, 1), help="In training.")
-@click.option("--lora-targets", metavar="NAMES", help="Linear maps, with commas between, or all-linear.")
-@click.option("--precision", type=click.Choice(["no", "bf16", "fp16"]), help="Mixed precision.")
-@click.option("--evaluate-every", type=click.IntRange(1), help="Steps. [default: a quarter of a stage]")
-@click.option("--patience", type=click.IntRange(0), help="Evaluations without a better loss to stop after.")
-@switch("tensorboard", help="Write TensorBoard's files, too.")
-@switch("merge", help="Save a whole model, not only what was trained.")
-@click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
+@click.option(
+    "--connector-rate", type=click.FloatRange(0), help="Learning rate of the connector's linear maps."
+)
+@click.option("--lora-rate", type=click.FloatRange(0), help="Learning rate of LoRA.")
+@click.option("--lora-rank", type=click.IntRange(0), help="Rank of LoRA; 0 leaves LoRA out.")
+@click.option(
+    "--lora-alpha", type=click.FloatRange(0), help="Scale of LoRA: its update is multiplied by alpha / rank."
+)
+@click.option("--lora-dropout", type=click.FloatRange(0, 1), help="Dropout of LoRA's inputs in training.")
+@click.option(
+    "--lora-targets", metavar="NAMES", help="The linear maps LoRA adapts, separated by commas, or all-linear."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["no", "bf16", "fp16"]),
+    help="Mixed precision: bfloat16, float16, or no for none.",
+)
+@click.option(
+    "--evaluate-every",
+    type=click.IntRange(1),
+    help="Evaluate after every so many steps. [default: a quarter of a stage]",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(0),
+    help="Stop a stage after this many evaluations without a better loss.",
+)
+@switch("tensorboard", help="Also write files for TensorBoard.")
+@switch("merge", help="Save the whole model, not only what was trained.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu"]),
+    default="auto",
+    show_default=True,
+    help="Where to train: auto takes a GPU if torch sees one.",
+)
 @cache_option
 @offline_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where to keep the run; the same folder goes on with it. [default: runs/PRESET]",
+    help="Folder to write the run to. A run that was stopped goes on if its folder is given again. "
+    "[default: runs/PRESET]",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Everything random follows from it."
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."
 )
 @click.option(
     "--workers",
     type=click.IntRange(1),
     default=2,
     show_default=True,
-    help="Processes that draw scenes, or threads that read pictures.",
+    help="How many processes draw scenes, or threads read pictures.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> int:
     """Train a model: by a preset's own recipe, or with --data on your pictures and captions.
 
-    Stages that are complete are passed over, and one that was stopped goes on from its last checkpoint.
+    If the run was stopped, the same command goes on: finished stages are skipped, and the one that was
+    stopped continues from its last checkpoint.
     """
     if options["data"] is None:
         extra = [name for name in options if given(ctx, name) and name not in _RECIPE_OPTIONS]

@@ -115,7 +115,8 @@ def test_shots_reach_the_circuit(run, scenes, monkeypatch):
     paths = [path for path, _ in scenes]
     args = ("caption", "--backend", "lightning.qubit", "--shots", 3, "--seed", 5, *paths)
     code, out, err = run(*args)
-    assert (code, err) == (0, "")
+    assert code == 0
+    one_line(err, "note: with 3 shots", "off by about 0.58", "--shots 10000 or more")
     assert out != run("caption", *paths)[1]
     fault = one_line(run("caption", "--shots", 3, *paths)[2])
     assert "--shots needs a backend that measures" in fault
@@ -244,10 +245,12 @@ def test_a_density_matrix_of_many_qubits_is_noted_before_it_runs(run, scenes, mo
     monkeypatch.setattr("hybrid.inference.captioning.caption_files", caption_files)
     code, out, err = run("caption", "--backend", backend, "--shots", 5, scenes[0][0])
     assert (code, out) == (0, "a circle\n")
+    err, shots = err.splitlines()[:-1], err.splitlines()[-1:]
+    one_line(*shots, "note: with 5 shots")
     if noted:
-        one_line(err, "note: default.mixed", "4^12 numbers for 12 qubits", "--backend lightning.qubit")
+        one_line(*err, "note: default.mixed", "4^12 numbers for 12 qubits", "--backend lightning.qubit")
     else:
-        assert err == ""
+        assert err == []
     assert run("caption", "--quiet", "--backend", backend, "--shots", 5, scenes[0][0])[2] == ""
 
 
@@ -290,7 +293,10 @@ def test_killed_and_gone_on_with(run, tmp_path, scenes):
             return process.wait(60), process.stderr.read()
 
     assert stopped_by(signal.SIGKILL) == (-9, "")
-    assert stopped_by(signal.SIGTERM) == (143, "hybrid: interrupted\n")
+    assert stopped_by(signal.SIGTERM) == (
+        143,
+        "hybrid: interrupted; what was written is kept, and the same command goes on from there\n",
+    )
     some = json.loads(output.read_text())
     assert 8 <= len(some) < 60
     assert run(*command) == (0, "", "")
@@ -309,8 +315,13 @@ def test_interrupted_is_130(run, folder, monkeypatch):
     monkeypatch.setattr("hybrid.inference.captioning.caption_files", interrupted)
     code, _, err = run("caption", where)
     assert code == 130
-    one_line(err, "interrupted")
+    assert err == "hybrid: interrupted\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    kept = ("--output", where / "out.jsonl", "--format", "jsonl")
+    assert "the same command with --skip-existing goes on" in run("caption", where, *kept)[2]
+    assert "the same command goes on" in run("caption", where, *kept, "--skip-existing")[2]
+    again = run("caption", where, *kept, "--overwrite")[2]
+    assert "the same command with --skip-existing in place of --overwrite goes on" in again
 
 
 class _Finaliser:
@@ -364,9 +375,11 @@ def test_a_signal_is_not_lost_where_exceptions_are(run, tmp_path, monkeypatch, n
 
 
 def test_a_terminal_gets_a_bar(run, folder, monkeypatch):
-    """Rows on stdout are data alone; the bar, with rate and time left, is on a stderr that is a terminal."""
+    """Rows on stdout are data alone; the bar, with rate and time left, is on a stderr that is a terminal.
+
+    It says that the model is being loaded, and an error has a line of its own above it.
+    """
     where, _ = folder
-    (where / "1a.png").unlink()
     wanted = run("caption", where)
     monkeypatch.setenv("TERM", "xterm")
     ours, theirs = pty.openpty()
@@ -387,6 +400,58 @@ def test_a_terminal_gets_a_bar(run, folder, monkeypatch):
     os.close(ours)
     assert (code, out) == wanted[:2]
     bar = "".join(shown)
-    assert "3/3" in bar
+    assert "4/4" in bar
+    assert bar.index("loading the model") < bar.index("captioning")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", bar)
+    (fault,) = [line for line in re.split(r"[\r\n]+", plain) if "1a.png" in line]
+    assert fault == wanted[2].splitlines()[0]
     assert re.search(r"[\d.]+/s", bar)
     assert re.search(r"\d:\d\d:\d\d", bar)
+
+
+def test_another_prompt_than_the_bundled_model_knows_is_noted(run, scenes, tiny_folder):
+    path = scenes[0][0]
+    code, out, err = run("caption", "--prompt", "What is the weather?", path)
+    assert (code, len(out.splitlines())) == (0, 1)
+    one_line(err, "note: the bundled model was trained on one prompt", "leave --prompt out")
+    assert run("caption", "--quiet", "--prompt", "What is the weather?", path)[2] == ""
+    assert run("caption", "--prompt", "Describe the image: ", path)[2] == ""
+    assert "prompt" not in run("caption", "--model", tiny_folder, "--prompt", "a large", path)[2]
+
+
+def test_a_fault_while_captioning_is_a_failure_not_wrong_usage(run, scenes, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("logits must be finite")
+
+    monkeypatch.setattr("hybrid.inference.captioning.caption_files", broken)
+    code, out, err = run("caption", scenes[0][0])
+    assert (code, out) == (1, "")
+    assert "--help" not in one_line(err, "logits must be finite")
+
+
+def test_a_fault_while_loading_names_no_option_that_was_not_given(run, scenes, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("the weights do not fit")
+
+    monkeypatch.setattr("hybrid.loading.load.load", broken)
+    code, _, err = run("caption", scenes[0][0])
+    assert code == 1
+    assert "--shots" not in one_line(err, "the weights do not fit")
+
+
+def test_a_folder_without_pictures_is_called_that(run, tmp_path):
+    (tmp_path / "empty" / "below").mkdir(parents=True)
+    code, out, err = run("caption", tmp_path / "empty")
+    assert (code, out) == (1, "")
+    one_line(err, "is a folder without pictures", "--recursive")
+    assert "--recursive" not in one_line(run("caption", "--recursive", tmp_path / "empty")[2])
+
+
+def test_each_picture_is_decoded_once(run, scenes, monkeypatch):
+    from hybrid.data import images
+
+    decoded = []
+    read = images._read
+    monkeypatch.setattr(images, "_read", lambda stream, shown: decoded.append(shown) or read(stream, shown))
+    assert run("caption", *(path for path, _ in scenes))[0] == 0
+    assert sorted(decoded) == sorted(str(path) for path, _ in scenes)
