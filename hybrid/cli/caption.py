@@ -210,7 +210,6 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
 
     quiet_libtiff()
     sources: list[Any] = [_stdin() if name == "-" else name for name in names]
-    bar.describe("loading the model")  # and, before it, what it runs on
     # A picture is read before the model: a mistyped name is answered at once.
     while sources:
         try:
@@ -230,8 +229,6 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
     familiarity = Familiarity.load(Path(model.config.name_or_path))
     if o.verbose:
         say(f"{model.config.name_or_path} on {model.device}, {model.dtype}")
-    if not o.quiet and model.config.name_or_path == str(BUNDLED):
-        _note_beyond_the_bundled_model(o, processor.prompt)
     if o.seed is not None:
         from transformers import set_seed  # loads all that training needs
 
@@ -240,6 +237,8 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
         Question(model, processor, o.prompt, o.max_new_tokens, {})
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if not o.quiet and model.config.name_or_path == str(BUNDLED):
+        _note_beyond_the_bundled_model(o, processor.prompt)
     bar.describe("captioning")
     caption = _streamed if o.stream else _batched
     yield from caption(sources, model, processor, familiarity, o, bare)

@@ -48,7 +48,7 @@ class Bar:
                 transient=True,
                 redirect_stdout=sys.stdout.isatty(),
             )
-            self._task = self._progress.add_task("captioning", total=total)
+            self._task = self._progress.add_task("loading the model", total=total)
 
     def __enter__(self) -> "Bar":
         self._context = ExitStack()
@@ -68,7 +68,7 @@ class Bar:
     def describe(self, doing: str) -> None:
         """Say before the bar what is done just now."""
         if self._progress:
-            self._progress.update(self._task, description=doing)
+            self._progress.update(self._task, description=doing, refresh=True)
 
     def _print(self, line: str) -> None:
         assert self._progress is not None

@@ -17,6 +17,7 @@ from contextlib import suppress
 import pytest
 from PIL import Image
 
+from hybrid.data.images import source_name
 from hybrid.data.results import Result, printable
 from tests.hybrid.conftest import HYBRID, one_line
 
@@ -240,7 +241,7 @@ def test_a_prompt_longer_than_the_context(run, scenes):
 @pytest.mark.parametrize(("backend", "noted"), [("default.mixed", True), ("lightning.qubit", False)])
 def test_a_density_matrix_of_many_qubits_is_noted_before_it_runs(run, scenes, monkeypatch, backend, noted):
     def caption_files(_model, _processor, sources, **_):
-        return (Result(source, "a circle") for source in sources)
+        return (Result(source_name(source), "a circle") for source in sources)
 
     monkeypatch.setattr("hybrid.inference.captioning.caption_files", caption_files)
     code, out, err = run("caption", "--backend", backend, "--shots", 5, scenes[0][0])
@@ -358,7 +359,7 @@ def test_a_signal_is_not_lost_where_exceptions_are(run, tmp_path, monkeypatch, n
                 raised(number)
             if i >= 3:
                 time.sleep(0.01)
-            yield Result(source, "a circle")
+            yield Result(source_name(source), "a circle")
 
     monkeypatch.setattr("hybrid.inference.captioning.caption_files", caption_files)
     hook = sys.unraisablehook
