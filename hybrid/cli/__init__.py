@@ -18,6 +18,7 @@ from hybrid.cli.signals import Signalled, signals_raise
 COMMANDS = {
     "caption": "Caption pictures.",
     "train": "Train a model by a preset's recipe, or on your own pictures and captions.",
+    "compose": "Join a vision model and a language model by a new connector.",
     "distill": "Make a quantum connector from a trained classical one.",
     "eval": "Score a model's captions against references.",
     "compare": "Score several models on the same pictures, side by side.",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hybrid.cli.command import Command, given, switch
+from hybrid.cli.connector import chosen_connector, connector_options
 from hybrid.cli.data import cache_option, data_option, offline_option, read_data
 from hybrid.cli.model import complete_model
 from hybrid.cli.signals import Signalled
@@ -83,14 +84,13 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
     help="A published LoRA of --language, such as TinyLlama-VLM-LoRA, to merge into it first.",
 )
 @click.option("--adapter-revision", metavar="COMMIT", help="Version of --adapter on the hub.")
-@click.option(
-    "--connector",
-    type=click.Choice(["quantum", "classical"]),
-    help="Start with a new, untrained connector of this kind.",
-)
-@click.option("--n-qubits", type=click.IntRange(1), metavar="N", help="Qubits of the new quantum connector.")
-@click.option("--n-layers", type=click.IntRange(1), metavar="N", help="Layers of the new quantum connector.")
+@connector_options
 @click.option("--prompt", metavar="TEXT", help="The text before every caption, in training and later.")
+@click.option(
+    "--words-epochs",
+    type=click.FloatRange(0),
+    help="Passes over the pictures in stage 0, where a new connector learns words without the language model.",
+)
 @click.option(
     "--connector-epochs",
     type=click.FloatRange(0),
@@ -106,6 +106,11 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
     "--accumulate",
     type=click.IntRange(1),
     help="Forward passes in each optimiser step (gradient accumulation).",
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, min_open=True),
+    help="How much of its own size a step can change in the connector; sets the next two rates.",
 )
 @click.option("--quantum-rate", type=click.FloatRange(0), help="Learning rate of the circuit's weights.")
 @click.option(
@@ -217,7 +222,7 @@ def _train_captions(o: dict[str, Any]) -> int:
     data, validation, share = (o.pop(name) for name in ("data", "validation", "validation_share"))
     preset, output, device = (o.pop(name) for name in ("preset", "output", "device"))
     o.pop("offline")
-    o["connector"] = _connector(o.pop("connector"), o.pop("n_qubits"), o.pop("n_layers"))
+    o["connector"] = chosen_connector(o)
     try:
         recipe = load_caption_recipe(
             preset, **{name: value for name, value in o.items() if value is not None}
@@ -255,13 +260,6 @@ def _train_captions(o: dict[str, Any]) -> int:
         raise click.UsageError(str(error)) from None
     click.echo(model)
     return 0
-
-
-def _connector(kind: str | None, n_qubits: int | None, n_layers: int | None) -> dict[str, Any] | None:
-    sizes = {name: n for name, n in (("n_qubits", n_qubits), ("n_layers", n_layers)) if n is not None}
-    if sizes and kind == "classical":
-        raise click.UsageError("--n-qubits and --n-layers are of a quantum connector; leave them out")
-    return {"type": kind or "quantum"} | sizes if kind or sizes else None
 
 
 def _say(line: str) -> None:

@@ -26,10 +26,16 @@ class CaptionRecipe:
         prompt: What stands before every caption; the model's own if left out.
         connector: ``{"type": name, **options}`` of a fresh connector; if left out, a captioner's or an
             adapter's own.
+        words_epochs: Passes over the pictures in which a fresh connector learns to name the captions' words,
+            without the language model; see `hybrid.training.words`.
+        words_batch_size: Pictures a step of it.
+        words_share: As ``share``, for it.
         connector_epochs: Passes over the data of stage 1, the connector alone.
         epochs: Passes of stage 2, connector and LoRA.
         batch_size: Captions a process and forward pass.
         accumulate: Forward passes an optimiser step.
+        share: Of its own size, by which a step can change what each part of the connector gives; decides
+            their learning rates, see `Connector.learning_rates`. If left out, the next two do.
         quantum_rate: Learning rate of the circuit's weights.
         connector_rate: Of the rest of the connector.
         lora_rate: Of LoRA.
@@ -55,10 +61,14 @@ class CaptionRecipe:
     adapter_revision: str | None = None
     prompt: str | None = None
     connector: dict[str, Any] | None = None
+    words_epochs: float = 0.0
+    words_batch_size: int = 128
+    words_share: float = 0.2
     connector_epochs: float = 1.0
     epochs: float = 3.0
     batch_size: int = 32
     accumulate: int = 1
+    share: float | None = None
     quantum_rate: float = 2e-3
     connector_rate: float = 1e-3
     lora_rate: float = 2e-4
@@ -80,9 +90,11 @@ class CaptionRecipe:
             raise ValueError("either model, or vision and language, must be given")
         if not whole and (self.vision is None or self.language is None):
             raise ValueError("vision and language must be given together")
-        for name in ("batch_size", "accumulate"):
+        for name in ("batch_size", "accumulate", "words_batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but was {getattr(self, name)}")
+        if self.words_epochs < 0:
+            raise ValueError(f"words_epochs must not be negative, but was {self.words_epochs}")
         if self.connector_epochs < 0 or self.epochs < 0 or self.connector_epochs + self.epochs == 0:
             raise ValueError("connector_epochs and epochs must not be negative, and not both 0")
 

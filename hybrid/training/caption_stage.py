@@ -91,7 +91,7 @@ class Stage:
         last = next(reversed(checkpoints_in(folder)), None)
         r = self.recipe
         rates = {"quantum": r.quantum_rate, "connector": r.connector_rate, "lora": r.lora_rate}
-        groups = parameter_groups(model, rates)
+        groups = parameter_groups(model, rates, r.share)
         with StopSignals() as signals:
             trainer = _trainer(model, arguments, data, validation, groups, signals, r)
             if (folder / "done").exists():

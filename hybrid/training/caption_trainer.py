@@ -1,17 +1,80 @@
-"""Training on captions: checkpoints hold only what is trained."""
+"""Training on captions: checkpoints hold only what is trained, and nothing is computed that no loss needs."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
+from hybrid.data.batches import IGNORED
 from hybrid.loading.adapter import load_trained, trained_tensors
 from hybrid.loading.checkpoints import checkpoints_in, step_of
 from hybrid.training.whole_trainer import WholeTrainer
 
+_CHUNK = 32  # batches: within so many, captions are sorted by length
+
+
+class ByLength(torch.utils.data.Sampler[int]):
+    """Every index once, in an order that makes batches of captions of like length, and so of little padding.
+
+    The order is a function of seed and epoch: a run that goes on from a checkpoint meets the same batches.
+
+    Args:
+        lengths: Of the captions.
+        batch_size: Captions a batch.
+        seed: Decides the order, with the epoch.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = np.asarray(lengths), batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let another order follow."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = rng.permutation(len(self.lengths))
+        size = _CHUNK * self.batch_size
+        chunks = [order[i : i + size] for i in range(0, len(order), size)]
+        order = np.concatenate([c[np.argsort(self.lengths[c], kind="stable")] for c in chunks])
+        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        last = [batches.pop()] if len(batches[-1]) < self.batch_size else []  # a short one stays the last
+        for i in rng.permutation(len(batches)):
+            yield from batches[i].tolist()
+        for batch in last:
+            yield from batch.tolist()
+
 
 class CaptionTrainer(WholeTrainer):
-    """Saves connector and LoRA only."""
+    """Saves connector and LoRA only, reads captions of like length together, and scores no prompt."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
+        data = self.train_dataset if train_dataset is None else train_dataset
+        return ByLength(
+            [len(tail) for tail in data.tails], self.args.per_device_train_batch_size, self.args.data_seed
+        )
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Tensor], *args: Any, **kwargs: Any
+    ) -> Tensor | tuple[Tensor, Any]:
+        """See Trainer. Logits are computed from the last place before the first label on.
+
+        The head is a fifth of a small language model's weights, and pictures and prompts are half of the
+        places.
+        """
+        labels = inputs["labels"]
+        first = int((labels != IGNORED).any(0).nonzero()[0, 0])
+        keep = labels.shape[1] - max(first - 1, 0)
+        kept = inputs | {"labels": labels[:, -keep:], "logits_to_keep": keep}
+        loss: Tensor | tuple[Tensor, Any] = super().compute_loss(model, kept, *args, **kwargs)
+        return loss
 
     def write_weights(self, file: Path) -> None:
         """See `WholeTrainer.write_weights`."""

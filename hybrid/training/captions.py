@@ -24,6 +24,7 @@ from hybrid.model.processing import HybridProcessor
 from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.caption_stage import LOG, Setting, Stage
 from hybrid.training.plot import plot_losses
+from hybrid.training.words import name_words
 
 _SAMPLE = 8192  # pictures that a connector's standardising is fitted to
 
@@ -106,9 +107,13 @@ class CaptionRun:
         with first.main_process_first():
             data, validation = self._features(model, processor, say)
         if model.config.connector_trained is False:
-            model.connector.standardise_to(torch.from_numpy(data.features[:_SAMPLE]))
+            model.connector.speak_to(model.get_input_embeddings().weight)
+            model.connector.standardise_to(torch.from_numpy(np.asarray(data.features[:_SAMPLE])))
         model.requires_grad_(False)
         model.connector.requires_grad_(True)
+        if model.config.connector_trained is False and self.recipe.words_epochs:
+            say(f"words: stage 0, {self.recipe.words_epochs:g} epochs, without the language model")
+            name_words(model, data, self.folder / "words", self.recipe)
         self._stage("connector", 1, self.recipe.connector_epochs).run(model, data, validation, say)
         set_seed(self.recipe.seed + 1)
         if self.recipe.lora is not None:

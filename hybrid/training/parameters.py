@@ -29,24 +29,31 @@ class ParameterGroup:
         return sum(p.numel() for p in self.parameters)
 
 
-def parameter_groups(model: nn.Module, rates: dict[str, float]) -> list[ParameterGroup]:
+def parameter_groups(
+    model: nn.Module, rates: dict[str, float], share: float | None = None
+) -> list[ParameterGroup]:
     """Sort what is trainable.
 
     Args:
         model: Whose parameters that require a gradient are sorted.
         rates: Learning rate by kind.
+        share: Gives the connector's parts the rates of `Connector.learning_rates` in place of these.
 
     Returns:
-        The groups that hold something, in the order of `KINDS`.
+        The groups that hold something, in the order of `KINDS`; with a share, a part of the connector is a
+        group.
     """
     circuits = [module for module in model.modules() if isinstance(module, QuantumLayer)]
     quantum = {id(p) for circuit in circuits for p in circuit.parameters()}
-    found: dict[str, list[nn.Parameter]] = {kind: [] for kind in KINDS}
+    own = {} if share is None else model.connector.learning_rates(share)  # type: ignore[union-attr, operator]
+    found: dict[tuple[str, float], list[nn.Parameter]] = {}
     for name, p in model.named_parameters():
         if p.requires_grad:
             kind = "quantum" if id(p) in quantum else "lora" if "lora_" in name else "connector"
-            found[kind].append(p)
-    return [ParameterGroup(kind, ps, rates[kind]) for kind, ps in found.items() if ps]
+            part = (rate for part, rate in own.items() if name.startswith(f"connector.{part}."))
+            found.setdefault((kind, next(part, rates[kind])), []).append(p)
+    ordered = sorted(found.items(), key=lambda item: KINDS.index(item[0][0]))
+    return [ParameterGroup(kind, ps, rate) for (kind, rate), ps in ordered]
 
 
 def parameter_table(model: nn.Module, groups: list[ParameterGroup]) -> list[str]:

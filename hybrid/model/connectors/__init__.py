@@ -16,7 +16,27 @@ CONNECTORS = {
     "classical": "hybrid.model.connectors.classical:ClassicalConnector",
 }
 
-__all__ = ["CONNECTORS", "Connector", "build_connector"]
+# How a fresh connector starts right in front of any language model: see `Connector` and `QuantumConnector`. A
+# specification that lacks these options means what it meant before there were any.
+_FRESH: dict[str, dict[str, Any]] = {
+    "quantum": {"ansatz": "simplified_two_design", "normed": True, "start": "smooth"},
+    "classical": {"normed": True, "start": "smooth"},
+}
+
+__all__ = ["CONNECTORS", "Connector", "build_connector", "fresh_connector"]
+
+
+def fresh_connector(kind: str = "quantum", **options: Any) -> dict[str, Any]:
+    """The specification of a connector that starts right in front of a language model it has not met.
+
+    Args:
+        kind: A name in `CONNECTORS`.
+        **options: Its options; those given here win.
+
+    Returns:
+        What `build_connector` takes.
+    """
+    return {"type": kind} | _FRESH.get(kind, {}) | options
 
 
 def build_connector(spec: dict[str, Any], vision_hidden_size: int, hidden_size: int) -> Connector:

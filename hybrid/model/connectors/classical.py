@@ -5,7 +5,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from hybrid.model.connectors.connector import Connector
+from hybrid.model.connectors.connector import Connector, Start, apart, check_start, principal_directions
 
 
 class ClassicalConnector(Connector):
@@ -13,14 +13,27 @@ class ClassicalConnector(Connector):
 
     Args:
         vision_hidden_size: Width of the embeddings.
-        hidden_size: Width of the vision token.
-        width: Between the two maps.
+        hidden_size: Width of a vision token.
+        width: Between the two maps, for each token.
+        n_tokens: Vision tokens an embedding becomes, each through ``width`` numbers of its own.
+        normed: Whether tokens are brought to the size of the language model's embeddings.
+        start: With ``"smooth"`` the numbers are the embeddings' principal components, each with variance 1.
     """
 
-    def __init__(self, vision_hidden_size: int, hidden_size: int, width: int = 512) -> None:
-        super().__init__(vision_hidden_size, hidden_size)
-        self.projector = nn.Linear(vision_hidden_size, width)
-        self.gate = nn.Linear(width, hidden_size)
+    def __init__(
+        self,
+        vision_hidden_size: int,
+        hidden_size: int,
+        width: int = 512,
+        *,
+        n_tokens: int = 1,
+        normed: bool = False,
+        start: Start = "wide",
+    ) -> None:
+        super().__init__(vision_hidden_size, hidden_size, n_tokens, normed=normed)
+        self.start = check_start(start)
+        self.projector = nn.Linear(vision_hidden_size, n_tokens * width)
+        self.gate = nn.Linear(width, n_tokens * hidden_size)
 
     def reset_parameters(self) -> None:
         """Start anew, from torch's global generator."""
@@ -28,10 +41,24 @@ class ClassicalConnector(Connector):
         self.projector.reset_parameters()
         self.gate.reset_parameters()
 
+    @torch.no_grad()
+    def standardise_to(self, features: Tensor) -> None:
+        """See `Connector.standardise_to`; a smooth start is fitted to the features, too."""
+        super().standardise_to(features)
+        if self.start == "smooth":
+            found = principal_directions(self._sample(features), self.projector.out_features)
+            self.projector.weight[: len(found)].copy_(found)
+            self.projector.bias.zero_()
+            nn.init.normal_(self.gate.weight, std=self.gate.in_features**-0.5)
+            self.gate.bias.zero_()
+
+    def learning_rates(self, share: float) -> dict[str, float]:
+        """See `Connector.learning_rates`."""
+        return {"projector": share / self.vision_hidden_size, "gate": share / self.gate.in_features}
+
     def tokens(self, x: Tensor) -> Tensor:
         """See `Connector.tokens`."""
-        token: Tensor = self.gate(self.projector(x))
-        return token
+        return apart(self.gate, self.projector(x), self.n_tokens)
 
     @torch.no_grad()
     def narrowed(self, width: int, features: Tensor) -> Self:

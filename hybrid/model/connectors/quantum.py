@@ -1,15 +1,26 @@
 """The quantum connector: the picture passes through the expectation values of one circuit."""
 
+import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hybrid.model.connectors.classical import ClassicalConnector
-from hybrid.model.connectors.connector import Connector
+from hybrid.model.connectors.connector import (
+    SAMPLE,
+    STEADY,
+    Connector,
+    Start,
+    apart,
+    check_start,
+    principal_directions,
+)
 from qproj import QuantumProjection
 
-_SAMPLE = 8192  # pictures that a whitening or a regression on a few dozen numbers is fitted to
+SPREAD = 0.3  # radians: the standard deviation of the angles at a smooth start
+_NEAR = 0.1  # radians: that of the circuit's weights
+_KEEPS_Z = ("simplified_two_design",)  # ansaetze that leave Z as it is where their weights are 0
 
 
 class QuantumConnector(Connector):
@@ -20,47 +31,104 @@ class QuantumConnector(Connector):
     learns many times faster where the values are whitened first: shifted and mixed by a fixed affine map so
     that they are uncorrelated with variance 1. The map is the identity until `standardise_to` is called.
 
+    **The smooth start.** An angle of ``pi/2 + d`` after RY gives ``<Z> = -sin(d)``: its slope in ``d`` is
+    largest there, and zero at an angle of 0. With weights near 0 and an ansatz of CZ and RY
+    (``"simplified_two_design"``: CZ commutes with Z) every Z expectation value is its own qubit's
+    ``-sin(d)``, and a product of two is ``sin(d) sin(d')``: the connector begins as the linear map of equal
+    width, and learns the rest. A ring of CNOTs instead maps Z to a product of ``w`` Z, whose value is of size
+    ``spread^w``. For a random circuit, the slope falls as ``2^(-n/2)`` with n qubits, and whitening, which
+    divides by the values' size, multiplies every gradient in front of it by as much: hence "rates that belong
+    together".
+
     Args:
         vision_hidden_size: Width of the embeddings.
-        hidden_size: Width of the vision token.
+        hidden_size: Width of a vision token.
         n_qubits: Qubits, and with ``observables="z"`` the number of values the picture passes through.
         n_layers: Layers of the ansatz.
+        n_tokens: Vision tokens an embedding becomes: one circuit, with angles of its own for each token.
+        normed: Whether tokens are brought to the size of the language model's embeddings.
+        start: ``"wide"``: angles of standard deviation 1 about 0, weights uniform in (0, 2 pi). ``"smooth"``:
+            angles of standard deviation 0.3 about ``pi/2``, along the embeddings' principal directions;
+            weights near 0 where the ansatz leaves Z as it is there.
         options: ``encoding``, ``ansatz``, ``observables``, ``diff_method``, as for `qproj.QuantumLayer`.
 
     Attributes:
         projection: The `qproj.QuantumProjection`: ``reduce``, ``circuit``, ``expand``.
         values_mean: ``(n_outputs,)``, subtracted from the expectation values.
         values_map: ``(n_outputs, n_outputs)``, by which they are multiplied then.
+
+    Raises:
+        ValueError: If ``start`` is unknown, or an option is not allowed.
     """
 
     values_mean: Tensor
     values_map: Tensor
 
     def __init__(
-        self, vision_hidden_size: int, hidden_size: int, n_qubits: int = 4, n_layers: int = 3, **options: Any
+        self,
+        vision_hidden_size: int,
+        hidden_size: int,
+        n_qubits: int = 4,
+        n_layers: int = 3,
+        *,
+        n_tokens: int = 1,
+        normed: bool = False,
+        start: Start = "wide",
+        **options: Any,
     ) -> None:
-        super().__init__(vision_hidden_size, hidden_size)
+        super().__init__(vision_hidden_size, hidden_size, n_tokens, normed=normed)
+        self.start = check_start(start)
         self.projection = QuantumProjection(vision_hidden_size, hidden_size, n_qubits, n_layers, **options)
-        n_outputs = self.projection.circuit.n_outputs
-        self.register_buffer("values_mean", torch.zeros(n_outputs))
-        self.register_buffer("values_map", torch.eye(n_outputs))
+        circuit = self.projection.circuit
+        if n_tokens > 1:
+            self.projection.reduce = nn.Linear(vision_hidden_size, n_tokens * circuit.n_inputs, bias=False)
+            self.projection.expand = nn.Linear(circuit.n_outputs, n_tokens * hidden_size)
+        self.register_buffer("values_mean", torch.zeros(circuit.n_outputs))
+        self.register_buffer("values_map", torch.eye(circuit.n_outputs))
 
     def reset_parameters(self) -> None:
         """Start anew, from torch's global generator."""
         super().reset_parameters()
         self.projection.reset_parameters()
-        torch.nn.init.zeros_(self.values_mean)
-        torch.nn.init.eye_(self.values_map)
+        nn.init.zeros_(self.values_mean)
+        nn.init.eye_(self.values_map)
+        if self.start == "smooth":
+            if self.projection.circuit.circuit.ansatz in _KEEPS_Z:
+                nn.init.normal_(self.projection.circuit.weights, std=_NEAR)
+            nn.init.normal_(self.projection.reduce.weight, std=SPREAD * self.vision_hidden_size**-0.5)
+            nn.init.normal_(self.projection.expand.weight, std=self.projection.expand.in_features**-0.5)
 
     @torch.no_grad()
     def standardise_to(self, features: Tensor) -> None:
         """Standardise the embeddings, and whiten the expectation values that they give.
 
+        A smooth start takes the angles along the features' principal directions, and whitens no direction of
+        less than a hundredth of the largest variance: it would amplify noise, and the gradients with it.
+
         Args:
-            features: ``(n, vision_hidden_size)``, a sample of what will be read.
+            features: ``(n, vision_hidden_size)`` or ``(n, positions, vision_hidden_size)``, a sample of what
+                will be read.
         """
         super().standardise_to(features)
-        self._whiten(self._values(self._standardised(features[:_SAMPLE])))
+        x = self._sample(features)
+        if self.start == "smooth":
+            found = principal_directions(x, self.projection.reduce.out_features)
+            self.projection.reduce.weight[: len(found)].copy_(SPREAD * found)
+        self._whiten(self._values(x), STEADY if self.start == "smooth" else 1e-6)
+
+    def learning_rates(self, share: float) -> dict[str, float]:
+        """See `Connector.learning_rates`.
+
+        An angle is a sum over the features and has a size of `SPREAD`; a token is a sum over values of size
+        1; a value of size `SPREAD` moves by at most as much as the weights in front of it, three a layer and
+        qubit of its neighbourhood.
+        """
+        p = self.projection
+        return {
+            "projection.reduce": share * SPREAD / self.vision_hidden_size,
+            "projection.circuit": share * SPREAD / (3 * p.n_layers),
+            "projection.expand": share / p.expand.in_features,
+        }
 
     @torch.no_grad()
     def start_from(self, narrow: ClassicalConnector, features: Tensor) -> None:
@@ -83,13 +151,13 @@ class QuantumConnector(Connector):
                 f"narrow must pass through {reduce.out_features} numbers, one for each input of the circuit, "
                 f"but its width was {width}"
             )
-        sample = features[:_SAMPLE]
+        sample = features[:SAMPLE]
         self.mean.copy_(narrow.mean)
         self.scale.copy_(narrow.scale)
         x = self._standardised(sample)
         reduce.weight.copy_(narrow.projector.weight / (x @ narrow.projector.weight.T).std(0)[:, None])
         values = self._values(x)
-        self._whiten(values)
+        self._whiten(values, 1e-6)
         tokens = narrow(sample)[:, 0]
         # Whitened values are their own coordinates: a coefficient of the regression is a covariance.
         white = (values - self.values_mean) @ self.values_map
@@ -98,8 +166,7 @@ class QuantumConnector(Connector):
 
     def tokens(self, x: Tensor) -> Tensor:
         """See `Connector.tokens`."""
-        p = self.projection
-        return self.tokens_of(p.circuit(p.reduce(x)))
+        return self.tokens_of(self.projection.circuit(self._angles(x)))
 
     def angles(self, features: Tensor) -> Tensor:
         """What goes into the circuit.
@@ -108,30 +175,35 @@ class QuantumConnector(Connector):
             features: ``(batch, vision_hidden_size)``.
 
         Returns:
-            ``(batch, n_inputs)``, in radians where the encoding takes angles.
+            ``(batch, n_inputs)``, in radians where the encoding takes angles; with several tokens
+            ``(batch, n_tokens, n_inputs)``.
         """
-        angles: Tensor = self.projection.reduce(self._standardised(features))
-        return angles
+        return self._angles(self._standardised(features))
 
     def tokens_of(self, values: Tensor) -> Tensor:
         """What the language model is given for expectation values, whoever measured them.
 
         Args:
-            values: ``(batch, n_outputs)``.
+            values: ``(batch, n_outputs)``, or with several tokens ``(batch, n_tokens, n_outputs)``.
 
         Returns:
             ``(batch, n_tokens * hidden_size)``.
         """
-        token: Tensor = self.projection.expand((values - self.values_mean) @ self.values_map)
-        return token
+        return apart(self.projection.expand, (values - self.values_mean) @ self.values_map, self.n_tokens)
+
+    def _angles(self, x: Tensor) -> Tensor:
+        angles: Tensor = self.projection.reduce(x)
+        if self.n_tokens > 1:
+            angles = angles.unflatten(-1, (self.n_tokens, -1))
+        return angles + math.pi / 2 if self.start == "smooth" else angles
 
     def _values(self, x: Tensor) -> Tensor:
-        p = self.projection
-        return torch.cat([p.circuit(p.reduce(part)) for part in torch.split(x, 256)])
+        found = [self.projection.circuit(self._angles(part)) for part in torch.split(x, 256)]
+        return torch.cat(found).flatten(0, -2)
 
-    def _whiten(self, values: Tensor) -> None:
+    def _whiten(self, values: Tensor, least: float) -> None:
         variance, directions = torch.linalg.eigh(torch.cov(values.T))
         # A direction in which nothing varies, but for rounding, is not blown up.
-        scale = variance.clamp_min(1e-6 * variance[-1]).rsqrt()
+        scale = variance.clamp_min(least * variance[-1]).rsqrt()
         self.values_mean.copy_(values.mean(0))
         self.values_map.copy_(directions * scale @ directions.T)

@@ -1,0 +1,60 @@
+"""The options that say which connector, for the commands that make a fresh one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+_SIZES = {"n_qubits": "quantum", "n_layers": "quantum", "width": "classical", "n_tokens": None}
+
+_kind = click.option(
+    "--connector",
+    type=click.Choice(["quantum", "classical"]),
+    help="Start with a new, untrained connector of this kind.",
+)
+_n_qubits = click.option(
+    "--n-qubits", type=click.IntRange(1), metavar="N", help="Qubits of the new quantum connector."
+)
+_n_layers = click.option(
+    "--n-layers", type=click.IntRange(1), metavar="N", help="Layers of the new quantum connector."
+)
+_width = click.option(
+    "--width",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many numbers the new classical connector passes on for each vision token.",
+)
+_n_tokens = click.option(
+    "--n-tokens",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many vision tokens the new connector makes of each feature vector.",
+)
+
+
+def connector_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """All of them."""
+    for option in (_n_tokens, _width, _n_layers, _n_qubits, _kind):
+        command = option(command)
+    return command
+
+
+def chosen_connector(o: dict[str, Any]) -> dict[str, Any] | None:
+    """Take these options out of all options: the connector they mean, or None if none was given.
+
+    Raises:
+        click.UsageError: If a size is of another kind of connector.
+    """
+    from hybrid.model.connectors import fresh_connector
+
+    given = {name: n for name in _SIZES if (n := o.pop(name)) is not None}
+    kind = o.pop("connector")
+    if kind is None and given:
+        kind = "classical" if "width" in given else "quantum"
+    for name in given:
+        if _SIZES[name] not in (None, kind):
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(
+                f"{option} is of a {_SIZES[name]} connector, not of a {kind} one; leave it out"
+            )
+    return fresh_connector(kind, **given) if kind else None
