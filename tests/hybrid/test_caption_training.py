@@ -24,6 +24,7 @@ from hybrid.loading.adapter import load_adapter
 from hybrid.loading.checkpoints import CheckpointError, checkpoints_in
 from hybrid.loading.compose import compose
 from hybrid.loading.names import ModelError
+from hybrid.model.connectors import fresh_connector
 from hybrid.model.lora import Lora, fingerprint, merge_lora
 from hybrid.presets import caption_presets
 from hybrid.training import caption_stage
@@ -470,6 +471,7 @@ def test_a_hostile_base_model_is_not_run(parts, tmp_path, kind):
 def test_presets_and_what_changes_them():
     assert caption_presets() == [
         "scenes-mini",
+        "smollm2",
         "tinyllama",
         "tinyllama-vlm-lora",
         "tinyllama-vlm-lora-quantum",
@@ -486,6 +488,28 @@ def test_presets_and_what_changes_them():
         load_caption_recipe(None)
     with pytest.raises(ValueError, match="together"):
         load_caption_recipe(None, vision="x")
+
+
+def test_words_come_first_and_are_not_learnt_twice(start, tmp_path):
+    changes = {
+        "connector": fresh_connector(n_qubits=3, n_layers=1, n_tokens=2),
+        "words_epochs": 3.0,
+        "words_batch_size": 5,
+        "share": 0.05,
+        "connector_epochs": 0,
+        "epochs": 0.5,
+    }
+    start(tmp_path, said := [], **changes)
+    first = load_file(tmp_path / "model" / "adapter.safetensors")
+    assert any(line.startswith("words: stage 0, 3 epochs") for line in said)
+    losses = [json.loads(line) for line in (tmp_path / "words" / "log.jsonl").read_text().splitlines()]
+    shutil.rmtree(tmp_path / "model")
+    shutil.rmtree(tmp_path / "lora")
+    start(tmp_path, **changes)
+    again = load_file(tmp_path / "model" / "adapter.safetensors")
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    more = [json.loads(line) for line in (tmp_path / "words" / "log.jsonl").read_text().splitlines()]
+    assert more == losses
 
 
 def test_siglip_is_read_by_its_pooler(parts, tmp_path):

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 import hybrid
@@ -126,3 +127,28 @@ def test_the_page_says_what_help_says():
     assert page == reference(), "make docs"
     for name in cli.COMMANDS:
         assert f"## hybrid {name}\n" in page
+
+
+def test_compose_saves_what_train_and_load_take(run, parts, tmp_path):
+    options = ("--vision", parts / "clip", "--language", parts / "llama", "--offline")
+    code, out, err = run(
+        "compose", *options, "--connector", "classical", "--width", 5, "--output", tmp_path / "a"
+    )
+    assert (code, out.strip()) == (0, str(tmp_path / "a")), err
+    model, _ = hybrid.load(tmp_path / "a")
+    assert model.connector.projector.out_features == 5
+    assert model.config.connector_trained is False
+    rms = model.get_input_embeddings().weight.square().mean().sqrt()
+    assert float(model.connector.token_rms) == pytest.approx(float(rms.detach()))
+    code, _, err = run("compose", *options, "--output", tmp_path / "a")
+    assert code == 2
+    one_line(err, "--output", "is there already")
+    code, _, err = run(
+        "compose", *options, "--connector", "quantum", "--width", 5, "--output", tmp_path / "b"
+    )
+    assert code == 2
+    one_line(err, "--width is of a classical connector")
+    code, _, err = run("compose", *options[:2], "--language", tmp_path, "--output", tmp_path / "b")
+    assert code == 1
+    one_line(err, "cannot be loaded")
+    assert not (tmp_path / "b").exists()

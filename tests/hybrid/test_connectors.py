@@ -1,4 +1,4 @@
-"""Fresh connectors: where they start, what they give for several tokens and positions, how fast each part learns."""
+"""Fresh connectors: where they start, several tokens and positions, and how fast each part learns."""
 
 import math
 
