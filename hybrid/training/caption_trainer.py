@@ -1,6 +1,7 @@
 """Training on captions: checkpoints hold only what is trained, and nothing is computed that no loss needs."""
 
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,11 @@ class CaptionTrainer(WholeTrainer):
         The head is a fifth of a small language model's weights, and pictures and prompts are half of the
         places.
         """
+        language = self.model.language_model  # type: ignore[union-attr]
+        language = language.get_base_model() if hasattr(language, "get_base_model") else language
+        if "logits_to_keep" not in signature(language.forward).parameters:
+            whole: Tensor | tuple[Tensor, Any] = super().compute_loss(model, inputs, *args, **kwargs)
+            return whole
         labels = inputs["labels"]
         first = int((labels != IGNORED).any(0).nonzero()[0, 0])
         keep = labels.shape[1] - max(first - 1, 0)

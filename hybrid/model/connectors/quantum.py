@@ -31,17 +31,17 @@ class QuantumConnector(Connector):
     learns many times faster where the values are whitened first: shifted and mixed by a fixed affine map so
     that they are uncorrelated with variance 1. The map is the identity until `standardise_to` is called.
 
-    The gradient that reaches an angle is the token's, taken back through ``expand``, times ``slope / size`` of the
-    values: whitening divides by their size, so that this quotient counts, and not the slope. For random weights
-    slope and size are both about ``2^(-n/2)`` of n qubits, once there are about n layers; the quotient is about 1 a
-    radian, but its sign changes within a radian, and noise in the values is multiplied by ``2^(n/2)``. The smooth
-    start makes it the same number for any n and any number of layers: RY of ``pi/2 + d`` gives ``<Z> = -sin(d)``,
-    steepest there and flat at an angle of 0; CZ commutes with Z, so that with ``"simplified_two_design"`` and weights
-    near 0 every Z keeps its own ``-sin(d)`` through all layers, and Z Z is a product of two. With a spread of 0.3 the
-    slope is ``cos(d)``, about 1, the size 0.29, the quotient 3.4: the connector begins as the linear map of equal
-    width, its numbers uncorrelated. (A ring of CNOTs turns Z into a product of ``w`` of them, of size ``0.3^w``: there
-    weights stay uniform.) The gradient of ``reduce`` is this times the features, `learning_rates` the rates that
-    follow.
+    The gradient that reaches an angle is the token's, taken back through ``expand``, times ``slope / size``
+    of the values: whitening divides by their size, so that this quotient counts, and not the slope. For
+    random weights slope and size are both about ``2^(-n/2)`` of n qubits, once there are about n layers; the
+    quotient is about 1 a radian, but its sign changes within a radian, and noise in the values is multiplied
+    by ``2^(n/2)``. The smooth start makes it the same number for any n and any number of layers: RY of
+    ``pi/2 + d`` gives ``<Z> = -sin(d)``, steepest there and flat at an angle of 0; CZ commutes with Z, so
+    that with ``"simplified_two_design"`` and weights near 0 every Z keeps its own ``-sin(d)`` through all
+    layers, and Z Z is a product of two. With a spread of 0.3 the slope is ``cos(d)``, about 1, the size
+    0.29, the quotient 3.4: the connector begins as the linear map of equal width, its numbers uncorrelated.
+    (A ring of CNOTs turns Z into a product of ``w`` of them, of size ``0.3^w``: there weights stay uniform.)
+    The gradient of ``reduce`` is this times the features, `learning_rates` the rates that follow.
 
     Args:
         vision_hidden_size: Width of the embeddings.
