@@ -6,11 +6,7 @@ RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
-<<<<<<< HEAD
-.PHONY: help install caption test quick test-demo bench real-size matrix lint types check docs train bundle clean
-=======
-.PHONY: help install caption test test-demo bench real-size photographs matrix lint types check docs train bundle clean
->>>>>>> c61dfea (Teach fresh connectors words before captions, and compute logits only where labels are)
+.PHONY: help install caption test quick test-demo bench real-size photographs matrix lint types check docs train bundle clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,20 +51,15 @@ real-size: $(READY) ## Measure CLIP + TinyLlama at full size: make real-size REA
 	$(BIN)/python -m pytest benchmarks/test_real_models.py --benchmark-only --real-size "$(REAL_SIZE)" --benchmark-json real-models.json
 	$(BIN)/python -m benchmarks.real_report real-models.json
 
-<<<<<<< HEAD
-matrix: ## Run the quick tests on Python 3.11, 3.12, 3.13, the oldest and the newest versions, in .matrix
-	bash tests/matrix.sh
-=======
 # VISION and LANGUAGE are folders, or names on the hub; without them the preset's are fetched from there.
 PHOTOGRAPHS ?= runs/photographs
-photographs: $(READY) ## Train on photographs and score: make photographs DATA=captions.csv [VISION=DIR LANGUAGE=DIR]
-	@test -n "$(DATA)" || { echo "make photographs: name captions with a val part, as in: make photographs DATA=captions.csv" >&2; exit 2; }
+photographs: $(RUNS) ## Train on photographs and score: make photographs DATA=captions.csv [VISION=DIR LANGUAGE=DIR]
+	@test -n "$(DATA)" || { echo "make photographs: name captions, as in: make photographs DATA=captions.csv" >&2; exit 2; }
 	$(BIN)/hybrid train --preset smollm2 $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)") --data "$(DATA)" --output "$(PHOTOGRAPHS)"
 	$(BIN)/hybrid eval --model "$(PHOTOGRAPHS)/model" --data "$(DATA)" --split val --captions --output "$(PHOTOGRAPHS)/scores.json"
 
-matrix: ## Run the fast tests with the oldest and the newest versions supported, in .matrix
-	PYTHON=$(PYTHON) bash tests/matrix.sh
->>>>>>> c61dfea (Teach fresh connectors words before captions, and compute logits only where labels are)
+matrix: ## Run the quick tests on Python 3.11, 3.12, 3.13, the oldest and the newest versions, in .matrix
+	bash tests/matrix.sh
 
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from hybrid.cli.data import offline_option
     examples=[
         (
             "A classical connector of ten numbers between two models from local folders",
-            "hybrid compose --vision clip --language llama --connector classical --width 10 --output composed",
+            "hybrid compose --vision clip --language llama --connector classical --width 10 --output new",
         ),
     ],
 )

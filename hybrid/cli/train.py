@@ -89,7 +89,7 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
 @click.option(
     "--words-epochs",
     type=click.FloatRange(0),
-    help="Passes over the pictures in stage 0, where a new connector learns words without the language model.",
+    help="Passes over the pictures in stage 0: a new connector learns words without the language model.",
 )
 @click.option(
     "--connector-epochs",
