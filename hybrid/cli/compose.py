@@ -69,7 +69,7 @@ def command(**o: Any) -> int:
         raise
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    model.connector.speak_to(model.get_input_embeddings().weight)
+    model.connector.speak_to(model.get_input_embeddings().weight)  # type: ignore[arg-type]
     with whole_folder(output) as part:
         model.save_pretrained(part)
         processor.save_pretrained(part)

@@ -70,7 +70,7 @@ class CaptionTrainer(WholeTrainer):
         The head is a fifth of a small language model's weights, and pictures and prompts are half of the
         places.
         """
-        language = self.model.language_model  # type: ignore[union-attr]
+        language = self.model.language_model
         language = language.get_base_model() if hasattr(language, "get_base_model") else language
         if "logits_to_keep" not in signature(language.forward).parameters:
             whole: Tensor | tuple[Tensor, Any] = super().compute_loss(model, inputs, *args, **kwargs)

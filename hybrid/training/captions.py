@@ -107,7 +107,7 @@ class CaptionRun:
         with first.main_process_first():
             data, validation = self._features(model, processor, say)
         if model.config.connector_trained is False:
-            model.connector.speak_to(model.get_input_embeddings().weight)
+            model.connector.speak_to(model.get_input_embeddings().weight)  # type: ignore[arg-type]
             model.connector.standardise_to(torch.from_numpy(np.asarray(data.features[:_SAMPLE])))
         model.requires_grad_(False)
         model.connector.requires_grad_(True)

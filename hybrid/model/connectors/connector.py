@@ -160,7 +160,8 @@ def principal_directions(x: Tensor, n: int) -> Tensor:
     x = x[:SAMPLE]
     variance, directions = torch.linalg.eigh(x.T @ x / len(x))  # in rising order
     variance = variance.clamp_min(STEADY * variance[-1])
-    return (directions / variance.sqrt()).T.flip(0)[:n]
+    found: Tensor = (directions / variance.sqrt()).T.flip(0)[:n]
+    return found
 
 
 def apart(linear: nn.Linear, values: Tensor, n_tokens: int) -> Tensor:
@@ -178,7 +179,7 @@ def apart(linear: nn.Linear, values: Tensor, n_tokens: int) -> Tensor:
         tokens: Tensor = linear(values)
         return tokens
     values = values.reshape(len(values), n_tokens, -1)
-    weight = linear.weight.unflatten(0, (n_tokens, -1))
+    weight = linear.weight.reshape(n_tokens, -1, linear.in_features)
     return torch.einsum("bkm,khm->bkh", values, weight).flatten(1) + linear.bias
 
 

@@ -197,7 +197,7 @@ class QuantumConnector(Connector):
     def _angles(self, x: Tensor) -> Tensor:
         angles: Tensor = self.projection.reduce(x)
         if self.n_tokens > 1:
-            angles = angles.unflatten(-1, (self.n_tokens, -1))
+            angles = angles.reshape(*x.shape[:-1], self.n_tokens, -1)
         return angles + math.pi / 2 if self.start == "smooth" else angles
 
     def _values(self, x: Tensor) -> Tensor:
