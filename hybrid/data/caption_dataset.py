@@ -18,7 +18,7 @@ class PairDataset(BatchDataset):
     The caption is scored, its end included, so that a model learns to stop; the prompt is not.
 
     Args:
-        pairs: Pictures and captions.
+        pairs: Pictures and captions; a caption's own prompt goes before that of the processor.
         features: ``(n_pictures, vision_hidden_size)``.
         processor: Encodes prompt and captions, apart, as they are at generation.
         context: The language model's longest input, in tokens.
@@ -32,19 +32,21 @@ class PairDataset(BatchDataset):
     ) -> None:
         tokenizer = processor.tokenizer
         self.features = features
-        self.head = processor.prompt_ids()
+        own = processor.prompt_ids()
+        prompts = [prompt for pair in pairs for prompt in pair.prompts or [None] * len(pair.captions)]
+        self.heads = [own if prompt is None else processor.prompt_ids(prompt) for prompt in prompts]
         self.pad = int(tokenizer.pad_token_id)
         said = [" ".join(caption.split()) for pair in pairs for caption in pair.captions]
         ids = tokenizer(said, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         self.tails = [np.array([*tail, tokenizer.eos_token_id], np.int64) for tail in ids]
         pictures = [i for i, pair in enumerate(pairs) for _ in pair.captions]
         self.pictures = np.array(pictures)
-        for tail, picture in zip(self.tails, pictures, strict=True):
-            if len(self.head) + len(tail) > context:
+        for head, tail, picture in zip(self.heads, self.tails, pictures, strict=True):
+            if len(head) + len(tail) > context:
                 pair = pairs[picture]
                 raise DataError(
                     f"data, {pair.place}: a caption of {place_name(pair.image)} takes {len(tail)} tokens and "
-                    f"the prompt {len(self.head)}, but the language model's context is {context}; shorten it"
+                    f"the prompt {len(head)}, but the language model's context is {context}; shorten it"
                 )
 
     def __len__(self) -> int:
@@ -52,14 +54,13 @@ class PairDataset(BatchDataset):
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Fetch a whole batch, padded on the right to its longest."""
-        start = len(self.head)
-        length = start + max(len(self.tails[i]) for i in indices)
+        length = max(len(self.heads[i]) + len(self.tails[i]) for i in indices)
         ids = np.full((len(indices), length), self.pad, np.int64)
         labels = np.full((len(indices), length), IGNORED, np.int64)
         mask = np.zeros((len(indices), length), np.int64)
         for row, i in enumerate(indices):
-            end = start + len(self.tails[i])
-            ids[row, :start], ids[row, start:end] = self.head, self.tails[i]
+            start, end = len(self.heads[i]), len(self.heads[i]) + len(self.tails[i])
+            ids[row, :start], ids[row, start:end] = self.heads[i], self.tails[i]
             labels[row, start:end] = self.tails[i]
             mask[row, :end] = 1
         arrays = {"input_ids": ids, "labels": labels, "attention_mask": mask}
