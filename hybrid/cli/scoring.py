@@ -46,6 +46,13 @@ _batch_option = click.option(
     show_default=True,
     help="How many captions the model works on at once.",
 )
+_units_option = click.option(
+    "--units",
+    type=click.Choice(("words", "characters")),
+    default="words",
+    show_default=True,
+    help="What scores compare; characters is for languages without spaces between words.",
+)
 _output_option = click.option(
     "--output",
     type=OutputFile(),
@@ -56,7 +63,7 @@ _output_option = click.option(
 
 def caption_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How many pictures, and how they are captioned."""
-    for option in (_batch_option, _beams_option, _length_option, _limit_option):
+    for option in (_batch_option, _beams_option, _length_option, _units_option, _limit_option):
         command = option(command)
     return command
 
@@ -100,6 +107,7 @@ def score(
         batch_size=o["batch_size"],
         max_new_tokens=o["max_new_tokens"],
         num_beams=o["beams"],
+        units=o["units"],
         **settings,
     )
 

@@ -23,7 +23,8 @@ from transformers import (
 
 from hybrid.data.features import cached_features
 from hybrid.data.scene_arrays import SceneArrays, scene_arrays
-from hybrid.evaluation.scenes import captions_of_features, score
+from hybrid.evaluation.metrics.scenes import score_scenes
+from hybrid.evaluation.scenes import captions_of_features
 from hybrid.loading.compose import compose
 from hybrid.model.connectors import build_connector
 from hybrid.model.connectors.classical import ClassicalConnector
@@ -301,7 +302,7 @@ class MiniatureRun:
             processor = HybridProcessor.from_pretrained(where)
             features = cached_features(self.folder / "features" / "held-out.npy", model, scenes.pixels)
             report[name] = {
-                token: score(
+                token: score_scenes(
                     captions_of_features(model, processor, features, token, self.seed), scenes.captions()
                 )
                 for token in ("picture", "shuffled", "zeroed")
