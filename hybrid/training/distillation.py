@@ -20,6 +20,7 @@ from hybrid.model.connectors import Connector, build_connector
 from hybrid.model.connectors.classical import ClassicalConnector
 from hybrid.model.connectors.quantum import QuantumConnector
 from hybrid.training.connector import match_tokens
+from hybrid.training.run_folder import RunFolder
 
 
 def distill(
@@ -59,7 +60,24 @@ def distill(
         DataError: If there are too few pictures, or one cannot be read.
         ModelError: If the teacher cannot be loaded.
         ValueError: If its connector is not a classical one, or the new one cannot be built.
+        CheckpointError: If another process works in the folder, or it cannot be written.
     """
+    with RunFolder(folder):
+        return _distill(teacher, pairs, folder, cache, connector, steps, batch_size, learning_rate, seed, say)
+
+
+def _distill(
+    teacher: str,
+    pairs: Sequence[Pair],
+    folder: Path,
+    cache: Path,
+    connector: dict[str, Any],
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    say: Callable[[str], None],
+) -> Path:
     model, processor = load(teacher)
     wide = model.connector
     if not isinstance(wide, ClassicalConnector):

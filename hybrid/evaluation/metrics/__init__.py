@@ -1,7 +1,7 @@
 """How near captions come to references: the field's metrics, in pure Python.
 
-A metric is one file here with a function of `Texts`, named in `METRICS`; `of_words` makes one of a function of
-words. Its scores then stand in every table and report.
+A metric is one file here with a function of `Texts`, named in `METRICS`; `of_words` makes one of a function
+of words. Its scores then stand in every table and report.
 """
 
 from collections.abc import Callable, Sequence

@@ -34,7 +34,7 @@ _OFTEN = 0.1  # the share of words from which on a text counts as one without sp
 
 @cache
 def _patterns() -> dict[Units, re.Pattern[str]]:
-    """How words are found; Python's ``\\w`` knows no combining marks, so their ranges are spelt out."""
+    """How words are found; Python's expressions know no combining marks, so their ranges are spelt out."""
     codes = (code for codes in _MARKS for code in codes if unicodedata.category(chr(code))[0] == "M")
     marks = _ranges(codes) + _JOINERS
     spaced = f"(?![{_UNSPACED}])"
