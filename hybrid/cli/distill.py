@@ -85,11 +85,11 @@ def command(**o: Any) -> int:
     from hybrid.training.distillation import distill
 
     quiet_transformers()
-    if Path(o["data"]).is_dir() and not any(Path(o["data"]).glob("dataset_*.json")):
-        names = find_pictures([o["data"]], recursive=True)
+    names = [name for name in find_pictures([o["data"]], recursive=True) if name != o["data"]]
+    if names:  # a folder of pictures, of which no captions are needed
         if note := left_out(unread_pictures([o["data"]], recursive=True)):
             click.echo(f"hybrid: note: {note}", err=True)
-        pairs = [Pair(name, (), name) for name in names if name != o["data"]]
+        pairs = [Pair(name, (), name) for name in names]
     else:
         pairs = read_data(o["data"])
     try:

@@ -96,9 +96,12 @@ def score(
     import numpy as np
 
     from hybrid.data.feature_cache import default_cache, features_of
+    from hybrid.data.heartbeat import Heartbeat
     from hybrid.evaluation.captions import evaluate
 
-    features = features_of(pairs, model, processor, o["cache"] or default_cache())
+    beat = Heartbeat("pictures", len(pairs), lambda line: click.echo(line, err=True))
+    cache = o["cache"] or default_cache()
+    features = features_of(pairs, model, processor, cache, advance=beat.update)
     return evaluate(
         model,
         processor,

@@ -235,6 +235,11 @@ def _train_captions(o: dict[str, Any]) -> int:
     from hybrid.training.stopping import Stopped
 
     training = choose_split(found, "train")
+    if not training:
+        parts = ", ".join(sorted({pair.split for pair in found if pair.split}))
+        raise click.ClickException(
+            f"data {data}: has nothing in the part train, only in {parts}; give others"
+        )
     if validation is not None:
         held = choose_split(read_data(validation), "val", "test")
         if not held:

@@ -14,6 +14,7 @@ from transformers import set_seed
 
 from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.feature_cache import default_cache, features_of
+from hybrid.data.heartbeat import Heartbeat
 from hybrid.data.pairs import DataError, Pair
 from hybrid.loading.adapter import save_adapter
 from hybrid.loading.checkpoints import whole_folder
@@ -24,7 +25,6 @@ from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.caption_stage import Setting, Stage
 from hybrid.training.fitting import LOG
 from hybrid.training.plot import plot_losses
-from hybrid.training.progress import Heartbeat
 from hybrid.training.run_folder import RunFolder
 
 _SAMPLE = 8192  # pictures that a connector's standardising is fitted to

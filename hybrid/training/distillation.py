@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from hybrid.data.feature_cache import features_of
+from hybrid.data.heartbeat import Heartbeat
 from hybrid.data.pairs import DataError, Pair
 from hybrid.loading.adapter import WEIGHTS, read_adapter, save_adapter, write_adapter
 from hybrid.loading.base import Base
@@ -83,7 +84,8 @@ def _distill(
     if not isinstance(wide, ClassicalConnector):
         kind = (model.config.connector or {}).get("type")
         raise ValueError(f"teacher must have a classical connector, but {teacher} has a {kind} one")
-    features = features_of(pairs, model, processor, cache)
+    beat = Heartbeat("pictures", len(pairs), say)
+    features = features_of(pairs, model, processor, cache, advance=beat.update)
     torch.manual_seed(seed)
     student = build_connector(connector, wide.vision_hidden_size, wide.hidden_size)
     assert isinstance(student, QuantumConnector)

@@ -8,10 +8,9 @@ import sys
 
 import pytest
 
+from hybrid.data.heartbeat import EVERY, Heartbeat
 from hybrid.loading.checkpoints import CheckpointError
-from hybrid.training import progress
 from hybrid.training.fitting import Patience
-from hybrid.training.progress import Heartbeat
 from hybrid.training.run_folder import RunFolder, done, mark_done
 
 RECORD = {"recipe": {"rate": 1}, "seed": 0}
@@ -134,13 +133,13 @@ def test_a_line_now_and_then_says_how_far_it_is():
     now, said = [0.0], []
     beat = Heartbeat("pictures", 1000, said.append, clock=lambda: now[0])
     for _ in range(1000):
-        now[0] += progress.EVERY / 60
+        now[0] += EVERY / 60
         beat.update(note=", loss 1")
     assert said[0] == "pictures: 60 of 1,000, loss 1, about 8 min left"
     assert len(said) == 16
     said.clear()
     beat = Heartbeat("step", 10, said.append, clock=lambda: now[0])
     beat.begin_at(8)
-    now[0] += 2 * progress.EVERY
+    now[0] += 2 * EVERY
     beat.update()
     assert said == ["step: 9 of 10, about 60 s left"]
