@@ -104,11 +104,13 @@ class CaptionRun:
         model, processor = self.recipe.base.build(self.recipe.connector, self.recipe.prompt)
         with first.main_process_first():
             data, validation = self._features(model, processor, say)
+        if not np.ptp(data.features[:_SAMPLE], axis=0).any():
+            raise DataError("data: the vision model sees no difference between the pictures; give others")
+        folder.begin()
         if model.config.connector_trained is False:
             model.connector.standardise_to(torch.from_numpy(data.features[:_SAMPLE]))
         model.requires_grad_(False)
         model.connector.requires_grad_(True)
-        folder.begin()
         self._stage("connector", 1, self.recipe.connector_epochs).run(model, data, validation, say)
         set_seed(self.recipe.seed + 1)
         if self.recipe.lora is not None:

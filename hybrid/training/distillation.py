@@ -40,7 +40,8 @@ def distill(
     """Train a quantum connector to give a classical one's vision tokens.
 
     The classical connector is narrowed to as many numbers as the circuit has inputs, the quantum one starts
-    from that, and then matches the tokens of the wide one. One picture in ten is held out to measure on.
+    from that, and then matches the tokens of the wide one. One picture in ten, and two at least, are held out
+    to measure on.
 
     Args:
         teacher: A captioner with a classical connector, for `hybrid.load`.
@@ -90,11 +91,11 @@ def _distill(
     student = build_connector(connector, wide.vision_hidden_size, wide.hidden_size)
     assert isinstance(student, QuantumConnector)
     n_inputs = student.projection.reduce.out_features
-    held = max(1, len(features) // 10)
+    held = max(2, len(features) // 10)  # of one picture there is no variance to explain
     sample = torch.from_numpy(features[held:])
     if len(sample) <= n_inputs:
         raise DataError(
-            f"data: must have more than {n_inputs + 1} pictures, but had {len(features)}; add some"
+            f"data: must have more than {n_inputs + 2} pictures, but had {len(features)}; add some"
         )
     student.start_from(wide.narrowed(n_inputs, sample), sample)
     say(f"start: {_explained(student, wide, features[:held]):.3f} of the tokens' variance")

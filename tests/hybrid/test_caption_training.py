@@ -304,6 +304,17 @@ def test_early_stopping_counts_on_where_a_run_was_stopped(start, tmp_path, monke
         assert (tmp_path / name / "model" / "adapter.safetensors").read_bytes() == wanted
 
 
+def test_pictures_without_a_difference_are_refused_and_not_trained_to_nan(recipe, cache, drawn, tmp_path):
+    for name in "ab":
+        shutil.copy(drawn / "0.png", tmp_path / f"{name}.png")
+    pairs = [Pair(str(tmp_path / f"{name}.png"), ("a circle",), name) for name in "ab"]
+    setting = Setting(cache=cache, use_cpu=True, say=lambda _: None)
+    for few, words in ((pairs, "sees no difference"), (pairs[:1], "at least 2 pictures")):
+        with pytest.raises(DataError, match=words):
+            CaptionRun(recipe, few, [], tmp_path / "run", setting).run()
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_start_that_fails_leaves_no_folder_and_a_second_run_is_refused(start, tmp_path):
     with pytest.raises(ModelError, match="nowhere"):
         start(tmp_path / "run", language="/nowhere/llama")
