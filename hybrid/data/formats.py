@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,9 +44,7 @@ UNREAD = frozenset(_WAYS)
 def register_readers() -> None:
     """Let Pillow know the readers that it does not bring itself; calling it again does nothing."""
     if "HEIF" in FORMATS:
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
+        import_module("pillow_heif").register_heif_opener()
 
 
 def ending(name: str) -> str:
