@@ -18,7 +18,13 @@ FORM = "Flickr8k's captions.txt or .token.txt"
 _HEADER = re.compile(r"\s*image\s*,\s*caption\s*$", re.IGNORECASE)
 _TOKEN = re.compile(r"([^\t]+)#\d+\t(.*)")
 _LISTS = ("captions.txt", "Flickr8k.token.txt", "Flickr8k_text/Flickr8k.token.txt", "results_20130124.token")
-_FOLDERS = ("Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "Flickr8k_Dataset/Flicker8k_Dataset")
+_FOLDERS: tuple[str, ...] = (
+    "Images",
+    "images",
+    "Flicker8k_Dataset",
+    "Flickr8k_Dataset",
+    "Flickr8k_Dataset/Flicker8k_Dataset",
+)
 _FOLDERS += ("flickr30k-images", "flickr30k_images")
 _PART = re.compile(r"\.(train|dev|val|test)Images\.txt$", re.IGNORECASE)
 
