@@ -85,9 +85,10 @@ def command(**o: Any) -> int:
     from hybrid.training.distillation import distill
 
     quiet_transformers()
-    names = [name for name in find_pictures([o["data"]], recursive=True) if name != o["data"]]
+    folder = [o["data"]] if Path(o["data"]).is_dir() else []
+    names = [name for name in find_pictures(folder, recursive=True) if name != o["data"]]
     if names:  # a folder of pictures, of which no captions are needed
-        if note := left_out(unread_pictures([o["data"]], recursive=True)):
+        if note := left_out(unread_pictures(folder, recursive=True)):
             click.echo(f"hybrid: note: {note}", err=True)
         pairs = [Pair(name, (), name) for name in names]
     else:
