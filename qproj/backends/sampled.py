@@ -105,4 +105,4 @@ class SampledBackend(Backend):
             ) from error
         outputs: torch.Tensor = (words.expand(len(inputs), -1) @ torch.from_numpy(bare.mixing)).to(inputs)
         # So that what the circuit does not use has a gradient of zeros, as with the other methods.
-        return outputs + 0 * (inputs.sum() + weights.sum())
+        return outputs + 0 * (inputs.sum(dim=1, keepdim=True) + weights.sum())
