@@ -67,8 +67,8 @@ def _read_shard(shard: Source, faults: list[str]) -> Iterator[Pair]:
                 folder, _, name = member.name.rpartition("/")
                 key, dot, kind = name.partition(".")
                 if member.isreg() and key and dot:
-                    place = (member.offset_data, member.size)
-                    samples.setdefault(f"{folder}/{key}".lstrip("/"), {})[kind.lower()] = place
+                    lies = (member.offset_data, member.size)
+                    samples.setdefault(f"{folder}/{key}".lstrip("/"), {})[kind.lower()] = lies
             assert tar.fileobj is not None
             tar.fileobj.seek(tar.offset)  # a file cut between two members would seem a shorter one
             if len(tar.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
