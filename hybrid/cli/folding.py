@@ -29,9 +29,7 @@ def fold(text: str, width: int | None) -> str:
     folded: list[str] = []
     for is_wire, group in itertools.groupby(text.splitlines(), lambda line: bool(_WIRE.match(line))):
         lines = list(group)
-        folded += (
-            _wires(lines, width) if is_wire else itertools.chain(*(_words(line, width) for line in lines))
-        )
+        folded += _wires(lines, width) if is_wire else [part for line in lines for part in _words(line, width)]
     return "\n".join(folded)
 
 
