@@ -92,7 +92,7 @@ class Runs:
         except UnsupportedError:
             raise
         except Exception as error:
-            rows = error.rows if isinstance(error, RowsFailedError) else slice(None)
+            rows = list(error.rows) if isinstance(error, RowsFailedError) else slice(None)
             raise RuntimeError(
                 f"{self.label} could not run the circuit for {_named(part.samples[rows])}: "
                 f"{type(error).__name__}: {error}"
