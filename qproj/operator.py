@@ -8,6 +8,8 @@ Between forward and backward an operator can keep tensors only, of shapes known 
 engine keeps. So its backward runs the circuit forward again; outside of compiled programs nothing does.
 """
 
+import typing
+
 import torch
 from torch import Tensor
 
@@ -51,7 +53,7 @@ def expectation_backward(
     circuit: str,
     backend: str,
     execution: str,
-    wanted: list[bool],
+    wanted: typing.List[bool],  # noqa: UP006  (torch 2.6 knows no list[bool])
 ) -> tuple[Tensor, Tensor]:
     """The vector-Jacobian product of `expectation`.
 

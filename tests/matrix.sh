@@ -11,11 +11,13 @@ tools='pytest pytest-benchmark pytest-mock flaky pytest-xdist hypothesis resvg-p
 short=(tests/hybrid/test_transformers.py tests/qproj/test_functional.py)
 
 python_of() { # 3.13 -> an interpreter of that version, or nothing
-    local found
-    found=$(command -v "python$1" || ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1."*/bin/python 2>/dev/null | tail -n 1) || true
-    if [ -n "$found" ] && "$found" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" 2>/dev/null; then
-        echo "$found"
-    fi
+    local candidate
+    for candidate in "$(command -v "python$1" || true)" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1."*/bin/python; do
+        if [ -x "$candidate" ] && "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
 }
 
 torch() { # python, version or nothing for the newest: a CPU build, or what is as good for tests
@@ -43,7 +45,7 @@ run() { # name, Python's version, torch's version, arguments for pip ...
     "$python" -m pip install "$@" -e "$extras" $tools
     echo "== $name: Python $version, $("$python" -m pip freeze | grep -E '^(torch|jax|numpy|pillow|pennylane|transformers)==' | tr '\n' ' ')"
     "$folder/bin/hybrid" caption docs/example.png
-    "$python" -W error -c '
+    "$python" -c '
 import torch, qproj
 layer = qproj.QuantumLayer(3, n_layers=2)
 x = torch.rand(5, 3, dtype=torch.float64, requires_grad=True)

@@ -20,10 +20,11 @@ from hybrid.cli.messages import say
 from hybrid.cli.model import load_model, model_options
 from hybrid.cli.quiet import quiet_libtiff
 from hybrid.cli.signals import Signalled
+from hybrid.data.formats import left_out
 from hybrid.data.result_file import ResultFileError, ResultWriter, images_done
 from hybrid.data.results import BARE, FORMATS, Result, printable
 from hybrid.data.sidecars import sidecar_of, write_sidecar
-from hybrid.data.sources import find_pictures
+from hybrid.data.sources import find_pictures, unread_pictures
 from hybrid.loading.names import BUNDLED
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ def command(ctx: click.Context, /, images: tuple[str, ...], **options: Any) -> i
     """
     o = Request(ctx, **options)
     names = find_pictures(images, o.recursive)
+    if (note := left_out(unread_pictures(images, o.recursive))) and not o.quiet:
+        say(f"note: {note}")
     if found := faults(o, names):
         raise click.UsageError("; ".join(found))
     try:

@@ -40,6 +40,7 @@ def command(models: tuple[str, ...], **o: Any) -> int:
         raise click.UsageError("MODEL: name at least 2; for one, use 'hybrid eval'")
     if len(set(models)) < len(models):
         raise click.UsageError("MODEL: each must be another, but one was named twice")
+    from hybrid.evaluation.metrics import HEADLINE
     from hybrid.model.description import count_parameters
 
     pairs = chosen_pairs(o)
@@ -54,7 +55,7 @@ def command(models: tuple[str, ...], **o: Any) -> int:
             "linear": counts.linear,
             "quantum": counts.quantum,
             **scores["picture"],
-            "cider_d, shuffled": scores["shuffled"]["cider_d"],
+            f"{HEADLINE}, shuffled": scores["shuffled"][HEADLINE],
         }
     for line in table(columns):
         click.echo(line)

@@ -77,16 +77,20 @@ def command(**o: Any) -> int:
     from hybrid.cli.data import read_data
     from hybrid.cli.quiet import quiet_transformers
     from hybrid.data.feature_cache import default_cache
+    from hybrid.data.formats import left_out
     from hybrid.data.pairs import DataError, Pair
-    from hybrid.data.sources import find_pictures
+    from hybrid.data.sources import find_pictures, unread_pictures
     from hybrid.loading.checkpoints import CheckpointError
     from hybrid.loading.names import ModelError
     from hybrid.training.distillation import distill
 
     quiet_transformers()
-    if Path(o["data"]).is_dir() and not any(Path(o["data"]).glob("dataset_*.json")):
-        names = find_pictures([o["data"]], recursive=True)
-        pairs = [Pair(name, (), name) for name in names if name != o["data"]]
+    folder = [o["data"]] if Path(o["data"]).is_dir() else []
+    names = [name for name in find_pictures(folder, recursive=True) if name != o["data"]]
+    if names:  # a folder of pictures, of which no captions are needed
+        if note := left_out(unread_pictures(folder, recursive=True)):
+            click.echo(f"hybrid: note: {note}", err=True)
+        pairs = [Pair(name, (), name) for name in names]
     else:
         pairs = read_data(o["data"])
     try:

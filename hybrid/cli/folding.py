@@ -30,7 +30,7 @@ def fold(text: str, width: int | None) -> str:
     for is_wire, group in itertools.groupby(text.splitlines(), lambda line: bool(_WIRE.match(line))):
         lines = list(group)
         folded += (
-            _wires(lines, width) if is_wire else itertools.chain(*(_words(line, width) for line in lines))
+            _wires(lines, width) if is_wire else [part for line in lines for part in _words(line, width)]
         )
     return "\n".join(folded)
 
@@ -43,7 +43,7 @@ def _wires(lines: list[str], width: int) -> list[str]:
     between = [i for i in range(label + 1, longest) if all(line[i : i + 1] == "─" for line in lines)]
     folded, start = [], label
     while start < longest:
-        room = start + width - label
+        room = start + max(width - label, 1)
         end = longest if longest <= room else max((i for i in between if start < i <= room), default=room)
         folded += ["", *(line[:label] + line[start:end] for line in lines)]
         start = end
@@ -51,5 +51,7 @@ def _wires(lines: list[str], width: int) -> list[str]:
 
 
 def _words(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False) or [line]
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False)

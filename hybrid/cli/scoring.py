@@ -46,6 +46,13 @@ _batch_option = click.option(
     show_default=True,
     help="How many captions the model works on at once.",
 )
+_units_option = click.option(
+    "--units",
+    type=click.Choice(("words", "characters")),
+    default="words",
+    show_default=True,
+    help="What scores compare; characters is for languages without spaces between words.",
+)
 _output_option = click.option(
     "--output",
     type=OutputFile(),
@@ -56,7 +63,7 @@ _output_option = click.option(
 
 def caption_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How many pictures, and how they are captioned."""
-    for option in (_batch_option, _beams_option, _length_option, _limit_option):
+    for option in (_batch_option, _beams_option, _length_option, _units_option, _limit_option):
         command = option(command)
     return command
 
@@ -89,9 +96,12 @@ def score(
     import numpy as np
 
     from hybrid.data.feature_cache import default_cache, features_of
+    from hybrid.data.heartbeat import Heartbeat
     from hybrid.evaluation.captions import evaluate
 
-    features = features_of(pairs, model, processor, o["cache"] or default_cache())
+    beat = Heartbeat("pictures", len(pairs), lambda line: click.echo(line, err=True))
+    cache = o["cache"] or default_cache()
+    features = features_of(pairs, model, processor, cache, advance=beat.update)
     return evaluate(
         model,
         processor,
@@ -100,6 +110,7 @@ def score(
         batch_size=o["batch_size"],
         max_new_tokens=o["max_new_tokens"],
         num_beams=o["beams"],
+        units=o["units"],
         **settings,
     )
 

@@ -240,13 +240,26 @@ def _train_captions(o: dict[str, Any]) -> int:
     from hybrid.training.stopping import Stopped
 
     training = choose_split(found, "train")
+    if not training:
+        parts = ", ".join(sorted({pair.split for pair in found if pair.split}))
+        raise click.ClickException(
+            f"data {data}: has nothing in the part train, only in {parts}; give others"
+        )
     if validation is not None:
         held = choose_split(read_data(validation), "val", "test")
+        if not held:
+            raise click.ClickException(
+                f"--validation {validation}: all of it is in the part train; give others"
+            )
+        seen = {Path(pair.image).resolve() for pair in training}
+        if both := sum(Path(pair.image).resolve() in seen for pair in held):
+            _say(f"note: {both} pictures of --validation are trained on, so its loss says too little")
     elif any(pair.split == "val" for pair in found):
-        held = [pair for pair in found if pair.split == "val"]
-        training = [pair for pair in training if pair.split != "val"]
+        held = choose_split(found, "val")
     else:
         training, held = hold_out(training, share, recipe.seed)
+    if kept := sum(pair.split == "test" for pair in found):
+        _say(f"{kept:,} pictures of the part test are left for hybrid eval")
     use_cpu = device == "cpu"
     try:
         run = CaptionRun(recipe, training, held, folder, Setting(use_cpu=use_cpu, say=_say, **setting))

@@ -23,6 +23,10 @@ from hybrid.model.processing import HybridProcessor
 _BATCH = 32
 
 
+class CacheError(OSError):
+    """A feature cache that cannot be used. The message is one line: which, why, and the way out."""
+
+
 def default_cache() -> Path:
     """``$XDG_CACHE_HOME/hybrid``, or ``~/.cache/hybrid``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hybrid"
@@ -59,11 +63,16 @@ class FeatureCache:
         width: Of the features.
 
     Raises:
-        OSError: If the folder cannot be made, or the database is damaged.
+        CacheError: If the folder cannot be made, or the database is damaged.
     """
 
     def __init__(self, folder: Path, key: str, width: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CacheError(
+                f"feature cache {folder}: cannot be made ({error.strerror}); give another folder as --cache"
+            ) from None
         self.path, self.width = folder / f"features-{key}.sqlite", width
         try:
             with self._open() as base:
@@ -72,7 +81,9 @@ class FeatureCache:
                 )
                 base.commit()
         except sqlite3.DatabaseError as error:
-            raise OSError(f"feature cache {self.path}: cannot be used ({error}); delete it") from None
+            raise CacheError(
+                f"feature cache {self.path}: cannot be used ({error}); delete it or give another --cache"
+            ) from None
 
     def _open(self) -> closing[sqlite3.Connection]:
         return closing(sqlite3.connect(self.path, timeout=60))
@@ -126,7 +137,7 @@ def features_of(
 
     Raises:
         DataError: Naming the pictures that cannot be read, after all others are done and kept.
-        OSError: If the cache cannot be used.
+        CacheError: If the cache cannot be used.
     """
     cache = FeatureCache(folder, tower_key(model, processor), model.config.vision_hidden_size)
     faults: list[str] = []

@@ -46,6 +46,8 @@ def cached_features(
             for i in range(0, len(pixels), batch_size)
         ]
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, np.concatenate(parts))
+        part = path.with_name(f".{path.name}")
+        np.save(part, np.concatenate(parts))
+        part.replace(path)  # whole or not at all, whatever stops the run
     features: np.ndarray = np.load(path)
     return features

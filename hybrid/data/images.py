@@ -14,11 +14,10 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import STRIPBYTECOUNTS, STRIPOFFSETS, TiffImageFile
 
+from hybrid.data.formats import FORMATS, register_readers, way_to_read
 from hybrid.data.image_headers import too_many_pieces
 from hybrid.data.results import printable
 
-# Parsers for these are fuzzed by many; Pillow's others (EPS runs Ghostscript, say) are not worth the risk.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 256 * 2**20
 # What is usual fits, and what fits is read in about two seconds and a gigabyte, whatever its kind.
 MAX_PIXELS = 51_000_000
@@ -102,6 +101,7 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
         raise ImageError(f"{shown}: has {many}; save it anew")
     try:
         with _no_warnings:
+            register_readers()
             picture = Image.open(BytesIO(data), formats=FORMATS)
             width, height = picture.size
             if width * height > MAX_PIXELS:
@@ -126,7 +126,7 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
         raise
     except UnidentifiedImageError:
         raise ImageError(
-            f"{shown}: is not a picture in one of {', '.join(FORMATS)}; convert it to one"
+            f"{shown}: is not a picture in one of {', '.join(FORMATS)}; {way_to_read(shown)}"
         ) from None
     except Image.DecompressionBombError:
         raise ImageError(f"{shown}: has more than the {MAX_PIXELS:,} pixels allowed; scale it down") from None

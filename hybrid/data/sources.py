@@ -4,12 +4,8 @@ import glob
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
-# Endings of files that a folder is searched for; a file that is named itself may have any.
-SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
-)
+from hybrid.data.formats import SUFFIXES, UNREAD, ending
 
 
 def find_pictures(named: Iterable[str], recursive: bool = False) -> list[str]:
@@ -33,28 +29,51 @@ def find_pictures(named: Iterable[str], recursive: bool = False) -> list[str]:
     return list(found)
 
 
+def unread_pictures(named: Iterable[str], recursive: bool = False) -> list[str]:
+    """List the pictures in the folders that `find_pictures` searches that it leaves out by their format.
+
+    Args:
+        named: Files, folders and patterns.
+        recursive: Whether folders below folders are searched too.
+
+    Returns:
+        Paths; see `hybrid.data.formats.left_out` for a line about them.
+    """
+    found: dict[str, None] = {}
+    for name in named:
+        for match in _matches(name):
+            if os.path.isdir(match) and (recursive or match == name):  # noqa: PTH112
+                found |= dict.fromkeys(_files_in(match, recursive, UNREAD))
+    return list(found)
+
+
 def _meant(name: str, recursive: bool) -> list[str]:
     if os.path.isdir(name):  # noqa: PTH112  (a Path refuses what it merely cannot find)
-        return _pictures_in(name, recursive)
+        return _files_in(name, recursive, SUFFIXES)
+    matches = _matches(name)
+    folders = {match for match in matches if os.path.isdir(match)}  # noqa: PTH112
+    return [
+        path
+        for match in matches
+        for path in ((_files_in(match, True, SUFFIXES) if recursive else []) if match in folders else [match])
+    ]
+
+
+def _matches(name: str) -> list[str]:
+    """What a pattern matches, or the name itself where it is none."""
     if glob.has_magic(name) and not os.path.lexists(name):
-        matches = sorted(glob.glob(name, recursive=True), key=natural)  # noqa: PTH207  (names stay as given)
-        folders = {match for match in matches if Path(match).is_dir()}
-        return [
-            path
-            for match in matches
-            for path in ((_pictures_in(match, True) if recursive else []) if match in folders else [match])
-        ]
+        return sorted(glob.glob(name, recursive=True), key=natural)  # noqa: PTH207  (names stay as given)
     return [name]
 
 
-def _pictures_in(folder: str, recursive: bool) -> list[str]:
+def _files_in(folder: str, recursive: bool, endings: frozenset[str]) -> list[str]:
     found: list[str] = []
     for where, folders, files in os.walk(folder):
         folders[:] = sorted((f for f in folders if not f.startswith(".")), key=natural) if recursive else []
         found += [
             os.path.join(where, file)  # noqa: PTH118
             for file in sorted(files, key=natural)
-            if not file.startswith(".") and os.path.splitext(file)[1].lower() in SUFFIXES  # noqa: PTH122
+            if not file.startswith(".") and ending(file) in endings
         ]
     return found
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from hybrid.data.caption_dataset import PairDataset
-from hybrid.data.pairs import Pair
-from hybrid.evaluation.metrics import score_captions
+from hybrid.data.pairs import DataError, Pair
+from hybrid.evaluation.metrics import Units, score_captions, without_spaces
 from hybrid.evaluation.scenes import TOKENS, captions_of_features, vision_tokens
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
@@ -23,6 +23,7 @@ def evaluate(
     *,
     batch_size: int = 32,
     tokens: Sequence[str] = TOKENS,
+    units: Units = "words",
     say: Callable[[str], None] = lambda _: None,
     **generation: Any,
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
@@ -36,6 +37,7 @@ def evaluate(
         batch_size: Captions at a time.
         tokens: Which of `hybrid.evaluation.scenes.TOKENS` to try; others than ``"picture"`` say how much
             of the score language alone would give.
+        units: What metrics compare, see `hybrid.evaluation.metrics.score_captions`.
         say: Is told what is done next.
         **generation: Passed on to ``generate``.
 
@@ -44,8 +46,22 @@ def evaluate(
         that of the references, a token of theirs each, their ends included. And the captions of the pictures.
 
     Raises:
-        DataError: If a reference exceeds the model's context.
+        DataError: If a reference exceeds the model's context or answers a question of its own, or a single
+            picture is to be shuffled.
     """
+    if any(pair.prompts for pair in pairs):
+        raise DataError(
+            "data: its captions answer questions of their own, which is not scored; give captions"
+        )
+    if "shuffled" in tokens and len(pairs) < 2:
+        raise DataError(
+            "data: must have at least 2 pictures to shuffle, but had 1; leave the picture check out"
+        )
+    if units == "words" and without_spaces(text for pair in pairs for text in pair.captions):
+        say(
+            "note: the references put no spaces between words, so a run of letters counts as one word; to "
+            "compare characters, use --units characters"
+        )
     context = int(model.config.text_config.max_position_embeddings)
     data = PairDataset(pairs, features, processor, context)
     references = [pair.captions for pair in pairs]
@@ -54,7 +70,7 @@ def evaluate(
     for token in tokens:
         say(f"captions with {'their own' if token == 'picture' else 'a ' + token} vision token")
         said = captions_of_features(model, processor, features, token, batch_size=batch_size, **generation)
-        scores[token] = score_captions(said, references)
+        scores[token] = score_captions(said, references, units)
         scores[token]["perplexity"] = perplexity(model, data, token, batch_size)
         if token == "picture":
             captions = said

@@ -1,13 +1,11 @@
 """How good captions of drawn scenes are, and whether the picture is used at all."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hybrid.data.scenes import parse_caption
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 
@@ -92,36 +90,3 @@ def _derangement(n: int, seed: int) -> Tensor:
     moved = torch.empty_like(order)
     moved[order] = order.roll(1)
     return moved
-
-
-def score(captions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """Compare captions of drawn scenes with the right ones.
-
-    Args:
-        captions: What a model said.
-        references: What `hybrid.data.scenes.Scene.caption` says.
-
-    Returns:
-        For one and for two objects: how many, the share of captions right to the letter (``exact``), and the
-        share in which colour and shape of every object are right, in any order (``colour_shape``).
-    """
-    report: dict[str, float] = {}
-    for name, wanted in (("one", 1), ("two", 2)):
-        rows = []
-        for said, right in zip(captions, references, strict=True):
-            truth = parse_caption(right)
-            if truth is not None and len(truth[0]) == wanted:
-                guess = parse_caption(said)
-                rows.append((said == right, guess is not None and _things(guess) == _things(truth)))
-        if rows:
-            exact, things = np.mean(rows, axis=0)
-            report |= {
-                f"n_{name}": len(rows),
-                f"exact_{name}": float(exact),
-                f"colour_shape_{name}": float(things),
-            }
-    return report
-
-
-def _things(parsed: tuple[list[tuple[str, str, str]], str | None]) -> list[tuple[str, str]]:
-    return sorted((colour, shape) for _, colour, shape in parsed[0])

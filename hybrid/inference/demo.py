@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from hybrid.data.formats import SUFFIXES
 from hybrid.data.images import ImageError, open_image, source_name
-from hybrid.data.sources import SUFFIXES
 from hybrid.inference.measuring import expectation_values
 from hybrid.inference.out_of_distribution import Familiarity
 from hybrid.inference.prompting import Question

@@ -1,27 +1,22 @@
 """One stage of training on captions: what is trained, how, and where it goes on from."""
 
-import json
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
-from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainingArguments
+from transformers import TrainingArguments
 
 from hybrid.data.caption_dataset import PairDataset
-from hybrid.loading.checkpoints import checkpoints_in, step_of
+from hybrid.loading.checkpoints import checkpoints_in
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.caption_trainer import CaptionTrainer
-from hybrid.training.fitting import LogFile, Progress, as_it_is
+from hybrid.training.fitting import Patience, make_trainer, train, trainer_arguments
 from hybrid.training.parameters import parameter_groups, parameter_table
+from hybrid.training.run_folder import done, mark_done
 from hybrid.training.stopping import StopCallback, Stopped, StopSignals
-
-LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -92,10 +87,29 @@ class Stage:
         r = self.recipe
         rates = {"quantum": r.quantum_rate, "connector": r.connector_rate, "lora": r.lora_rate}
         groups = parameter_groups(model, rates, r.share)
+        parameters = [
+            {
+                "params": group.parameters,
+                "lr": group.learning_rate,
+                "weight_decay": r.weight_decay if group.kind == "lora" else 0.0,
+            }
+            for group in groups
+        ]
+        patience = Patience(r.patience if validation is not None else 0)
         with StopSignals() as signals:
-            trainer = _trainer(model, arguments, data, validation, groups, signals, r)
-            if (folder / "done").exists():
-                trainer.state.best_global_step = int((folder / "done").read_text())
+            callbacks = [StopCallback(signals), patience]
+            trainer = make_trainer(
+                CaptionTrainer,
+                model,
+                data,
+                arguments,
+                parameters,
+                validation=validation,
+                callbacks=callbacks,
+                say=say,
+            )
+            if (facts := done(folder)) is not None:
+                trainer.state.best_global_step = facts["best_step"]
                 trainer.load_best()
                 say(f"{name}: done already")
                 return
@@ -104,17 +118,14 @@ class Stage:
                 say(line)
             if last is not None:
                 say(f"{name}: goes on from {last}")
-                if arguments.process_index == 0:
-                    _cut_log(folder / LOG, step_of(last))
-            trainer.train(resume_from_checkpoint=None if last is None else str(last))
-            if signals.received is not None and trainer.state.global_step < trainer.state.max_steps:
+            train(trainer, patience)
+            stopped = signals.received is not None and trainer.state.global_step < trainer.state.max_steps
+            if stopped and not patience.lost(trainer.state.log_history):
                 where = folder / f"checkpoint-{trainer.state.global_step}"
-                raise Stopped(signals.received, f"saved in {where}; the same command goes on from there")
+                raise Stopped(signals.received or 0, f"saved in {where}; the same command goes on from there")
         trainer.load_best()
         if arguments.process_index == 0:
-            best = trainer.state.best_global_step or trainer.state.global_step
-            (folder / "done.part").write_text(str(best))
-            (folder / "done.part").replace(folder / "done")
+            mark_done(folder, best_step=trainer.state.best_global_step or trainer.state.global_step)
         if trainer.state.best_metric is not None:
             best = trainer.state.best_metric
             say(f"{name}: validation loss {best:.4f} at step {trainer.state.best_global_step}")
@@ -133,23 +144,20 @@ class Stage:
         several = int(os.environ.get("WORLD_SIZE", "1"))
         total = max(1, round(epochs * n / (r.batch_size * r.accumulate * several)))
         every = r.evaluate_every or -(-total // 4)
-        return TrainingArguments(
-            output_dir=str(self.folder),
+        return trainer_arguments(
+            self.folder,
+            r.seed + self.number,
             num_train_epochs=epochs,
             per_device_train_batch_size=r.batch_size,
             per_device_eval_batch_size=r.batch_size,
             gradient_accumulation_steps=r.accumulate,
             learning_rate=r.lora_rate,
-            lr_scheduler_type="cosine",
             warmup_steps=0.05,
-            max_grad_norm=1.0,
             bf16=r.precision == "bf16",
             fp16=r.precision == "fp16",
             use_cpu=use_cpu,
             ddp_backend="gloo" if use_cpu and several > 1 else None,
             ddp_find_unused_parameters=False,
-            seed=r.seed + self.number,
-            data_seed=r.seed + self.number,
             logging_steps=max(1, min(50, total // 20)),
             save_steps=every,
             eval_strategy="steps" if evaluated else "no",
@@ -158,58 +166,5 @@ class Stage:
             greater_is_better=False if evaluated else None,
             prediction_loss_only=True,
             label_names=["labels"],
-            dataloader_pin_memory=False,
-            remove_unused_columns=False,
             report_to=["tensorboard"] if self.setting.tensorboard else [],
         )
-
-
-def _trainer(
-    model: nn.Module,
-    arguments: TrainingArguments,
-    data: PairDataset,
-    validation: PairDataset | None,
-    groups: Sequence[Any],
-    signals: StopSignals,
-    recipe: CaptionRecipe,
-) -> CaptionTrainer:
-    """Trainer as it is used here: a learning rate a group, a log, and a progress bar where a person looks."""
-    parameters = [
-        {
-            "params": group.parameters,
-            "lr": group.learning_rate,
-            "weight_decay": recipe.weight_decay if group.kind == "lora" else 0.0,
-        }
-        for group in groups
-    ]
-    Path(arguments.output_dir).mkdir(parents=True, exist_ok=True)
-    callbacks = [LogFile(Path(arguments.output_dir) / LOG), StopCallback(signals)]
-    if validation is not None and recipe.patience:
-        callbacks.append(EarlyStoppingCallback(recipe.patience))
-    trainer = CaptionTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=data,
-        eval_dataset=validation,
-        data_collator=as_it_is,
-        optimizers=(torch.optim.AdamW(parameters, betas=(0.9, 0.98)), None),
-        callbacks=callbacks,
-    )
-    for printing in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(printing)
-    if sys.stderr.isatty():
-        trainer.add_callback(Progress)
-    return trainer
-
-
-def _cut_log(log: Path, step: int) -> None:
-    """Take away what was logged after the checkpoint; it will be logged again."""
-    if log.exists():
-        kept = []
-        for line in log.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except (ValueError, KeyError):  # half a line, from a kill
-                continue
-        log.write_text("".join(line + "\n" for line in kept))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from transformers import set_seed
 
 from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.feature_cache import default_cache, features_of
+from hybrid.data.heartbeat import Heartbeat
 from hybrid.data.pairs import DataError, Pair
 from hybrid.loading.adapter import save_adapter
 from hybrid.loading.checkpoints import whole_folder
@@ -22,8 +22,10 @@ from hybrid.model.lora import merge_lora
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 from hybrid.training.caption_recipe import CaptionRecipe
-from hybrid.training.caption_stage import LOG, Setting, Stage
+from hybrid.training.caption_stage import Setting, Stage
+from hybrid.training.fitting import LOG
 from hybrid.training.plot import plot_losses
+from hybrid.training.run_folder import RunFolder
 from hybrid.training.words import name_words
 
 _SAMPLE = 8192  # pictures that a connector's standardising is fitted to
@@ -75,17 +77,9 @@ class CaptionRun:
         self.recipe, self.folder = recipe, folder
         self.training, self.validation = list(training), list(validation)
         self.setting = setting or Setting()
-        said = [[p.image, *p.captions] for p in (*self.training, *self.validation)]
+        said = [[p.image, *p.captions, *(p.prompts or ())] for p in (*self.training, *self.validation)]
         digest = hashlib.sha256(json.dumps([len(self.training), said]).encode()).hexdigest()
-        record = json.dumps({"recipe": asdict(recipe), "data": digest}, indent=1) + "\n"
-        file = folder / "run.json"
-        if file.exists() and file.read_text() != record:
-            raise ValueError(f"{folder} holds a run of another recipe or other data; choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            part = folder / f".{os.getpid()}.part"
-            part.write_text(record)
-            part.replace(file)
+        self._run_folder = RunFolder(folder, {"recipe": asdict(recipe), "data": digest})
 
     def run(self) -> Path:
         """Do what is left to do.
@@ -96,9 +90,14 @@ class CaptionRun:
         Raises:
             DataError: If a picture cannot be read, or a caption is too long.
             ModelError: If the base models cannot be loaded.
-            CheckpointError: If a checkpoint cannot be written, or the last one is damaged.
+            CheckpointError: If a checkpoint cannot be written, the last one is damaged, or another process
+                works in the folder.
             Stopped: After SIGINT or SIGTERM, once all is saved.
         """
+        with self._run_folder as folder:
+            return self._run(folder)
+
+    def _run(self, folder: RunFolder) -> Path:
         result = self.folder / "model"
         first = self._stage("features", 0, 1).arguments()  # joins the processes, if there are several
         say = self.setting.say if first.process_index == 0 else lambda _: None
@@ -106,6 +105,9 @@ class CaptionRun:
         model, processor = self.recipe.base.build(self.recipe.connector, self.recipe.prompt)
         with first.main_process_first():
             data, validation = self._features(model, processor, say)
+        if not np.ptp(data.features[:_SAMPLE], axis=0).any():
+            raise DataError("data: the vision model sees no difference between the pictures; give others")
+        folder.begin()
         if model.config.connector_trained is False:
             model.connector.speak_to(model.get_input_embeddings().weight)  # type: ignore[arg-type]
             model.connector.standardise_to(torch.from_numpy(np.asarray(data.features[:_SAMPLE])))
@@ -138,14 +140,16 @@ class CaptionRun:
         blank = np.zeros((1, 1), np.float32)
         found = [PairDataset(part, blank, processor, context) for part in parts]
         for part, data in zip(parts, found, strict=True):
-            with tqdm(total=len(part), desc="pictures", leave=False, disable=not sys.stderr.isatty()) as bar:
+            shown = sys.stderr.isatty()
+            beat = Heartbeat("pictures", len(part), say)
+            with tqdm(total=len(part), desc="pictures", leave=False, disable=not shown) as bar:
                 data.features = features_of(
                     part,
                     model,
                     processor,
                     self.setting.cache or default_cache(),
                     workers=self.setting.workers,
-                    advance=bar.update,
+                    advance=bar.update if shown else beat.update,
                 )
             say(f"{len(part):,} pictures with {len(data):,} captions")
         return found[0], found[1] if len(found) > 1 else None

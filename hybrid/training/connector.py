@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from hybrid.data.batches import BatchDataset
+from hybrid.data.caption_dataset import CaptionDataset
 from hybrid.model.connectors import Connector
 from hybrid.model.lora import Lora
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.training.fitting import fit
-from hybrid.training.language import CaptionDataset
 
 # Every linear map of a Llama. Only the language model is wrapped, so CLIP's maps of the same names are safe.
 _TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head")

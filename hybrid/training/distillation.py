@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from hybrid.data.feature_cache import features_of
+from hybrid.data.heartbeat import Heartbeat
 from hybrid.data.pairs import DataError, Pair
 from hybrid.loading.adapter import WEIGHTS, read_adapter, save_adapter, write_adapter
 from hybrid.loading.base import Base
@@ -20,6 +21,7 @@ from hybrid.model.connectors import Connector, build_connector
 from hybrid.model.connectors.classical import ClassicalConnector
 from hybrid.model.connectors.quantum import QuantumConnector
 from hybrid.training.connector import match_tokens
+from hybrid.training.run_folder import RunFolder
 
 
 def distill(
@@ -38,7 +40,8 @@ def distill(
     """Train a quantum connector to give a classical one's vision tokens.
 
     The classical connector is narrowed to as many numbers as the circuit has inputs, the quantum one starts
-    from that, and then matches the tokens of the wide one. One picture in ten is held out to measure on.
+    from that, and then matches the tokens of the wide one. One picture in ten, and two at least, are held out
+    to measure on.
 
     Args:
         teacher: A captioner with a classical connector, for `hybrid.load`.
@@ -59,22 +62,40 @@ def distill(
         DataError: If there are too few pictures, or one cannot be read.
         ModelError: If the teacher cannot be loaded.
         ValueError: If its connector is not a classical one, or the new one cannot be built.
+        CheckpointError: If another process works in the folder, or it cannot be written.
     """
+    with RunFolder(folder):
+        return _distill(teacher, pairs, folder, cache, connector, steps, batch_size, learning_rate, seed, say)
+
+
+def _distill(
+    teacher: str,
+    pairs: Sequence[Pair],
+    folder: Path,
+    cache: Path,
+    connector: dict[str, Any],
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    say: Callable[[str], None],
+) -> Path:
     model, processor = load(teacher)
     wide = model.connector
     if not isinstance(wide, ClassicalConnector):
         kind = (model.config.connector or {}).get("type")
         raise ValueError(f"teacher must have a classical connector, but {teacher} has a {kind} one")
-    features = features_of(pairs, model, processor, cache)
+    beat = Heartbeat("pictures", len(pairs), say)
+    features = features_of(pairs, model, processor, cache, advance=beat.update)
     torch.manual_seed(seed)
     student = build_connector(connector, wide.vision_hidden_size, wide.hidden_size)
     assert isinstance(student, QuantumConnector)
     n_inputs = student.projection.reduce.out_features
-    held = max(1, len(features) // 10)
+    held = max(2, len(features) // 10)  # of one picture there is no variance to explain
     sample = torch.from_numpy(features[held:])
     if len(sample) <= n_inputs:
         raise DataError(
-            f"data: must have more than {n_inputs + 1} pictures, but had {len(features)}; add some"
+            f"data: must have more than {n_inputs + 2} pictures, but had {len(features)}; add some"
         )
     student.start_from(wide.narrowed(n_inputs, sample), sample)
     say(f"start: {_explained(student, wide, features[:held]):.3f} of the tokens' variance")

@@ -1,18 +1,23 @@
-"""One way to run transformers' Trainer, for every stage."""
+"""One way to run transformers' Trainer, for every stage of every run."""
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 from torch.utils.data import Dataset
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState, TrainingArguments
 
-from hybrid.loading.checkpoints import checkpoints_in, step_of
+from hybrid.loading.checkpoints import checkpoints_in, step_of, verify
+from hybrid.training.progress import PlainProgress, Progress, to_stderr
+from hybrid.training.run_folder import write_whole
 from hybrid.training.whole_trainer import WholeTrainer
+
+LOG = "log.jsonl"
+_Trainer = TypeVar("_Trainer", bound=WholeTrainer)
 
 
 class LogFile(TrainerCallback):  # type: ignore[misc]
@@ -29,13 +34,112 @@ class LogFile(TrainerCallback):  # type: ignore[misc]
             stream.write(json.dumps({"step": state.global_step, **(logs or {})}) + "\n")
 
 
-class Progress(ProgressCallback):  # type: ignore[misc]
-    """A progress bar that shows the loss in place, where transformers' own prints a dictionary a time."""
+class Patience(TrainerCallback):  # type: ignore[misc]
+    """Ends training after so many evaluations without a lower loss; none ends it if it is 0.
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
+    They are counted in the log that checkpoints hold, so a run that goes on forgets none.
+    """
+
+    def __init__(self, evaluations: int) -> None:
+        self.evaluations = evaluations
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """See `TrainerCallback`."""
-        if self.training_bar is not None and logs and "loss" in logs:
-            self.training_bar.set_postfix(loss=f"{float(logs['loss']):.3f}")
+        if self.lost(state.log_history):
+            control.should_training_stop = True
+
+    def lost(self, log: Iterable[dict[str, Any]]) -> bool:
+        """Whether the last evaluations of a log were all without a lower loss."""
+        best, since = float("inf"), 0
+        for loss in (row["eval_loss"] for row in log if "eval_loss" in row):
+            best, since = (loss, 0) if loss < best else (best, since + 1)
+        return 0 < self.evaluations <= since
+
+
+def trainer_arguments(folder: Path, seed: int, **own: Any) -> TrainingArguments:
+    """Trainer's settings: what all stages share, and what is the stage's own."""
+    shared: dict[str, Any] = {
+        "output_dir": str(folder),
+        "lr_scheduler_type": "cosine",
+        "max_grad_norm": 1.0,
+        "use_cpu": not torch.cuda.is_available(),
+        "seed": seed,
+        "data_seed": seed,
+        "dataloader_pin_memory": False,
+        "remove_unused_columns": False,
+        "report_to": [],
+    }
+    return TrainingArguments(**shared | own)
+
+
+def make_trainer(
+    kind: type[_Trainer],
+    model: nn.Module,
+    data: Dataset[Any],
+    arguments: TrainingArguments,
+    parameters: list[dict[str, Any]],
+    *,
+    validation: Dataset[Any] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+    say: Callable[[str], None] = to_stderr,
+) -> _Trainer:
+    """Trainer as it is used here: AdamW, a log, and a progress bar where a person watches.
+
+    Args:
+        kind: Says what checkpoints hold.
+        model: Returns ``{"loss": ...}`` (or a transformers output) from its batches.
+        data: Yields whole batches through ``__getitems__``.
+        arguments: See `trainer_arguments`.
+        parameters: The optimiser's groups.
+        validation: To evaluate on.
+        callbacks: More of them.
+        say: Is told a line now and then, where there is no bar.
+    """
+    folder = Path(arguments.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=arguments.learning_rate, weight_decay=arguments.weight_decay, betas=(0.9, 0.98)
+    )
+    trainer = kind(
+        model=model,
+        args=arguments,
+        train_dataset=data,
+        eval_dataset=validation,
+        data_collator=as_it_is,
+        optimizers=(optimizer, None),
+        callbacks=[LogFile(folder / LOG), *callbacks],
+    )
+    for printing in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(printing)
+    trainer.add_callback(Progress if sys.stderr.isatty() else PlainProgress(folder.name, say))
+    return trainer
+
+
+def train(trainer: WholeTrainer, patience: Patience | None = None) -> None:
+    """Train, going on from the last checkpoint in the folder if there is one.
+
+    Args:
+        trainer: Ends in the state of the last step.
+        patience: Whether a checkpoint was the last one for want of a lower loss.
+
+    Raises:
+        CheckpointError: If a checkpoint cannot be written, or the last one is damaged.
+    """
+    folder = Path(trainer.args.output_dir)
+    last = next(reversed(checkpoints_in(folder)), None)
+    if last is None:
+        trainer.train()
+        return
+    verify(last)
+    if trainer.args.process_index == 0:
+        _cut_log(folder / LOG, step_of(last))
+    state = TrainerState.load_from_json(str(last / "trainer_state.json"))
+    steps = trainer.args.max_steps if trainer.args.max_steps > 0 else state.max_steps
+    if state.global_step >= steps or (patience is not None and patience.lost(state.log_history)):
+        trainer.state = state
+        trainer.take(last)  # nothing is left to do, but Trainer would take one step more to find that out
+    else:
+        trainer.train(resume_from_checkpoint=str(last))
 
 
 def fit(
@@ -52,9 +156,9 @@ def fit(
     bf16: bool = False,
     groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
 ) -> None:
-    """Train a model in place, going on from the last checkpoint in the folder if there is one.
+    """Train a model in place for so many steps, going on from the last checkpoint if there is one.
 
-    AdamW, cosine schedule, gradients clipped at norm 1. A progress bar is shown where stderr is a terminal.
+    AdamW, cosine schedule, gradients clipped at norm 1.
 
     Args:
         model: Returns ``{"loss": ...}`` (or a transformers output) from its batches.
@@ -72,48 +176,36 @@ def fit(
     Raises:
         CheckpointError: If a checkpoint cannot be written, or the last one is damaged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    last = next(reversed(checkpoints_in(folder)), None)
-    arguments = TrainingArguments(
-        output_dir=str(folder),
+    arguments = trainer_arguments(
+        folder,
+        seed,
         max_steps=steps,
         per_device_train_batch_size=batch_size,
         learning_rate=learning_rate,
-        lr_scheduler_type="cosine",
         warmup_steps=int(warmup * steps),
         weight_decay=weight_decay,
-        max_grad_norm=1.0,
         bf16=bf16,
-        use_cpu=not torch.cuda.is_available(),
-        seed=seed,
-        data_seed=seed,
         logging_steps=50,
         save_steps=-(-steps // 4),
         dataloader_drop_last=True,
-        dataloader_pin_memory=False,
-        remove_unused_columns=False,
-        report_to=[],
     )
     parameters = groups(model) if groups else [{"params": [p for p in model.parameters() if p.requires_grad]}]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.98))
-    trainer = WholeTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=data,
-        data_collator=as_it_is,
-        optimizers=(optimizer, None),
-        callbacks=[LogFile(folder / "log.jsonl")],
-    )
-    for printing in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(printing)
-    if sys.stderr.isatty():
-        trainer.add_callback(Progress)
-    if last is not None and step_of(last) >= steps:
-        trainer.take(last)  # nothing is left to do, but Trainer would take one step more to find that out
-    else:
-        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    train(make_trainer(WholeTrainer, model, data, arguments, parameters))
 
 
 def as_it_is(batch: Any) -> Any:
     """A collator that leaves batches alone, since the data sets hand over finished ones."""
     return batch
+
+
+def _cut_log(log: Path, step: int) -> None:
+    """Take away what was logged after the checkpoint; it will be logged again."""
+    if log.exists():
+        kept = []
+        for line in log.read_text().splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (ValueError, KeyError):  # half a line, from a kill
+                continue
+        write_whole(log, "".join(line + "\n" for line in kept))

@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from hybrid.data.batches import IGNORED, BatchDataset
+from hybrid.data.caption_dataset import CaptionDataset, encode_captions
 from hybrid.data.scenes import sample_scene
 from hybrid.model.processing import IMAGE_TOKEN
 from hybrid.training.recipe import LanguageRecipe
@@ -85,10 +83,15 @@ def build(recipe: LanguageRecipe, tokenizer: PreTrainedTokenizerBase) -> LlamaFo
     return LlamaForCausalLM(config)
 
 
-class CaptionDataset(BatchDataset):
-    """Prompt and caption as token ids, for text alone or behind vision tokens; fetched a batch at a time.
-
-    The caption is scored, its end included, so that a model learns to stop; the prompt is not.
+def prompted(
+    texts: Sequence[str],
+    prompts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    seed: int,
+    prefix: Sequence[int] = (),
+    vision_features: np.ndarray | None = None,
+) -> CaptionDataset:
+    """Put prompts before captions.
 
     Args:
         texts: Captions.
@@ -98,55 +101,8 @@ class CaptionDataset(BatchDataset):
         prefix: Ids that go in front of everything, such as the picture's placeholders.
         vision_features: ``(n, width)``, the picture of every caption, or none.
     """
-
-    def __init__(
-        self,
-        texts: Sequence[str],
-        prompts: Sequence[str],
-        tokenizer: PreTrainedTokenizerBase,
-        seed: int,
-        prefix: Sequence[int] = (),
-        vision_features: np.ndarray | None = None,
-    ) -> None:
-        rng = np.random.default_rng(seed)
-        asked = np.where(rng.random(len(texts)) < 0.7, 0, rng.integers(len(prompts), size=len(texts)))
-        heads = [[*prefix, *tokenizer(prompt)["input_ids"]] for prompt in prompts]
-        tails = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        rows = [(heads[a], [*tail, tokenizer.eos_token_id]) for a, tail in zip(asked, tails, strict=True)]
-        length = max(len(head) + len(tail) for head, tail in rows)
-        self.input_ids = np.full((len(rows), length), tokenizer.pad_token_id, np.int32)
-        self.labels = np.full((len(rows), length), IGNORED, np.int32)
-        self.lengths = np.empty(len(rows), np.int32)
-        for i, (head, tail) in enumerate(rows):
-            end = len(head) + len(tail)
-            self.input_ids[i, :end] = head + tail
-            self.labels[i, len(head) : end] = tail
-            self.lengths[i] = end
-        self.vision_features = vision_features
-        self._order = np.arange(len(rows))
-
-    def repeat(self, times: np.ndarray) -> None:
-        """Let each caption come so many times in a pass over the data; once is what they begin with.
-
-        Args:
-            times: ``(n,)`` whole numbers.
-        """
-        self._order = np.repeat(np.arange(len(self.input_ids)), times)
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
-        """Fetch a whole batch, padded on the right to its longest."""
-        rows = self._order[np.asarray(indices)]
-        length = int(self.lengths[rows].max())
-        batch = {
-            "input_ids": torch.from_numpy(self.input_ids[rows, :length].astype(np.int64)),
-            "labels": torch.from_numpy(self.labels[rows, :length].astype(np.int64)),
-            "attention_mask": torch.from_numpy(
-                (np.arange(length) < self.lengths[rows, None]).astype(np.int64)
-            ),
-        }
-        if self.vision_features is not None:
-            batch["vision_features"] = torch.from_numpy(self.vision_features[rows])
-        return batch
+    rng = np.random.default_rng(seed)
+    asked = np.where(rng.random(len(texts)) < 0.7, 0, rng.integers(len(prompts), size=len(texts)))
+    heads = [[*prefix, *tokenizer(prompt)["input_ids"]] for prompt in prompts]
+    tails = encode_captions(tokenizer, texts)
+    return CaptionDataset([heads[a] for a in asked], tails, int(tokenizer.pad_token_id), vision_features)

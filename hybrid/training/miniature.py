@@ -7,6 +7,7 @@ was stopped goes on where it was.
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from transformers import (
     set_seed,
 )
 
+from hybrid.data.caption_dataset import CaptionDataset
 from hybrid.data.features import cached_features
 from hybrid.data.scene_arrays import SceneArrays, scene_arrays
-from hybrid.evaluation.scenes import captions_of_features, score
+from hybrid.evaluation.metrics.scenes import score_scenes
+from hybrid.evaluation.scenes import captions_of_features
 from hybrid.loading.compose import compose
 from hybrid.model.connectors import build_connector
 from hybrid.model.connectors.classical import ClassicalConnector
@@ -37,6 +40,7 @@ from hybrid.training.fitting import fit
 from hybrid.training.model_card import write_card
 from hybrid.training.out_of_distribution import measure_familiarity
 from hybrid.training.recipe import ConnectorPhase, Recipe
+from hybrid.training.run_folder import RunFolder, done, mark_done
 
 # Independent streams of one seed.
 _STREAMS = ("scenes", "held-out", "crowds", "texts")
@@ -60,33 +64,32 @@ class MiniatureRun:
         self, recipe: Recipe, folder: Path, seed: int, workers: int = 2, say: Callable[[str], None] = print
     ) -> None:
         self.recipe, self.folder, self.seed, self.workers, self.say = recipe, folder, seed, workers, say
-        folder.mkdir(parents=True, exist_ok=True)
-        stamp, path = f"{recipe!r} seed={seed}", folder / "recipe.txt"
-        if path.exists() and path.read_text() != stamp:
-            raise ValueError(
-                f"{folder} holds a run of another recipe or seed; choose another folder or remove it"
-            )
-        path.write_text(stamp)
+        self._run_folder = RunFolder(folder, {"recipe": asdict(recipe), "seed": seed})
 
     def run(self) -> Path:
         """Run what is left to do.
 
         Returns:
             The folder of the finished model: a plain Hugging Face checkpoint with its model card.
+
+        Raises:
+            CheckpointError: If a checkpoint cannot be written, the last one is damaged, or another process
+                works in the folder.
         """
-        self._stage("language", self._language)
-        self._stage("vision", self._vision)
-        self._stage("teacher", self._teacher)
-        self._stage("bottleneck", self._bottleneck)
-        self._stage("quantum", self._quantum)
-        self._stage("classical", self._classical)
-        self._stage("measure", self._measure)
+        with self._run_folder as folder:
+            folder.begin()
+            self._stage("language", self._language)
+            self._stage("vision", self._vision)
+            self._stage("teacher", self._teacher)
+            self._stage("bottleneck", self._bottleneck)
+            self._stage("quantum", self._quantum)
+            self._stage("classical", self._classical)
+            self._stage("measure", self._measure)
         return self.folder / "model"
 
     def _stage(self, name: str, work: Callable[[Path], None]) -> None:
         folder = self.folder / name
-        done = folder / "done.json"
-        if done.exists():
+        if done(folder) is not None:
             self.say(f"{name}: done already")
             return
         self.say(f"{name}: begins")
@@ -100,7 +103,7 @@ class MiniatureRun:
         finally:  # a stage that is stopped and goes on later has taken the sum
             seconds = time.monotonic() - began
             clock.write_text(f"{seconds:.1f}")
-        done.write_text(json.dumps({"seconds": round(seconds, 1)}))
+        mark_done(folder, seconds=round(seconds, 1))
         self.say(f"{name}: done in {seconds:.0f} s")
 
     def pictures(self, stream: str) -> SceneArrays:
@@ -130,7 +133,7 @@ class MiniatureRun:
         model = language.build(recipe, tokenizer)
         fit(
             model,
-            language.CaptionDataset(texts, self.recipe.prompts, tokenizer, self.seed),
+            language.prompted(texts, self.recipe.prompts, tokenizer, self.seed),
             folder / "checkpoints",
             steps=recipe.steps,
             batch_size=recipe.batch_size,
@@ -182,11 +185,9 @@ class MiniatureRun:
         names = ("n_qubits", "n_layers", "encoding", "ansatz")
         return {"type": "quantum"} | {name: getattr(r, name) for name in names}
 
-    def _data(
-        self, model: HybridForConditionalGeneration, processor: HybridProcessor
-    ) -> language.CaptionDataset:
+    def _data(self, model: HybridForConditionalGeneration, processor: HybridProcessor) -> CaptionDataset:
         scenes = self.pictures("scenes")
-        return language.CaptionDataset(
+        return language.prompted(
             scenes.captions(),
             self.recipe.prompts,
             processor.tokenizer,
@@ -198,7 +199,7 @@ class MiniatureRun:
     def _fit_connector(
         self,
         model: HybridForConditionalGeneration,
-        data: language.CaptionDataset,
+        data: CaptionDataset,
         folder: Path,
         rate: float,
         *phases: ConnectorPhase,
@@ -222,15 +223,15 @@ class MiniatureRun:
         r = self.recipe.connector
         model, processor = self._composed(self._classical_spec(r.classical_width))
         data = self._data(model, processor)
-        assert data.vision_features is not None
-        model.connector.standardise_to(torch.from_numpy(data.vision_features))
+        assert data.features is not None
+        model.connector.standardise_to(torch.from_numpy(data.features))
         add_lora(model, r.lora_rank)
         self._fit_connector(model, data, folder, r.wide_rate, r.teacher)
         save_model(model, folder / "model.safetensors")
 
     def _taught(
         self, stage: str, width: int
-    ) -> tuple[HybridForConditionalGeneration, HybridProcessor, language.CaptionDataset]:
+    ) -> tuple[HybridForConditionalGeneration, HybridProcessor, CaptionDataset]:
         """The classical connector of this width and the LoRA that a stage has left."""
         model, processor = self._composed(self._classical_spec(width))
         add_lora(model, self.recipe.connector.lora_rank)
@@ -241,9 +242,9 @@ class MiniatureRun:
         """The teacher, narrowed to as many numbers as the circuit has inputs."""
         r = self.recipe.connector
         model, processor, data = self._taught("teacher", r.classical_width)
-        assert data.vision_features is not None
+        assert data.features is not None
         assert isinstance(model.connector, ClassicalConnector)
-        narrow = model.connector.narrowed(r.n_qubits, torch.from_numpy(data.vision_features))
+        narrow = model.connector.narrowed(r.n_qubits, torch.from_numpy(data.features))
         model.connector, model.config.connector = narrow, self._classical_spec(r.n_qubits)
         self._fit_connector(model, data, folder, r.narrow_rate, r.bottleneck)
         save_model(model, folder / "model.safetensors")
@@ -252,16 +253,16 @@ class MiniatureRun:
     def _quantum(self, folder: Path) -> None:
         r = self.recipe.connector
         model, processor, data = self._taught("bottleneck", r.n_qubits)
-        assert data.vision_features is not None
+        assert data.features is not None
         spec = self._quantum_spec()
         student = build_connector(spec, model.config.vision_hidden_size, model.config.hidden_size)
         assert isinstance(student, QuantumConnector)
         assert isinstance(model.connector, ClassicalConnector)
-        student.start_from(model.connector, torch.from_numpy(data.vision_features))
+        student.start_from(model.connector, torch.from_numpy(data.features))
         match_tokens(
             student,
             model.connector,
-            data.vision_features,
+            data.features,
             folder / "match",
             steps=r.match_steps,
             batch_size=r.match_batch_size,
@@ -301,7 +302,7 @@ class MiniatureRun:
             processor = HybridProcessor.from_pretrained(where)
             features = cached_features(self.folder / "features" / "held-out.npy", model, scenes.pixels)
             report[name] = {
-                token: score(
+                token: score_scenes(
                     captions_of_features(model, processor, features, token, self.seed), scenes.captions()
                 )
                 for token in ("picture", "shuffled", "zeroed")

@@ -1,23 +1,37 @@
-"""Who runs a circuit: one file a backend, all behind one small protocol."""
+"""Who runs a circuit: one file a family of backends, all behind one small protocol.
+
+A vendor writes a `Sampler` (`qproj.backends.sampler`), which `SampledBackend` makes a `Backend`.
+"""
 
 from __future__ import annotations
 
 import functools
-import importlib
-from typing import Any, Protocol, cast
+from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 
+from qproj.backends import families
+from qproj.backends.capabilities import Capabilities
 from qproj.circuits.circuit import Circuit
 from qproj.planning.execution import Execution
 
+__all__ = ["Backend", "Capabilities", "Execution", "get_backend"]
 
-class Backend(Protocol):
-    """What runs circuits for a layer."""
 
+class Backend(ABC):
+    """What runs circuits for a layer, and differentiates them itself; a `Sampler` needs less."""
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+
+    @abstractmethod
     def check(self, circuit: Circuit, execution: Execution) -> None:
         """Raise ValueError where this backend cannot run this circuit in this way."""
 
+    @abstractmethod
     def run(
         self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
@@ -35,30 +49,42 @@ class Backend(Protocol):
         """
 
 
-# Backends of this package, by the module that builds each. A module is loaded when its backend first runs,
-# so that choosing PennyLane does not load JAX, nor the other way round.
-OWN = {"jax": "qproj.backends.jax"}
-
-
 def get_backend(backend: Any) -> Backend:
     """Find a backend.
 
     Args:
-        backend: `"jax"`, the name of a PennyLane device such as `"lightning.qubit"`, or such a device itself.
+        backend: `"jax"`, the name of a PennyLane device such as `"lightning.qubit"`, `"family:name"` of any
+            family that `qproj.backends.families` knows, a `Sampler`, or a vendor's object, such as a
+            PennyLane device. Names give the same backend each time; of objects nothing is kept.
 
     Returns:
         The backend.
 
     Raises:
-        ImportError: If it is not an own backend and PennyLane is not installed.
-        TypeError: If it is neither a name nor a PennyLane device.
-        ValueError: If PennyLane does not know the device either.
+        ImportError: If the backend needs a package that is not installed.
+        TypeError: If it is neither a name nor an object that a family knows.
+        ValueError: If no family knows the name.
     """
-    if isinstance(backend, str) and backend in OWN:
-        return _own(backend)
-    return cast("Backend", importlib.import_module("qproj.backends.pennylane").load(backend))
+    if isinstance(backend, str):
+        return _named(backend)
+    if isinstance(getattr(backend, "capabilities", None), Capabilities):
+        return _backend(backend)
+    family = families.of_object(backend)
+    if family is None:
+        raise families.unknown_object(backend)
+    return _backend(families.family(family).load(backend))
 
 
 @functools.cache
-def _own(name: str) -> Backend:
-    return cast("Backend", importlib.import_module(OWN[name]).load(name))
+def _named(name: str) -> Backend:
+    family, rest = families.split(name)
+    return _backend(families.family(family).load(rest))
+
+
+def _backend(found: Any) -> Backend:
+    """A `Backend` as it is, or that of a sampler: what derives from `Backend` says that it is one."""
+    if isinstance(found, Backend):
+        return found
+    from qproj.backends.sampled import SampledBackend
+
+    return SampledBackend(found)

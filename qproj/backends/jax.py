@@ -1,4 +1,4 @@
-"""The package's own engine: jitted JAX, batched, with three differentiation methods."""
+"""The package's own engine: jitted JAX, batched, with four differentiation methods."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from types import ModuleType
 
 import torch
 
-from qproj.backends.capabilities import refuse_extras
+from qproj.backends import Backend
+from qproj.backends.capabilities import Capabilities
+from qproj.backends.checks import check
 from qproj.circuits.circuit import Circuit
-from qproj.planning.cost import check_memory, choose
+from qproj.planning.cost import DIFF_METHODS, STRATEGIES, check_memory, choose
 from qproj.planning.execution import Execution
+from qproj.registry import unknown_name
+
+NAMES = {"": Capabilities(diff_methods=DIFF_METHODS, strategies=STRATEGIES)}
 
 
-class JaxBackend:
-    """Runs circuits on the engine in `qproj.simulation`."""
+class JaxBackend(Backend):
+    """Runs circuits on the engine in `qproj.execution`."""
+
+    name = "jax"
+    capabilities = NAMES[""]
 
     def check(self, circuit: Circuit, execution: Execution) -> None:
         """See `qproj.backends.Backend`; does not load JAX."""
         check_memory(circuit.n_qubits)  # first: planning takes memory of its own
         choose(circuit, 1, 4, execution.strategy, execution.diff_method)
-        refuse_extras("backend 'jax'", execution)
-        if execution.shots is not None:
-            raise ValueError(
-                f"shots must be None with backend 'jax', which is exact, but was {execution.shots!r}. "
-                "Choose a PennyLane device, for example backend='default.qubit'."
-            )
+        check("backend 'jax'", self.capabilities, circuit, execution)
 
     def run(
         self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
@@ -48,6 +51,8 @@ def _bridge() -> ModuleType:
 _BACKEND = JaxBackend()
 
 
-def load(name: str) -> JaxBackend:  # noqa: ARG001 (the signature all backend modules share)
-    """Return the backend."""
+def load(name: str) -> JaxBackend:
+    """Return the backend; its family has one, without a name of its own."""
+    if name:
+        raise unknown_name("backend", f"jax:{name}", ["jax"])
     return _BACKEND

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from qproj.backends.pennylane_tapes import Tapes
+from qproj.backends.pennylane_tapes import Scripts
+from qproj.backends.sampler import Bound, template
 from qproj.circuits.circuit import Circuit
 
 
@@ -24,8 +25,9 @@ def figure(circuit: Circuit) -> Any:
     """
     import pennylane as qml
 
-    tapes = Tapes(circuit, qml.device("default.qubit", wires=circuit.n_qubits))
-    zeros = np.zeros(circuit.n_features), np.zeros(int(np.prod(circuit.weight_shape)))
-    start = np.ones(1) if circuit.amplitudes else None
-    drawn, _axes = qml.drawer.tape_mpl(tapes.script(tapes.operations(*zeros), start), show_all_wires=True)
+    bare = template(circuit)
+    start = np.eye(1, 2**circuit.n_qubits) if circuit.amplitudes else None
+    bound = Bound(bare, np.zeros((1, len(bare.slots))), start, np.zeros(1, int))
+    script = Scripts(bound, qml.device("default.qubit", wires=circuit.n_qubits)).script(0)
+    drawn, _axes = qml.drawer.tape_mpl(script, show_all_wires=True)
     return drawn

@@ -10,7 +10,8 @@ import hybrid
 from hybrid.data.drawing import draw_scene
 from hybrid.data.features import normalise
 from hybrid.data.scenes import parse_caption, sample_scene
-from hybrid.evaluation.scenes import captions_of_features, score
+from hybrid.evaluation.metrics.scenes import score_scenes
+from hybrid.evaluation.scenes import captions_of_features
 from hybrid.loading.names import BUNDLED
 from tests.scenes_elsewhere import sample_pictures
 
@@ -45,7 +46,7 @@ def test_it_is_small_and_plain():
 
 def test_captions_are_right(bundled, fresh):
     features, references, n = fresh
-    result = score(captions_of_features(*bundled, features), references)
+    result = score_scenes(captions_of_features(*bundled, features), references)
     # What the card says of 2,000 scenes, less three standard errors of 250.
     card = json.loads((BUNDLED / "metrics.json").read_text())["quantum"]["picture"]
     said = card["exact_one" if n == 1 else "exact_two"]
@@ -55,7 +56,7 @@ def test_captions_are_right(bundled, fresh):
 @pytest.mark.parametrize("token", ["shuffled", "zeroed"])
 def test_without_its_own_vision_token_a_caption_is_a_guess(bundled, fresh, token):
     features, references, n = fresh
-    result = score(captions_of_features(*bundled, features, token), references)
+    result = score_scenes(captions_of_features(*bundled, features, token), references)
     assert result["exact_one" if n == 1 else "exact_two"] <= 0.03
 
 

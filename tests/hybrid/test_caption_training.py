@@ -31,6 +31,7 @@ from hybrid.training import caption_stage
 from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
 from hybrid.training.captions import CaptionRun, Setting, hold_out
 from hybrid.training.parameters import parameter_groups, parameter_table
+from hybrid.training.run_folder import RunFolder
 from hybrid.training.stopping import Stopped
 from tests.hybrid.conftest import one_line
 
@@ -179,14 +180,14 @@ def test_a_finished_run_is_not_done_again_and_another_recipe_refused(start, whol
         "lora: done already",
     ]
     assert (whole / "model" / "adapter.safetensors").read_bytes() == before
-    with pytest.raises(ValueError, match="another recipe or other data"):
+    with pytest.raises(ValueError, match="another recipe or data"):
         start(whole, seed=1)
 
 
 def _copy(whole, tmp_path):
     """A run that was stopped in its second stage."""
     shutil.copytree(whole, tmp_path / "run")
-    (tmp_path / "run" / "lora" / "done").unlink()
+    (tmp_path / "run" / "lora" / "done.json").unlink()
     return tmp_path / "run", checkpoints_in(tmp_path / "run" / "lora")[-1]
 
 
@@ -283,6 +284,48 @@ def test_early_stopping_keeps_the_best(start, tmp_path):
     tensors = load_file(tmp_path / "run" / "lora" / f"checkpoint-{best}" / "model.safetensors")
     kept = load_file(tmp_path / "run" / "model" / "adapter.safetensors")
     assert all(torch.equal(tensors[name], kept[name]) for name in kept)
+
+
+def test_early_stopping_counts_on_where_a_run_was_stopped(start, tmp_path, monkeypatch):
+    rates = {"quantum_rate": 0.3, "connector_rate": 0.3, "lora_rate": 0.3}
+    options = {"connector_epochs": 0, "epochs": 20, "patience": 3, "evaluate_every": 1} | rates
+    start(tmp_path / "whole", **options)
+    last = checkpoints_in(tmp_path / "whole" / "lora")[-1]
+    _stop_at(monkeypatch, int(last.name[11:]) - 1)
+    with pytest.raises(Stopped):
+        start(tmp_path / "run", **options)
+    monkeypatch.undo()
+    start(tmp_path / "run", **options)
+    shutil.copytree(tmp_path / "run", tmp_path / "killed")  # as before the stage was noted to be done
+    (tmp_path / "killed" / "lora" / "done.json").unlink()
+    start(tmp_path / "killed", **options)
+    wanted = (tmp_path / "whole" / "model" / "adapter.safetensors").read_bytes()
+    for name in ("run", "killed"):
+        assert checkpoints_in(tmp_path / name / "lora")[-1].name == last.name
+        assert (tmp_path / name / "model" / "adapter.safetensors").read_bytes() == wanted
+
+
+def test_pictures_without_a_difference_are_refused_and_not_trained_to_nan(recipe, cache, drawn, tmp_path):
+    for name in "ab":
+        shutil.copy(drawn / "0.png", tmp_path / f"{name}.png")
+    pairs = [Pair(str(tmp_path / f"{name}.png"), ("a circle",), name) for name in "ab"]
+    setting = Setting(cache=cache, use_cpu=True, say=lambda _: None)
+    for few, words in ((pairs, "sees no difference"), (pairs[:1], "at least 2 pictures")):
+        with pytest.raises(DataError, match=words):
+            CaptionRun(recipe, few, [], tmp_path / "run", setting).run()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_fails_leaves_no_folder_and_a_second_run_is_refused(start, tmp_path):
+    with pytest.raises(ModelError, match="nowhere"):
+        start(tmp_path / "run", language="/nowhere/llama")
+    assert not (tmp_path / "run").exists()
+    with (
+        RunFolder(tmp_path / "run"),
+        pytest.raises(CheckpointError, match=f"in use by process {os.getpid()}"),
+    ):
+        start(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_tensorboard_files_are_written(start, tmp_path):

@@ -165,7 +165,7 @@ def test_wrong_commands_and_presets(run, tmp_path):
     code, _, err = run("train", "--preset", "scenes")
     assert code == 2
     one_line(err, "did you mean scenes-mini?")
-    (tmp_path / "recipe.txt").write_text("another")
+    (tmp_path / "run.json").write_text("another")
     code, _, err = run("train", "--preset", "scenes-mini", "--output", tmp_path)
     assert code == 2
     one_line(err, "another recipe or seed")

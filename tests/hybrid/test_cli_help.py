@@ -78,12 +78,12 @@ def test_names_that_are_known_complete():
     assert "jsonl" in [item.value for item in _completed("bash", ["caption", "--format"], "js")]
 
 
-@pytest.mark.parametrize("width", [30, 60, 80, 120])
+@pytest.mark.parametrize("width", [5, 30, 60, 80, 120])
 def test_a_wide_circuit_goes_on_below_and_says_the_same(width):
     whole = str(qproj.QuantumLayer(12, n_layers=2).circuit)
     assert fold(whole, None) == fold(whole, 1000) == whole
     folded = fold(whole, width)
-    assert max(map(len, folded.splitlines())) <= width
+    assert max(map(len, (line for line in folded.splitlines() if "─" in line))) <= width
     joined = {}
     for line in folded.splitlines():
         label, _, rest = line.partition(":")

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.evaluation.metrics import bleu, cider_d, rouge_l, score_captions, words_of
+from hybrid.evaluation.metrics import (
+    METRICS,
+    Texts,
+    bleu,
+    cider_d,
+    rouge_l,
+    score_captions,
+    without_spaces,
+    words_of,
+)
 
 REFERENCES = [
     [
@@ -120,3 +129,39 @@ def test_metrics_have_no_state():
     said = [words_of(text) for text in CAPTIONS]
     right = [[words_of(text) for text in texts] for texts in REFERENCES]
     assert cider_d(said, right) == cider_d(said, right)
+
+
+def test_combining_marks_belong_to_the_word():
+    assert words_of("लड़का खेलता") == ("लड़का", "खेलता")
+    assert words_of("लड़का") != words_of("लड़की")
+    assert score_captions(["लड़का"], [["लड़की"]])["bleu_1"] == 0
+    assert words_of("قِطّ") == ("قِطّ",)
+    assert words_of("cafe\u0301, na\u0131\u0308ve") == words_of("caf\u00e9, na\u0131\u0308ve")
+    assert words_of("\u1112\u1161\u11ab\u1100\u116e\u11a8") == words_of("한국")
+    assert len(words_of("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645")) == 1
+
+
+def test_scripts_without_spaces_are_told_of_and_can_be_parted_into_characters():
+    assert words_of("红狗。") == ("红狗",)
+    assert words_of("2只红狗, a dog's toy", "characters") == ("2", "只", "红", "狗", "a", "dog", "'s", "toy")
+    assert words_of("สีแดง", "characters") == ("สี", "แ", "ด", "ง")
+    scores = score_captions(["红狗跑", "一只猫"], [["红狗睡"], ["一只猫"]], "characters")
+    assert scores["bleu_1"] == pytest.approx(5 / 6)
+    assert without_spaces(["一只红色的狗"])
+    for text in ("a dog", "लड़का खेलता", "강아지가 뛴다", "the sign 出 is on a wall near the old wooden door"):
+        assert not without_spaces([text])
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0x24F), max_size=30))
+def test_spaced_scripts_are_alike_in_either_unit(text):
+    assert words_of(text) == words_of(text, "characters")
+
+
+def test_a_metric_may_read_the_texts_themselves(monkeypatch):
+    from hybrid.evaluation import metrics
+
+    def different(texts: Texts) -> dict[str, float]:
+        return {"different": len(set(texts.captions)) / len(texts.captions)}
+
+    monkeypatch.setattr(metrics, "METRICS", (*METRICS, different))
+    assert score_captions(["a", "a"], [["a"], ["b"]])["different"] == 0.5

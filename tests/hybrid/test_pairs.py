@@ -57,7 +57,7 @@ def test_jsonl_joins_rows_of_one_picture(folder):
     file = _write(folder, "all.jsonl", "\n\n".join(json.dumps(row) for row in rows))
     pairs = read_pairs(file)
     assert _said(pairs) == {"0.png": ("a", "d"), "1.png": ("b", "c")}
-    assert _said(choose_split(pairs, "val", "test")) == {"0.png": ("a", "d"), "1.png": ("b", "c")}
+    assert _said(choose_split(pairs, "val", "test")) == {"1.png": ("b", "c")}
     assert [pair.split for pair in pairs] == [None, "val"]
 
 

@@ -1,6 +1,6 @@
 import os
 
-from hybrid.data.sources import find_pictures, natural
+from hybrid.data.sources import find_pictures, natural, unread_pictures
 
 
 def _touch(folder, *names):
@@ -62,3 +62,12 @@ def test_names_that_are_no_text(tmp_path):
     name = os.fsdecode(b"caf\xe9.png")
     _touch(tmp_path, name)
     assert find_pictures([f"{tmp_path}"]) == [f"{tmp_path}/{name}"]
+
+
+def test_pictures_left_out_by_their_format_are_listed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _touch(tmp_path, "a.png", "b.JXL", "sub/c.svg", "sub/.d.svg", "e.txt")
+    assert unread_pictures([".", "b.JXL"]) == ["./b.JXL"]
+    assert unread_pictures(["."], recursive=True) == ["./b.JXL", "./sub/c.svg"]
+    assert unread_pictures(["s*"], recursive=True) == ["sub/c.svg"]
+    assert unread_pictures(["s*", "*.txt", "none"]) == []

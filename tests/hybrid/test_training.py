@@ -21,7 +21,7 @@ from hybrid.model.connectors.quantum import QuantumConnector
 from hybrid.model.lora import merge_lora
 from hybrid.training import fitting, vision
 from hybrid.training.connector import add_lora, match_tokens, train_connector
-from hybrid.training.language import CaptionDataset, captions, train_tokenizer
+from hybrid.training.language import captions, prompted, train_tokenizer
 from hybrid.training.miniature import MiniatureRun
 from hybrid.training.recipe import ConnectorPhase, VisionPhase, load_recipe, parse_recipe, presets
 
@@ -63,7 +63,7 @@ def data(tiny):
     texts = captions(64, 1)
     features = rng.normal(size=(64, model.config.vision_hidden_size)).astype(np.float32) * 3 + 1
     prefix = [processor.image_token_id]
-    return CaptionDataset(texts, [processor.prompt], processor.tokenizer, 0, prefix, features)
+    return prompted(texts, [processor.prompt], processor.tokenizer, 0, prefix, features)
 
 
 def test_a_run_ends_in_a_model_that_captions(finished, pictures):
@@ -289,7 +289,7 @@ def test_matching_brings_tokens_near_the_teachers(connectors, tmp_path):
 def test_captions_can_come_more_than_once_in_a_pass():
     texts = ["a small red circle", "a large blue ring"]
     tokenizer = train_tokenizer(captions(200, 0), [""], 400)
-    data = CaptionDataset(texts, [""], tokenizer, 0)
+    data = prompted(texts, [""], tokenizer, 0)
     assert len(data) == 2
     data.repeat(np.array([1, 2]))
     assert len(data) == 3
@@ -300,7 +300,7 @@ def test_captions_can_come_more_than_once_in_a_pass():
 
 def test_labels_score_the_caption_and_its_end_only():
     tokenizer = train_tokenizer(captions(200, 0), ["Describe: ", ""], 400)
-    data = CaptionDataset(
+    data = prompted(
         ["a small red circle", "a large blue ring above a small red heart"], ["Describe: "], tokenizer, 0
     )
     batch = data.__getitems__([0, 1])

@@ -45,6 +45,7 @@ ORDER = [
     "layers",
     "projection",
     "interop",
+    "testing",
 ]
 # Third-party packages that a part does without.
 WITHOUT = {

@@ -9,52 +9,47 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hybrid.data.pairs.pair import DataError, Pair, beside, head, place_name, read_json
+from hybrid.data.pairs.pair import Pair
+from hybrid.data.pairs.source import Source
+
+FORM = "COCO captions .json"
 
 
-def matches(where: str) -> bool:
+def matches(source: Source) -> bool:
     """Whether it is JSON with annotations."""
-    return where.endswith(".json") and '"sentences"' not in head(where) and _has_annotations(where)
+    return isinstance(source.json, dict) and "annotations" in source.json
 
 
-def _has_annotations(where: str) -> bool:
-    found = read_json(where)
-    return isinstance(found, dict) and "annotations" in found
-
-
-def read(where: str) -> Iterator[Pair]:
+def read(source: Source) -> Iterator[Pair]:
     """Read a COCO captions file."""
     try:
-        found = read_json(where)
         names: dict[Any, str] = {}
-        for image in found["images"]:
+        for image in source.json["images"]:
             if image["id"] in names:
-                raise DataError(
-                    f"data {place_name(where)}: the image id {image['id']} comes twice; remove one"
-                )
+                raise source.fault(f"the image id {image['id']} comes twice; remove one")
             names[image["id"]] = str(image["file_name"])
         captions: dict[Any, list[str]] = {}
-        for note in found["annotations"]:
+        for note in source.json["annotations"]:
             if note["image_id"] not in names:
-                raise DataError(
-                    f"data {place_name(where)}: annotation {note.get('id')} is of image {note['image_id']}, "
-                    "which is not among the images; get a whole copy"
+                raise source.fault(
+                    f"annotation {note.get('id')} is of image {note['image_id']}, which is not among the "
+                    "images; get a whole copy"
                 )
             captions.setdefault(note["image_id"], []).append(str(note["caption"]))
     except (KeyError, TypeError) as error:
-        raise DataError(
-            f"data {place_name(where)}: is not a COCO captions file ({type(error).__name__}: {error})"
-        ) from None
+        raise source.fault(f"is not a COCO captions file ({type(error).__name__}: {error})") from None
+    if without := len(names) - len(captions):
+        source.note(f"{without} of {len(names)} images are left out: no annotation is of them")
     for key, texts in captions.items():
-        yield Pair(_find(where, names[key]), tuple(texts), f"image {key}")
+        yield Pair(_find(source, names[key]), tuple(texts), f"image {key}")
 
 
-def _find(where: str, name: str) -> str:
-    near = beside(where, name)
-    part = re.search(r"captions_(\w+)\.json$", where)
+def _find(source: Source, name: str) -> str:
+    near = source.beside(name)
+    part = re.search(r"captions_(\w+)\.json$", source.name, re.IGNORECASE)
     if part and not Path(near).exists():
-        folders = (Path(where).parent.parent, Path(where).parent.parent / "images", Path(where).parent)
-        for folder in folders:
+        above = source.path.parent.parent
+        for folder in (above, above / "images", source.path.parent):
             if (folder / part[1] / name).is_file():
                 return str(folder / part[1] / name)
     return near

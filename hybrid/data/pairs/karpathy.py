@@ -8,35 +8,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hybrid.data.pairs.pair import DataError, Pair, beside, place_name, read_json
+from hybrid.data.pairs.pair import Pair
+from hybrid.data.pairs.source import Source
+
+FORM = "a Karpathy split .json"
 
 
-def matches(where: str) -> bool:
+def matches(source: Source) -> bool:
     """Whether it is JSON of images with sentences."""
-    if not where.endswith(".json"):
-        return False
-    found = read_json(where)
-    images = found.get("images") if isinstance(found, dict) else None
-    return isinstance(images, list) and bool(images) and "sentences" in images[0]
+    images = source.json.get("images") if isinstance(source.json, dict) else None
+    return (
+        isinstance(images, list) and bool(images) and isinstance(images[0], dict) and "sentences" in images[0]
+    )
 
 
-def read(where: str) -> Iterator[Pair]:
+def read(source: Source) -> Iterator[Pair]:
     """Read a Karpathy split."""
-    for i, image in enumerate(read_json(where)["images"]):
+    for i, image in enumerate(source.json["images"]):
         try:
             split = str(image["split"])
             texts = tuple(str(sentence["raw"]) for sentence in image["sentences"])
-            name = _find(where, image)
+            name = _find(source, image)
         except (KeyError, TypeError) as error:
-            raise DataError(
-                f"data {place_name(where)}: images[{i}] must have filename, split and sentences with raw, "
+            raise source.fault(
+                f"images[{i}] must have filename, split and sentences with raw, "
                 f"but it was not so ({type(error).__name__}: {error})"
             ) from None
-        yield Pair(name, texts, f"images[{i}]", "train" if split == "restval" else split)
+        yield Pair(name, texts, f"images[{i}]", split)
 
 
-def _find(where: str, image: dict[str, Any]) -> str:
+def _find(source: Source, image: dict[str, Any]) -> str:
     name = str(image["filename"])
-    tries = [beside(where, str(Path(image["filepath"]) / name))] if "filepath" in image else []
-    tries += [beside(where, name), beside(where, str(Path("images") / name))]
-    return next((path for path in tries if Path(path).is_file()), tries[0])
+    own = source.beside(str(Path(image["filepath"]) / name), ("",)) if "filepath" in image else ""
+    return own if own and Path(own).is_file() else source.beside(name)

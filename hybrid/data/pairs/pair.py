@@ -1,16 +1,18 @@
-"""What all formats share: the pair, and how faults are told."""
+"""What all formats share: the pair, the names of parts, and how faults are told."""
 
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
-from typing import Any
 
 from hybrid.data.results import printable
 
 _SHOWN = 3
+_PARTS = {
+    "train": ("train", "training", "trn", "restval"),
+    "val": ("val", "valid", "validation", "dev", "development"),
+    "test": ("test", "testing", "tst"),
+}
+_PART_OF = {name: part for part, names in _PARTS.items() for name in names}
 
 
 class DataError(ValueError):
@@ -24,9 +26,10 @@ class Pair:
     Attributes:
         image: The picture's path, or its name where it is stored elsewhere.
         captions: One or more.
-        place: Where this is written, such as ``captions.jsonl, line 3``; for messages.
-        split: The part it belongs to, such as ``"train"``, if the source has parts.
+        place: Where this is written, such as ``line 3``; for messages.
+        split: The part it belongs to, ``"train"``, ``"val"`` or ``"test"``, if the source has parts.
         stored: Gives the file's bytes, where the picture is not a file of its own.
+        prompts: What each caption answers, where the source says so; else the model's own prompt.
     """
 
     image: str
@@ -34,6 +37,7 @@ class Pair:
     place: str
     split: str | None = None
     stored: Callable[[], bytes] | None = None
+    prompts: tuple[str, ...] | None = None
 
     def source(self) -> str | BytesIO:
         """What `hybrid.data.images.open_image` takes."""
@@ -42,6 +46,23 @@ class Pair:
         stream = BytesIO(self.stored())
         stream.name = self.image
         return stream
+
+
+def part_named(name: str) -> str | None:
+    """The part that a name means, in upper or lower case: ``"train"``, ``"val"`` or ``"test"``.
+
+    Args:
+        name: Such as ``"Validation"`` or ``"dev"``.
+
+    Returns:
+        The part, or nothing if the name means none.
+    """
+    return _PART_OF.get(name.strip().lower())
+
+
+def known_parts() -> str:
+    """The names of parts, for messages."""
+    return ", ".join(_PART_OF)
 
 
 def place_name(name: str) -> str:
@@ -55,104 +76,3 @@ def refuse(name: str, faults: Iterable[str]) -> None:
     if found:
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise DataError(f"data {place_name(name)}: {'; '.join(found[:_SHOWN])}{more}; mend or remove them")
-
-
-def beside(file: str, image: str) -> str:
-    """The path of a picture that is named relative to the file that names it."""
-    return os.path.normpath(Path(file).parent / image)
-
-
-def read_text(file: str) -> str:
-    """Read a file as UTF-8, with or without a byte order mark.
-
-    Raises:
-        DataError: If it cannot be read, with the line where it stops being UTF-8.
-    """
-    try:
-        data = Path(file).read_bytes()
-    except OSError as error:
-        raise DataError(f"data {place_name(file)}: cannot be read ({error.strerror})") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"data {place_name(file)}, line {line}: is not UTF-8 text; save the file as UTF-8"
-        ) from None
-
-
-def read_json(file: str) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        DataError: If it is none, with the line.
-    """
-    try:
-        return json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"data {place_name(file)}, line {error.lineno}: is not JSON ({error.msg}); get a whole copy"
-        ) from None
-    except RecursionError:
-        raise DataError(f"data {place_name(file)}: is nested too deeply to be captions") from None
-
-
-def head(file: str, size: int = 2**16) -> str:
-    """The beginning of a file, to tell formats apart; empty where it is no file."""
-    if not Path(file).is_file():
-        return ""
-    with Path(file).open("rb") as stream:
-        return stream.read(size).decode("utf-8-sig", errors="replace")
-
-
-def pairs_of_rows(file: str, rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[Pair]:
-    """Make pairs of rows with ``image`` and either ``caption`` or ``captions``, and perhaps ``split``.
-
-    Args:
-        file: Where they come from; pictures are found relative to it.
-        rows: Each with its line.
-
-    Yields:
-        A pair a picture. Rows with one ``caption`` each are joined where they name the same picture.
-
-    Raises:
-        DataError: If a row is anything else.
-    """
-    joined: dict[str, Pair] = {}
-    faults: list[str] = []
-    several: list[Pair] = []
-    for line, row in rows:
-        place = f"line {line}"
-        fault = _fault(row)
-        if fault:
-            faults.append(f"{place}: {fault}")
-            continue
-        image, split = beside(file, row["image"]), row.get("split") or None
-        if "captions" in row:
-            several.append(Pair(image, tuple(row["captions"]), place, split))
-        elif image in joined:
-            first = joined[image]
-            joined[image] = Pair(image, (*first.captions, row["caption"]), first.place, first.split)
-        else:
-            joined[image] = Pair(image, (row["caption"],), place, split)
-    refuse(file, faults)
-    yield from joined.values()
-    yield from several
-
-
-def _fault(row: Any) -> str | None:
-    if not isinstance(row, dict):
-        return (
-            f'must be an object such as {{"image": "a.jpg", "caption": "..."}}, but was {type(row).__name__}'
-        )
-    if not isinstance(row.get("image"), str) or not row["image"]:
-        return "image must be a path in quotes"
-    if ("caption" in row) == ("captions" in row):
-        return "exactly one of caption and captions must be given"
-    if "caption" in row and not isinstance(row["caption"], str):
-        return "caption must be text in quotes"
-    if "captions" in row and not (
-        isinstance(row["captions"], list) and all(isinstance(text, str) for text in row["captions"])
-    ):
-        return "captions must be a list of texts"
-    return None

@@ -5,43 +5,44 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from hybrid.data.pairs.pair import DataError, Pair, pairs_of_rows, place_name, read_text
+from hybrid.data.pairs.pair import Pair, place_name
+from hybrid.data.pairs.rows import pairs_of_rows
+from hybrid.data.pairs.source import Source
+
+FORM = ".csv, .tsv"
+_NAMES = (("image", "caption"), ("file_name", "text"), ("file_name", "caption"))
 
 
-def matches(where: str) -> bool:
+def matches(source: Source) -> bool:
     """Whether the name says so."""
-    return where.endswith((".csv", ".tsv"))
+    return source.ending in (".csv", ".tsv")
 
 
-def read(where: str) -> Iterator[Pair]:
+def read(source: Source) -> Iterator[Pair]:
     """Read a CSV file, or one with tabs between the columns."""
-    yield from pairs_of_rows(where, _rows(where))
+    yield from pairs_of_rows(source, _rows(source))
 
 
-def _rows(where: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(
-        io.StringIO(read_text(where), newline=""),
-        delimiter="\t" if where.endswith(".tsv") else ",",
-        strict=True,
-    )
+def _rows(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
+    text = io.StringIO(source.text, newline="")
+    reader = csv.DictReader(text, delimiter="\t" if source.ending == ".tsv" else ",", strict=True)
     try:
         columns = reader.fieldnames or []
-        if "image" not in columns or "caption" not in columns:
-            raise DataError(
-                f"data {place_name(where)}, line 1: must name the columns image and caption, but was "
-                f"{place_name(','.join(columns))}"
+        names = next((names for names in _NAMES if set(names) <= set(columns)), None)
+        if names is None:
+            raise source.fault(
+                "must name the columns image and caption, or file_name and text, but was "
+                f"{place_name(','.join(columns))}",
+                1,
             )
         if len(set(columns)) < len(columns):
-            raise DataError(f"data {place_name(where)}, line 1: names a column twice; rename one")
+            raise source.fault("names a column twice; rename one", 1)
         for row in reader:
             if None in row or None in row.values():
-                raise DataError(
-                    f"data {place_name(where)}, line {reader.line_num}: must have {len(columns)} columns; "
-                    "put captions with commas in double quotes"
+                raise source.fault(
+                    f"must have {len(columns)} columns; put captions with commas in double quotes",
+                    reader.line_num,
                 )
-            wanted = {name: row[name] for name in ("image", "caption", "split") if name in row}
-            yield reader.line_num, wanted
+            yield f"line {reader.line_num}", {name: row[name] for name in (*names, "split") if name in row}
     except csv.Error as error:
-        raise DataError(
-            f"data {place_name(where)}, line {reader.reader.line_num}: is not CSV ({error})"
-        ) from None
+        raise source.fault(f"is not CSV ({error})", reader.reader.line_num) from None

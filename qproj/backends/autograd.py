@@ -1,4 +1,4 @@
-"""PennyLane's tapes as a torch function, differentiable once."""
+"""A run of a sampler as a torch function, differentiable once: NumPy inside, torch outside."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 
-from qproj.backends.pennylane_tapes import Array, Method
+from qproj.backends.sampler import Array
+from qproj.backends.shifts import Method
 
 
-def run_tapes(runner: Method, inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Run a batch of tapes.
+def run_method(method: Method, inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Run a batch.
 
     Args:
-        runner: Runs them, and knows their gradient.
+        method: Runs it, and knows its gradient.
         inputs: `(batch, n_features)`.
         weights: The weights.
 
@@ -26,26 +27,25 @@ def run_tapes(runner: Method, inputs: torch.Tensor, weights: torch.Tensor) -> to
     if torch._C._are_functorch_transforms_active():
         raise RuntimeError(
             "torch.func's transformations of a quantum layer need backend='jax', or backend='default.qubit' "
-            "with diff_method='backprop', but the layer runs as PennyLane tapes. Use layer.to_backend('jax')."
+            "with diff_method='backprop', but this backend runs circuits of plain "
+            "numbers. Use layer.to_backend('jax')."
         )
-    values: torch.Tensor = _TapeRun.apply(inputs, weights, runner)  # type: ignore[no-untyped-call]
+    values: torch.Tensor = _Run.apply(inputs, weights, method)  # type: ignore[no-untyped-call]
     return values
 
 
-class _TapeRun(torch.autograd.Function):
-    """A run of scripts, and their gradient: NumPy inside, torch outside."""
-
+class _Run(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: torch.Tensor, weights: torch.Tensor, runner: Method) -> torch.Tensor:
+    def forward(ctx: Any, inputs: torch.Tensor, weights: torch.Tensor, method: Method) -> torch.Tensor:
         ctx.save_for_backward(inputs, weights)
-        ctx.runner = runner
-        return torch.from_numpy(runner.forward(_to_numpy(inputs), _to_numpy(weights).ravel())).to(inputs)
+        ctx.method = method
+        return torch.from_numpy(method.forward(_to_numpy(inputs), _to_numpy(weights).ravel())).to(inputs)
 
     @staticmethod
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, weights = ctx.saved_tensors
         arrays = _to_numpy(inputs), _to_numpy(weights).ravel(), _to_numpy(cotangents)
-        gradients = zip(ctx.runner.backward(*arrays), (inputs, weights), ctx.needs_input_grad, strict=False)
+        gradients = zip(ctx.method.backward(*arrays), (inputs, weights), ctx.needs_input_grad, strict=False)
         found = [
             _first_order(torch.from_numpy(gradient).reshape(like.shape).to(like), cotangents, inputs, weights)
             if needed
@@ -56,7 +56,8 @@ class _TapeRun(torch.autograd.Function):
 
 
 def _to_numpy(tensor: torch.Tensor) -> Array:
-    array: Array = tensor.detach().resolve_neg().cpu().double().numpy()
+    # A copy, since `Tensor.numpy` makes the caller's storage one that cannot be resized.
+    array: Array = tensor.detach().resolve_neg().to("cpu", torch.float64, copy=True).numpy()
     return array
 
 
