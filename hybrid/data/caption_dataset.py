@@ -50,6 +50,11 @@ class CaptionDataset(BatchDataset):
     def __len__(self) -> int:
         return len(self._order)
 
+    def lengths(self) -> np.ndarray:
+        """``(len(self),)``: tokens of prompt and caption, each as often as it comes."""
+        each = [len(head) + len(tail) for head, tail in zip(self.heads, self.tails, strict=True)]
+        return np.array(each, np.int64)[self._order]
+
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Fetch a whole batch, padded on the right to its longest."""
         rows = self._order[np.asarray(indices)]

@@ -1,6 +1,6 @@
 """Training on captions: checkpoints hold only what is trained, and nothing is computed that no loss needs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ class ByLength(torch.utils.data.Sampler[int]):
         seed: Decides the order, with the epoch.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = np.asarray(lengths), batch_size, seed, 0
+    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Let another order follow."""
@@ -58,9 +58,8 @@ class CaptionTrainer(WholeTrainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
         data = self.train_dataset if train_dataset is None else train_dataset
-        return ByLength(
-            [len(tail) for tail in data.tails], self.args.per_device_train_batch_size, self.args.data_seed
-        )
+        size: int = self.args.per_device_train_batch_size
+        return ByLength(data.lengths(), size, self.args.data_seed)
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Tensor], *args: Any, **kwargs: Any
