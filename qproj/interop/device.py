@@ -23,7 +23,7 @@ from pennylane.transforms.core import CompilePipeline
 from qproj import __version__
 from qproj.circuits.observables import PauliWord
 from qproj.interop import differentiable
-from qproj.interop.preprocessing import is_linear, pipeline, refuse_shifts
+from qproj.interop.preprocessing import can_be_shifted, has_complex_results, pipeline, refuse_gradients
 from qproj.interop.tapes import Script, is_script, measured, script
 from qproj.interop.warmth import is_worth_compiling
 from qproj.planning.cost import check_memory
@@ -31,8 +31,11 @@ from qproj.planning.cost import check_memory
 NAME = "qproj.statevector"
 # All of these are the engine's own gradients.
 _EXACT = ("adjoint", "device", "best", "backprop")
-# What derives a value from the same circuit's at other angles.
-_SHIFTS = (qml.gradients.param_shift, qml.gradients.hadamard_grad)
+# What derives a gradient from the same circuit's values at other parameters; exactly, and by differences.
+_TRANSFORMS = (
+    qml.gradients.param_shift, qml.gradients.hadamard_grad,
+    qml.gradients.finite_diff, qml.gradients.spsa_grad,
+)  # fmt: skip
 _JAX = (qml.math.Interface.JAX, qml.math.Interface.JAX_JIT)
 _ENGINE = ("numpy", "autograd", "torch", "jax")
 
@@ -116,8 +119,10 @@ class QprojStatevector(Device):  # type: ignore[misc]
                 "use_device_jacobian_product": False,
                 "grad_on_execution": False,
             }
-        elif config.gradient_method in _SHIFTS and circuit is not None and not is_linear(circuit):
-            changes["gradient_method"] = refuse_shifts
+        elif config.gradient_method in _TRANSFORMS and circuit is not None:
+            shifts = config.gradient_method in _TRANSFORMS[:2]
+            if has_complex_results(circuit) or (shifts and not can_be_shifted(circuit)):
+                changes["gradient_method"] = refuse_gradients
         # A key may be a tracer, which must not leave the trace by a callback.
         if self._key is not None and config.interface in _JAX and config.derivative_order == 1:
             changes["convert_to_numpy"] = False

@@ -22,17 +22,17 @@ from pennylane.devices.preprocess import (
 from pennylane.exceptions import DeviceError
 from pennylane.measurements import (
     ClassicalShadowMP,
-    ExpectationMP,
     MutualInfoMP,
     PurityMP,
     ShadowExpvalMP,
+    StateMP,
     VnEntropyMP,
 )
 from pennylane.operation import Operator, StatePrepBase
 from pennylane.transforms import broadcast_expand, convert_to_numpy_parameters, defer_measurements
 from pennylane.transforms.core import CompilePipeline, transform
 
-from qproj.interop.tapes import NATIVE, is_native
+from qproj.interop.tapes import NATIVE, is_native, is_pauli_expectation
 
 # Wires up to which a matrix is built to see what it is.
 _FEW = 8
@@ -84,8 +84,8 @@ def pipeline(name: str, wires: Any, config: ExecutionConfig) -> CompilePipeline:
     return made
 
 
-def is_linear(tape: Any) -> bool:
-    """Whether results are those of linear functions of the density matrix, which shifted parameters give."""
+def can_be_shifted(tape: Any) -> bool:
+    """Whether shifted parameters give the gradients: of linear functions of the density matrix."""
     selects = any(
         isinstance(operation, qml.Projector) or getattr(operation, "postselect", None) is not None
         for operation in tape.operations
@@ -93,14 +93,23 @@ def is_linear(tape: Any) -> bool:
     return not selects and not any(isinstance(m, _NOT_LINEAR) for m in tape.measurements)
 
 
+def has_complex_results(tape: Any) -> bool:
+    """Whether a tape measures states, or expectation values with complex coefficients."""
+    return any(isinstance(m, StateMP) or _is_complex_sum(m) for m in tape.measurements)
+
+
 @transform  # type: ignore[untyped-decorator]
-def refuse_shifts(tape: Any, **_: Any) -> Any:
-    """In place of a gradient by shifted parameters, where it would be wrong."""
-    kinds = [m for m in tape.measurements if isinstance(m, _NOT_LINEAR)]
+def refuse_gradients(tape: Any, **_: Any) -> Any:
+    """In place of a gradient transform that would give wrong numbers, or fail without a word."""
+    if has_complex_results(tape):
+        kind, reason = "complex results", "torch and PennyLane lose the imaginary parts on the way"
+    else:
+        kinds = [m for m in tape.measurements if isinstance(m, _NOT_LINEAR)]
+        kind = str(kinds[0] if kinds else "a postselected circuit")
+        reason = "it is no linear function of the density matrix"
     raise DeviceError(
-        f"Gradients of {kinds[0] if kinds else 'a postselected circuit'} cannot be computed from shifted "
-        "parameters, since it is no linear function of the density matrix. Use diff_method='best' without "
-        "shots, or diff_method='finite-diff'."
+        f"Gradients of {kind} cannot be computed from other parameters' values, since {reason}. Use "
+        "diff_method='best' without shots."
     )
 
 
@@ -178,17 +187,22 @@ def _is_complex(number: Any) -> bool:
     return "complex" in qml.math.get_dtype_name(number)
 
 
+def _is_complex_sum(measurement: Any) -> bool:
+    """Whether a measurement is the expectation value of Pauli words with complex coefficients."""
+    return is_pauli_expectation(measurement) and any(map(_is_complex, measurement.obs.pauli_rep.values()))
+
+
 @transform  # type: ignore[untyped-decorator]
 def _split_complex(tape: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Expectation values of Pauli sums with complex coefficients, as those of two sums with real ones."""
     measurements: list[Any] = []
     split: list[bool] = []
     for m in tape.measurements:
-        sentence = m.obs.pauli_rep if isinstance(m, ExpectationMP) and m.obs is not None else None
-        split.append(sentence is not None and any(map(_is_complex, sentence.values())))
+        split.append(_is_complex_sum(m))
         if not split[-1]:
             measurements.append(m)
             continue
+        sentence = m.obs.pauli_rep
         for part in (qml.math.real, qml.math.imag):
             terms = qml.pauli.PauliSentence({word: part(c) for word, c in sentence.items()})
             measurements.append(qml.expval(terms.operation(wire_order=m.obs.wires)))

@@ -151,9 +151,12 @@ class Script:
         like = next((v for v in given if math.get_interface(v) == interface), None)
 
         def array(value: Any, kind: Any = dtype) -> Any:
+            if interface == "numpy" or math.get_interface(value) != interface:
+                # First, since torch would make single precision of Python's numbers.
+                value = np.asarray(math.to_numpy(value), kind)
             if interface == "numpy":
-                return np.asarray(math.to_numpy(value), kind)
-            if like is not None and math.get_interface(value) != interface:
+                return value
+            if like is not None:
                 value = math.convert_like(value, like)
             return math.cast(math.asarray(value, like=interface), kind)
 

@@ -1,8 +1,8 @@
 """When a circuit has been run often enough to be compiled.
 
 Compiling takes about a second, and many circuits are run once or twice: the tapes of a Hadamard test, those
-of a test suite. PennyLane's simulator runs a circuit as long as all of its runs together take less than a part
-of that. What they take is estimated, not measured, so that equal programs take equal ways.
+of a test suite. PennyLane's simulator runs a circuit as long as all of its runs together take less than a
+part of that. What they take is estimated, not measured, so that equal programs take equal ways.
 """
 
 from __future__ import annotations
@@ -41,4 +41,4 @@ def is_worth_compiling(circuit: Circuit, rows: int, differentiates: bool) -> boo
         _spent[circuit] = spent
         if len(_spent) > _REMEMBERED:
             _spent.popitem(last=False)
-    return spent > SECONDS
+    return bool(spent > SECONDS)

@@ -138,12 +138,11 @@ def test_shifts_of_what_is_not_linear_are_refused():
 
     for function, method, word in (
         (purity, "parameter-shift", "purity"),
-        (purity, "hadamard", "purity"),
         (selected, "parameter-shift", "a postselected circuit"),
     ):
         qnode = qml.QNode(function, qml.device(NAME, wires=4), diff_method=method)
         assert np.isfinite(qnode(0.3))
-        with pytest.raises(DeviceError, match=f"Gradients of {word}.* cannot be computed from shifted"):
+        with pytest.raises(DeviceError, match=f"Gradients of {word}.* cannot be computed from other"):
             qml.grad(qnode)(pnp.array(0.3))
     by_differences = qml.QNode(purity, qml.device(NAME, wires=2), diff_method="finite-diff")
     np.testing.assert_allclose(qml.grad(by_differences)(pnp.array(0.3)), -np.sin(0.6) / 2, atol=1e-6)
@@ -172,6 +171,9 @@ def padded(x):
     return qml.expval(qml.Z(0))
 
 
+# Autograd gives a real argument a complex gradient where PennyLane makes complex amplitudes of it, and then
+# drops the imaginary part, as is right.
+@pytest.mark.filterwarnings("ignore:Casting complex values to real:numpy.exceptions.ComplexWarning")
 @pytest.mark.parametrize("engine", [False, True])
 def test_gradients_of_amplitudes_that_are_zero(engine):
     with compiled if engine else mock.patch.object(warmth, "SECONDS", 1e9):
@@ -278,7 +280,7 @@ MEASUREMENTS = {
 
 
 @pytest.mark.parametrize("measurement", MEASUREMENTS)
-@pytest.mark.parametrize("method", ["best", "adjoint", "parameter-shift", "finite-diff", "hadamard"])
+@pytest.mark.parametrize("method", ["best", "adjoint", "parameter-shift", "finite-diff"])
 def test_gradients_of_every_measurement(measurement, method):
     """The right value, or an error, by every method."""
 
@@ -287,11 +289,11 @@ def test_gradients_of_every_measurement(measurement, method):
         return MEASUREMENTS[measurement]()
 
     expected = torch_gradient(both(circuit, 2)[1], 0.6)
-    found = qml.QNode(circuit, qml.device(NAME, wires=3), diff_method=method)
+    found = both(circuit, 2, diff_method=method)[0]
     try:
         gradient = torch_gradient(found, 0.6)
     except (DeviceError, ValueError, qml.exceptions.QuantumFunctionError) as error:
-        assert method in ("parameter-shift", "finite-diff", "hadamard")
+        assert method in ("parameter-shift", "finite-diff")
         assert len(str(error)) > 30  # noqa: PT017
     else:
         np.testing.assert_allclose(gradient, expected, atol=1e-5 if method == "finite-diff" else 1e-8)
@@ -351,9 +353,12 @@ def test_second_derivatives(engine):
             np.testing.assert_allclose(jax.jit(jax.hessian(qnode))(0.3), second, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 def test_forward_mode_in_torch():
     with compiled, torch.autograd.forward_ad.dual_level():
-        dual = torch.autograd.forward_ad.make_dual(torch.tensor(0.3, dtype=torch.float64), torch.tensor(2.0))
+        dual = torch.autograd.forward_ad.make_dual(
+            torch.tensor(0.3, dtype=torch.float64), torch.tensor(2.0, dtype=torch.float64)
+        )
         tangent = torch.autograd.forward_ad.unpack_dual(both(rotation, 1)[0](dual)).tangent
     np.testing.assert_allclose(tangent, -2 * np.sin(0.3), atol=1e-7)
 
