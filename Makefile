@@ -6,7 +6,7 @@ RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install caption test quick test-demo bench real-size photographs matrix lint types check docs train bundle clean
+.PHONY: help install caption test quick test-demo bench real-size photographs matrix pennylane-suite lint types check docs train bundle clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,10 @@ photographs: $(RUNS) ## Train on photographs and score: make photographs DATA=ca
 
 matrix: ## Run the quick tests on Python 3.11, 3.12, 3.13, the oldest and the newest versions, in .matrix
 	bash tests/matrix.sh
+
+# A clone of PennyLane at the tag of the installed release; without one only PennyLane's suite for devices is run.
+pennylane-suite: $(READY) ## Run PennyLane's tests on qproj.statevector: make pennylane-suite PENNYLANE=DIR
+	$(BIN)/python tests/suite/pennylane_suite.py $(PENNYLANE)
 
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .

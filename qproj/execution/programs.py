@@ -251,7 +251,11 @@ def plain_expectation(
 
 @functools.lru_cache(maxsize=128)
 def _differentiable(circuit: Circuit, strategy: str, diff_method: str) -> jax.custom_vjp[Array]:
-    method = build(circuit, strategy, diff_method)
+    return differentiable(build(circuit, strategy, diff_method))
+
+
+def differentiable(method: Differentiation) -> jax.custom_vjp[Array]:
+    """A method's `forward` as a function of JAX, whose gradients are the method's own."""
 
     @jax.custom_vjp
     def run(inputs: Array, weights: Array) -> Array:

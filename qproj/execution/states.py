@@ -3,45 +3,120 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, InputSlot, WeightSlot
 from qproj.circuits.observables import PauliWord
 from qproj.differentiation.adjoint import Adjoint
-from qproj.execution.programs import permissive
-from qproj.kernels.statevector import as_complex
+from qproj.differentiation.chain import Gradients
+from qproj.execution.programs import differentiable
+from qproj.execution.transforms import compiled
 from qproj.planning.cost import choose
 
 
 class FromStates(Adjoint):
-    """Forward and backward of a circuit that starts in any states; see `Adjoint`.
+    """Forward and backward of a circuit that may start in any states; see `Adjoint`.
 
-    Inputs are `(batch, 2 * 2**n_qubits)`: all real parts of the amplitudes, then all imaginary ones. They are
-    used as they are, not normalised.
+    With encoding `"amplitude"` inputs are `(batch, 2 * 2**n_qubits)`: all real parts of the amplitudes, then
+    all imaginary ones. They are used as they are, not normalised.
 
     Args:
-        circuit: The circuit, with encoding `"amplitude"`.
+        circuit: The circuit.
         block: Largest number of wires in a block.
     """
 
-    def _prepare(self, x: Array, w: Array) -> Array:  # noqa: ARG002 (the weights do not prepare anything)
-        return x.reshape(2, self._n_states, -1)
+    def _prepare(self, x: Array, w: Array) -> Array:
+        return super()._prepare(x, w) if self._start is not None else x.reshape(2, self._n_states, -1)
 
-    def _finish(
-        self,
-        gradients: tuple[Array, Array],
-        bra: Array,
-        x: Array,  # noqa: ARG002
-        w: Array,  # noqa: ARG002
-    ) -> tuple[Array, Array]:
+    def _finish(self, gradients: Gradients, bra: Array, x: Array, w: Array) -> Gradients:
+        if self._start is not None:
+            return super()._finish(gradients, bra, x, w)
         return gradients[0] + 2 * bra.reshape(gradients[0].shape), gradients[1]
+
+
+class _Amplitudes:
+    """What stands in a measurement's place where the state itself is wanted."""
+
+    def expectations(self, state: Array) -> Array:
+        """All real parts, then all imaginary ones: `(2 * 2**n_qubits, batch)`."""
+        return state.reshape(-1, state.shape[-1])
+
+    def bra(self, state: Array, cotangents: Array) -> Array:
+        """Half the cotangent: `Adjoint` doubles, since expectation values are quadratic in the state."""
+        return cotangents.reshape(state.shape) / 2
+
+
+class FinalStates(FromStates):
+    """Forward and backward of a circuit that is not measured, but returns its states, up to a global phase.
+
+    Args:
+        circuit: The circuit; what it measures does not matter.
+        block: Largest number of wires in a block.
+    """
+
+    def __init__(self, circuit: Circuit, block: int) -> None:
+        # A word other than Z, so that no permutation is absorbed by the measurement.
+        measured = Circuit(
+            circuit.n_qubits,
+            encoding="amplitude" if circuit.amplitudes else None,
+            observables=[PauliWord("X", (0,))],
+            gates=circuit.gates,
+        )
+        super().__init__(measured, block)
+        self._measurement = _Amplitudes()  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """`(inputs, weights) -> (values,)`, or the final states, with the engine's gradients in reverse mode.
+
+    A function of arrays, as `qproj.execution.transforms.Function` describes it. Inputs may be states to start
+    from, as for `FromStates`; final states are `(batch, 2 * 2**n_qubits)` likewise, with their global phases.
+
+    Attributes:
+        circuit: The circuit.
+        measures: Whether the expectation values are wanted, and not the states.
+        own_gradients: Whether derivatives are the engine's or JAX's.
+    """
+
+    circuit: Circuit
+    measures: bool = False
+    own_gradients: bool = True
+
+    def __call__(self, *arrays: Array) -> tuple[Array, ...]:
+        """See `qproj.execution.transforms.Function`."""
+        inputs, weights = arrays
+        strategy, _ = choose(self.circuit, len(inputs), inputs.dtype.itemsize, "auto", "adjoint")
+        method = _method(self.circuit, block_of(strategy), self.measures)
+        run = differentiable(method) if self.own_gradients else lambda *given: method.forward(*given)[0]
+        values = run(inputs, weights)
+        return (values if self.measures else self._turned(values, inputs, weights),)
+
+    def plain(self) -> Evolution:
+        """See `qproj.execution.transforms.Function`."""
+        return replace(self, own_gradients=False)
+
+    def _turned(self, states: Array, inputs: Array, weights: Array) -> Array:
+        """States with the global phase that the circuit's decompositions leave out."""
+        constant, of_inputs, of_weights = _phases(self.circuit)
+        phase = constant + (weights.reshape(-1) * jnp.asarray(of_weights, weights.dtype)).sum()
+        if not self.circuit.amplitudes:
+            phase = phase + (inputs * jnp.asarray(of_inputs, inputs.dtype)).sum(axis=1)
+        pair = states.reshape(len(states), 2, -1)
+        cos, sin = (jnp.broadcast_to(f(phase), len(states))[:, None] for f in (jnp.cos, jnp.sin))
+        turned = jnp.stack([cos * pair[:, 0] - sin * pair[:, 1], sin * pair[:, 0] + cos * pair[:, 1]], axis=1)
+        return turned.reshape(states.shape)
+
+
+@functools.lru_cache(maxsize=128)
+def _method(circuit: Circuit, block: int, measures: bool) -> Adjoint:
+    return (FromStates if measures else FinalStates)(circuit, block)
 
 
 def final_states(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike) -> Array:
@@ -59,33 +134,9 @@ def final_states(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike) -> Arr
     Returns:
         Amplitudes `(batch, 2**n_qubits)`, complex64 or complex128; wire 0 is the most significant bit.
     """
-    inputs, weights = jnp.asarray(inputs), jnp.asarray(weights)
-    strategy, _ = choose(circuit, len(inputs), inputs.dtype.itemsize, "auto", "adjoint")
-    return _program(circuit, strategy)(inputs, weights)
-
-
-@functools.lru_cache(maxsize=128)
-def _program(circuit: Circuit, strategy: str) -> Callable[[Array, Array], Array]:
-    # A word other than Z, so that no permutation is absorbed by the measurement; XLA drops the rest of it.
-    measured = Circuit(
-        circuit.n_qubits,
-        encoding="amplitude" if circuit.amplitudes else None,
-        observables=[PauliWord("X", (0,))],
-        gates=circuit.gates,
-    )
-    method = (FromStates if circuit.amplitudes else Adjoint)(measured, block_of(strategy))
-    constant, of_inputs, of_weights = _phases(circuit)
-
-    def run(inputs: Array, weights: Array) -> Array:
-        _, (state,) = method.forward(inputs, weights)
-        flat, real = weights.reshape(-1), weights.dtype
-        phase = constant + (flat * jnp.asarray(of_weights, real)).sum()
-        if not circuit.amplitudes:
-            phase = phase + (inputs * jnp.asarray(of_inputs, real)).sum(axis=1)
-        turned: Array = as_complex(state) * jnp.exp(1j * phase)
-        return turned.T
-
-    return jax.jit(permissive(run))
+    (pair,) = compiled(Evolution(circuit))(jnp.asarray(inputs), jnp.asarray(weights))
+    real, imag = jnp.split(pair, 2, axis=1)
+    return lax.complex(real, imag)
 
 
 def block_of(strategy: str) -> int:

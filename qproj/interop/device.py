@@ -14,21 +14,30 @@ import pennylane as qml
 from numpy.typing import DTypeLike
 from pennylane.devices import Device, ExecutionConfig
 from pennylane.devices.modifiers import simulator_tracking, single_tape_support
-from pennylane.devices.qubit.simulate import measure_final_state
+from pennylane.devices.qubit.sampling import jax_random_split
+from pennylane.devices.qubit.simulate import measure_final_state, simulate
 from pennylane.exceptions import DeviceError
+from pennylane.transforms import convert_to_numpy_parameters
 from pennylane.transforms.core import CompilePipeline
 
 from qproj import __version__
-from qproj.circuits.gates import InputSlot, WeightSlot
 from qproj.circuits.observables import PauliWord
-from qproj.interop import execution
-from qproj.interop.preprocessing import pipeline
-from qproj.interop.tapes import Measured, Script, is_pauli_expectation, measured, script
+from qproj.interop import differentiable
+from qproj.interop.preprocessing import can_be_shifted, has_complex_results, pipeline, refuse_gradients
+from qproj.interop.tapes import Script, is_script, measured, script
+from qproj.interop.warmth import is_worth_compiling
 from qproj.planning.cost import check_memory
 
 NAME = "qproj.statevector"
-_REALS: dict[Any, type[np.floating[Any]]] = {np.complex64: np.float32, np.complex128: np.float64}
-_GRADIENTS = ("adjoint", "device", "best")
+# All of these are the engine's own gradients.
+_EXACT = ("adjoint", "device", "best", "backprop")
+# What derives a gradient from the same circuit's values at other parameters; exactly, and by differences.
+_TRANSFORMS = (
+    qml.gradients.param_shift, qml.gradients.hadamard_grad,
+    qml.gradients.finite_diff, qml.gradients.spsa_grad,
+)  # fmt: skip
+_JAX = (qml.math.Interface.JAX, qml.math.Interface.JAX_JIT)
+_ENGINE = ("numpy", "autograd", "torch", "jax")
 
 
 @simulator_tracking
@@ -36,15 +45,17 @@ _GRADIENTS = ("adjoint", "device", "best")
 class QprojStatevector(Device):  # type: ignore[misc]
     """An exact state-vector simulator on jitted JAX.
 
-    Expectation values of Pauli words and their sums, and their gradients by `diff_method="adjoint"`, are one
-    compiled program; for all other measurements PennyLane's own code takes over from the final state. A
-    program is compiled once for a circuit's structure: new parameter values find it again.
+    Expectation values of Pauli words and their sums are one compiled program with gradients of its own; for
+    all other measurements PennyLane's own code takes over from the final state, which has gradients, too. A
+    program is compiled once for a circuit's structure: new parameter values find it again. PennyLane's own
+    simulator runs small circuits until compiling is worth its time, and operations that are not unitary.
 
     Args:
         wires: Number of wires, or their labels; `None` to take them from each circuit.
         shots: Default number of measurements, or a sequence of such; `None` for exact results.
-        seed: Of the measurements' randomness: an int, or anything `numpy.random.default_rng` takes; `None`
-            for another one each time.
+        seed: Of the measurements' randomness: an int, or anything `numpy.random.default_rng` takes; a key of
+            JAX, with which every execution draws the same; `"global"` for one drawn from NumPy's global
+            state; `None` for another one each time.
         c_dtype: Precision: `np.complex128` or `np.complex64`.
 
     Raises:
@@ -61,12 +72,13 @@ class QprojStatevector(Device):  # type: ignore[misc]
     ) -> None:
         super().__init__(wires=wires, shots=shots)
         kind = np.dtype(c_dtype).type
-        if kind not in _REALS:
+        if kind not in (np.complex64, np.complex128):
             raise ValueError(f"c_dtype must be np.complex64 or np.complex128, but was {c_dtype!r}.")
         self.c_dtype = kind
-        self._rng = np.random.default_rng(seed)
-        # What the last execution kept for the gradients that may follow it, by circuit and parameters.
-        self._kept: dict[Any, Any] = {}
+        self._key = seed if qml.math.get_interface(seed) == "jax" else None
+        if isinstance(seed, str) and seed == "global":
+            seed = np.random.randint(10_000_000)  # noqa: NPY002 (what was asked for)
+        self._rng = np.random.default_rng(None if self._key is not None else seed)
 
     @property
     def name(self) -> str:
@@ -76,19 +88,14 @@ class QprojStatevector(Device):  # type: ignore[misc]
     def supports_derivatives(
         self, execution_config: ExecutionConfig | None = None, circuit: Any = None
     ) -> bool:
-        """Whether the device has gradients: of exact expectation values of Pauli words and their sums."""
-        if execution_config is not None and execution_config.gradient_method not in _GRADIENTS:
+        """Whether the device has gradients: of all exact measurements but those of sparse Hamiltonians."""
+        if execution_config is not None and execution_config.gradient_method not in _EXACT:
             return False
         if circuit is None:
             return True
-        pauli = all(map(is_pauli_expectation, circuit.measurements))
-        # PennyLane's parameter shift has gradients for coefficients, too.
-        values = [value for m in circuit.measurements if m.obs is not None for value in m.obs.data]
-        return not circuit.shots and pauli and not any(map(qml.math.requires_grad, values))
-
-    def supports_vjp(self, execution_config: ExecutionConfig | None = None, circuit: Any = None) -> bool:
-        """Whether the device has vector-Jacobian products: wherever it has gradients."""
-        return self.supports_derivatives(execution_config, circuit)
+        # PennyLane measures these in a way that has no gradients, and shifts parameters for them.
+        sparse = any(isinstance(m.obs, qml.SparseHamiltonian) for m in circuit.measurements)
+        return not circuit.shots and not sparse
 
     def setup_execution_config(
         self, config: ExecutionConfig | None = None, circuit: Any = None
@@ -104,167 +111,90 @@ class QprojStatevector(Device):  # type: ignore[misc]
                 f"'{mcm.mcm_method}'."
             )
         changes: dict[str, Any] = {"mcm_config": replace(mcm, mcm_method="deferred")}
-        if config.gradient_method in _GRADIENTS and self.supports_derivatives(config, circuit):
-            # QNodes say False where their caller said nothing. Jacobians would take a product for each
-            # measurement, and a tape for each entry of a batch.
+        if config.gradient_method in _EXACT and self.supports_derivatives(config, circuit):
+            # PennyLane's word for devices whose results its interfaces can differentiate.
             changes |= {
-                "gradient_method": "adjoint",
+                "gradient_method": "backprop",
                 "use_device_gradient": True,
-                "use_device_jacobian_product": True,
+                "use_device_jacobian_product": False,
                 "grad_on_execution": False,
             }
-            # With numbers converted, PennyLane asks for Jacobians inside jax.jit.
-            if config.interface == qml.math.Interface.JAX_JIT:
-                changes["convert_to_numpy"] = False
+        elif config.gradient_method in _TRANSFORMS and circuit is not None:
+            shifts = config.gradient_method in _TRANSFORMS[:2]
+            if has_complex_results(circuit) or (shifts and not can_be_shifted(circuit)):
+                changes["gradient_method"] = refuse_gradients
+        # A key may be a tracer, which must not leave the trace by a callback.
+        if self._key is not None and config.interface in _JAX and config.derivative_order == 1:
+            changes["convert_to_numpy"] = False
         return replace(config, **changes)
 
     def preprocess_transforms(self, execution_config: ExecutionConfig | None = None) -> CompilePipeline:
-        """What turns any tape into tapes of native gates."""
+        """What turns any tape into tapes of native gates and matrices."""
         return pipeline(NAME, self.wires, execution_config or ExecutionConfig())
 
     def execute(
         self, circuits: Sequence[Any], execution_config: ExecutionConfig | None = None
     ) -> tuple[Any, ...]:
         """Run tapes as `preprocess_transforms` makes them; see `pennylane.devices.Device.execute`."""
-        keep = execution_config is not None and bool(execution_config.use_device_jacobian_product)
-        self._kept = {}
-        return tuple(self._run(circuit, keep) for circuit in circuits)
+        config = execution_config or ExecutionConfig()
+        differentiates = config.gradient_method == "backprop"
+        interface = (config.interface.get_like() if differentiates else None) or "numpy"
+        results, key = [], self._key
+        for circuit in circuits:
+            key, this = jax_random_split(key)
+            results.append(self._run(circuit, interface, this, config.mcm_config.postselect_mode))
+        return tuple(results)
 
-    def compute_derivatives(
-        self,
-        circuits: Sequence[Any],
-        execution_config: ExecutionConfig | None = None,  # noqa: ARG002 (the signature of all devices)
-    ) -> tuple[Any, ...]:
-        """Jacobians, by a vector-Jacobian product for each measurement."""
-        return tuple(map(self._jacobian, circuits))
-
-    def execute_and_compute_derivatives(
-        self,
-        circuits: Sequence[Any],
-        execution_config: ExecutionConfig | None = None,  # noqa: ARG002
-    ) -> tuple[Any, Any]:
-        """Results and Jacobians, with the states of the one used for the other."""
-        self._kept = {}
-        results = tuple(self._run(circuit, keep=True) for circuit in circuits)
-        return results, tuple(map(self._jacobian, circuits))
-
-    def compute_vjp(
-        self,
-        circuits: Sequence[Any],
-        cotangents: Sequence[Any],
-        execution_config: ExecutionConfig | None = None,  # noqa: ARG002
-    ) -> tuple[Any, ...]:
-        """One vector-Jacobian product for each tape, whatever the number of its measurements.
-
-        Args:
-            circuits: Tapes.
-            cotangents: For each tape a number for its measurement, or a tuple of them; `(batch,)` in place of
-                numbers for tapes with a batch. One more dimension in front holds several products to compute.
-            execution_config: Not used.
-
-        Returns:
-            For each tape a gradient for each of its trainable parameters.
-        """
-        return tuple(map(self._vjp, circuits, cotangents))
-
-    def execute_and_compute_vjp(
-        self,
-        circuits: Sequence[Any],
-        cotangents: Sequence[Any],
-        execution_config: ExecutionConfig | None = None,  # noqa: ARG002
-    ) -> tuple[Any, Any]:
-        """Results and vector-Jacobian products, with the states of the one used for the other."""
-        self._kept = {}
-        results = tuple(self._run(circuit, keep=True) for circuit in circuits)
-        return results, tuple(map(self._vjp, circuits, cotangents))
-
-    def _run(self, circuit: Any, keep: bool) -> Any:
-        check_memory(circuit.num_wires)
-        circuit = circuit.map_to_standard_wires()
-        wanted = None if circuit.shots else measured(circuit.measurements)
+    def _run(self, tape: Any, interface: str, key: Any, postselect_mode: str | None) -> Any:
+        check_memory(tape.num_wires)
+        tape = tape.map_to_standard_wires()
+        if any(map(differentiable.is_traced, (*tape.get_parameters(trainable_only=False), key))):
+            interface = "jax"
+        elif interface == "jax":
+            # Op by op JAX is slow.
+            ((plain,), _) = convert_to_numpy_parameters(tape)
+            return differentiable.to_jax(self._run(plain, "numpy", key, postselect_mode))
+        wanted = None if tape.shots else measured(tape.measurements)
+        # A circuit measures something; where the state is wanted, nothing is made of it.
+        words = (PauliWord("Z", (0,)),) if wanted is None else wanted.words
+        job = script(tape, words) if interface in _ENGINE and is_script(tape) else None
+        if job is None or not self._compiles(job, interface):
+            options = {"rng": self._rng, "prng_key": key, "postselect_mode": postselect_mode}
+            return simulate(_in_double(tape), interface=interface, **options)
+        numbers = job.numbers(interface, differentiable.real(self.c_dtype, interface))
         if wanted is None:
-            return self._from_state(circuit)
-        job = script(circuit, wanted.words, _REALS[self.c_dtype])
-        if keep:
-            of_words, self._kept[_key(job)] = execution.forward(job.circuit, job.inputs, job.weights)
-        else:
-            of_words = execution.expectations(job.circuit, job.inputs, job.weights)
-        values = wanted.values(of_words.astype(np.float64))
-        columns = tuple(values[0] if job.batch is None else values.T)
+            return self._measure(tape, job, differentiable.states(job.circuit, *numbers, interface), key)
+        of_words = differentiable.values(job.circuit, *numbers, interface)
+        values = wanted.values(qml.math.cast(of_words, differentiable.real(np.complex128, interface)))
+        columns = tuple(values[0] if job.batch is None else qml.math.T(values))
         return columns[0] if len(columns) == 1 else columns
 
-    def _from_state(self, circuit: Any) -> Any:
-        # A circuit measures something; here nothing is made of it.
-        job = script(circuit, (PauliWord("Z", (0,)),), _REALS[self.c_dtype])
-        amplitudes = execution.states(job.circuit, job.inputs, job.weights)
-        amplitudes = (amplitudes.T * np.exp(1j * job.phase)).T.astype(self.c_dtype)
+    def _compiles(self, job: Script, interface: str) -> bool:
+        """Whether the engine runs a circuit, and not PennyLane's simulator, which has one precision."""
+        if interface == "jax" or self.c_dtype == np.complex64:
+            return True
+        return is_worth_compiling(job.circuit, job.batch or 1, interface != "numpy")
+
+    def _measure(self, tape: Any, job: Script, states: Any, key: Any) -> Any:
+        phase = qml.math.exp(1j * qml.math.convert_like(job.phase, states))
+        states = qml.math.T(qml.math.T(states) * qml.math.cast_like(phase, states))
         batch = () if job.batch is None else (job.batch,)
-        state = amplitudes.reshape(*batch, *(2,) * job.circuit.n_qubits)
-        return measure_final_state(circuit, state, bool(batch), rng=self._rng)
-
-    def _vjp(self, circuit: Any, cotangents: Any) -> tuple[Any, ...]:
-        n_measurements, rows = len(circuit.measurements), circuit.batch_size
-        bare = n_measurements == 1 and not isinstance(cotangents, (tuple, list))
-        given = [np.asarray(qml.math.to_numpy(c), float) for c in ([cotangents] if bare else cotangents)]
-        stacked = np.stack(given, axis=-1)
-        several = stacked.ndim - 1 > (rows is not None)
-        products = stacked.reshape(-1 if several else 1, rows or 1, n_measurements)
-        by_parameter = self._products(circuit, products)
-        return _Products(np.stack(g) if several else g[0] for g in by_parameter)
-
-    def _jacobian(self, circuit: Any) -> Any:
-        n_measurements = len(circuit.measurements)
-        by_parameter = self._products(circuit, np.eye(n_measurements)[:, None])
-        rows: list[Any] = [tuple(np.asarray(g[i]) for g in by_parameter) for i in range(n_measurements)]
-        rows = [row[0] if len(row) == 1 else row for row in rows]
-        return rows[0] if n_measurements == 1 else tuple(rows)
-
-    def _products(self, circuit: Any, products: np.ndarray[Any, Any]) -> list[list[Any]]:
-        """For each trainable parameter its gradients, for cotangents `(products, rows, measurements)`."""
-        circuit = circuit.map_to_standard_wires()
-        wanted: Measured | None = measured(circuit.measurements)
-        if wanted is None:
-            raise DeviceError(f"Gradients of {circuit.measurements} are not supported on {NAME}.")
-        job = script(circuit, wanted.words, _REALS[self.c_dtype])
-        residuals = self._kept.get(_key(job))
-        if residuals is None:
-            _, residuals = execution.forward(job.circuit, job.inputs, job.weights)
-        gradients: list[list[Any]] = [[] for _ in circuit.trainable_params]
-        for cotangents in products:
-            found = execution.backward(
-                job.circuit, residuals, job.inputs, job.weights, cotangents @ wanted.mixing.T
-            )
-            for place, index in zip(gradients, circuit.trainable_params, strict=True):
-                place.append(_gradient(job, index, *found))
-        return gradients
+        state = qml.math.reshape(states, (*batch, *(2,) * job.circuit.n_qubits))
+        # As PennyLane's simulator does, so that equal keys draw equal samples.
+        _, key = jax_random_split(key)
+        return measure_final_state(tape, state, bool(batch), rng=self._rng, prng_key=key)
 
 
-class _Products(tuple[Any, ...]):
-    """Gradients of different shapes, where a tape has a batch.
-
-    PennyLane's interface to torch asks `np.squeeze` for the shape of them all, which NumPy cannot tell of a
-    plain tuple.
-    """
-
-    __slots__ = ()
-
-    def squeeze(self) -> np.ndarray[Any, Any]:
-        """An array of as many entries."""
-        return np.empty(len(self))
+def _in_double(tape: Any) -> Any:
+    """A tape with parameters in double precision; PennyLane computes in that of a gate's parameter."""
+    given = tape.get_parameters(trainable_only=False)
+    taken = list(map(_double, given))
+    places = [place for place, pair in enumerate(zip(given, taken, strict=True)) if pair[0] is not pair[1]]
+    return tape.bind_new_parameters([taken[place] for place in places], places) if places else tape
 
 
-def _gradient(job: Script, index: int, by_inputs: Any, by_weights: Any) -> Any:
-    """Of one of the tape's parameters."""
-    # Behind those of the operations come those of the observables, for which PennyLane has warned.
-    match job.slots[index] if index < len(job.slots) else None:
-        case InputSlot(column):
-            return by_inputs[:, column].astype(np.float64)
-        case WeightSlot(column):
-            return np.float64(by_weights[column])
-        case None:
-            return np.float64(0.0)
-    raise DeviceError(f"Gradients of a prepared state are not supported on {NAME}; preprocess the tape.")
-
-
-def _key(job: Script) -> Any:
-    return job.circuit, job.inputs.tobytes(), job.weights.tobytes()
+def _double(value: Any) -> Any:
+    name = qml.math.get_dtype_name(value) if hasattr(value, "dtype") else ""
+    if name in ("float16", "bfloat16", "float32", "complex64") and not differentiable.is_traced(value):
+        value = qml.math.cast(value, "complex128" if name == "complex64" else "float64")
+    return differentiable.one_parameter(value)

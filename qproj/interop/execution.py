@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -26,7 +27,7 @@ Residuals = Any
 
 def states(circuit: Circuit, inputs: Floats, weights: Floats) -> NDArray[np.complexfloating[Any, Any]]:
     """Final states; see `qproj.execution.states.final_states`."""
-    with _precision(weights):
+    with precision(weights):
         return np.asarray(final_states(circuit, _padded(inputs), weights))[: len(inputs)]
 
 
@@ -41,13 +42,13 @@ def expectations(circuit: Circuit, inputs: Floats, weights: Floats) -> Floats:
     Returns:
         `(batch, n_outputs)`.
     """
-    with _precision(weights):
+    with precision(weights):
         return np.asarray(_program(circuit, inputs).run(_padded(inputs), weights))[: len(inputs)]
 
 
 def forward(circuit: Circuit, inputs: Floats, weights: Floats) -> tuple[Floats, Residuals]:
     """Expectation values, as from `expectations`, and what `backward` takes."""
-    with _precision(weights):
+    with precision(weights):
         values, residuals = _program(circuit, inputs).forward(_padded(inputs), weights)
         return np.asarray(values)[: len(inputs)], residuals
 
@@ -67,7 +68,7 @@ def backward(
     Returns:
         Gradients for the inputs, `(batch, n_features)`, and for the weights, summed over the batch.
     """
-    with _precision(weights):
+    with precision(weights):
         by_inputs, by_weights = _program(circuit, inputs).backward(
             residuals, _padded(inputs), weights, _padded(cotangents.astype(weights.dtype))
         )
@@ -87,8 +88,12 @@ def _from_states(circuit: Circuit, block: int) -> programs.Program:
     return programs.Program(FromStates(circuit, block))
 
 
-def _precision(like: Floats) -> contextlib.AbstractContextManager[Any]:
-    return jax.enable_x64(True) if like.dtype == np.float64 else contextlib.nullcontext()
+@contextlib.contextmanager
+def precision(like: Floats) -> Iterator[None]:
+    """Compute with an array's precision, and at once, even where the caller is being traced by `jax.jit`."""
+    double = jax.enable_x64(True) if like.dtype == np.float64 else contextlib.nullcontext()
+    with double, jax.ensure_compile_time_eval():
+        yield
 
 
 def _padded(rows: Floats) -> Floats:

