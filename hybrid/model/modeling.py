@@ -1,6 +1,6 @@
 """The captioner as a transformers model: ``from_pretrained``, ``generate`` and ``pipeline`` work on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,31 +11,24 @@ from transformers import (
     AutoModelForImageTextToText,
     GenerationMixin,
 )
-from transformers.modeling_outputs import ModelOutput
+from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.modeling_utils import PreTrainedModel
 
 from hybrid.model.configuration import HybridConfig
 from hybrid.model.connectors import Connector, build_connector
+from hybrid.model.vision import read_feature
 
 
 @dataclass
-class HybridOutput(ModelOutput):  # type: ignore[misc]
-    """What a forward pass returns.
+class HybridOutput(CausalLMOutputWithPast):  # type: ignore[misc]
+    """What a forward pass returns: all that the language model returns, and the vision tokens.
 
     Attributes:
         loss: Next-token cross-entropy, when labels were given.
         logits: ``(batch, length, vocabulary)``.
-        past_key_values: The language model's cache.
-        hidden_states: The language model's, when asked for.
-        attentions: The language model's, when asked for.
         vision_tokens: ``(batch, n_tokens, hidden_size)``, when a picture was given.
     """
 
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    past_key_values: Any = None
-    hidden_states: Any = None
-    attentions: Any = None
     vision_tokens: Tensor | None = None
 
 
@@ -69,6 +62,12 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         assert config.connector is not None
         self.connector = build_connector(config.connector, config.vision_hidden_size, config.hidden_size)
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        width = self.get_input_embeddings().embedding_dim
+        if width != config.hidden_size:
+            raise ValueError(
+                f"text_config must say how wide the language model's embeddings are, but said {config.hidden_size} "
+                f"where a {config.text_config.model_type!r} model has {width}; choose another language model"
+            )
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -90,6 +89,27 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         """The language model's head."""
         return self.language_model.get_output_embeddings()  # type: ignore[no-any-return]
 
+    def set_output_embeddings(self, value: nn.Module) -> None:
+        """Replace the language model's head."""
+        self.language_model.set_output_embeddings(value)
+
+    def resize_token_embeddings(self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any) -> nn.Module:
+        """Change the size of the vocabulary, see transformers; the language model does it.
+
+        Raises:
+            ValueError: If the size is below 1; nothing has changed then.
+        """
+        if new_num_tokens is not None and new_num_tokens < 1:
+            raise ValueError(f"new_num_tokens must be at least 1, but was {new_num_tokens}")
+        embeddings: nn.Module = self.language_model.resize_token_embeddings(new_num_tokens, *args, **kwargs)
+        self.config.text_config.vocab_size = self.language_model.config.vocab_size
+        return embeddings
+
+    @property
+    def n_vision_tokens(self) -> int:
+        """Vision tokens of a picture, each in the place of one placeholder."""
+        return self.config.vision_positions * self.connector.n_tokens
+
     def vision_features(self, pixel_values: Tensor) -> Tensor:
         """Look at pictures.
 
@@ -97,13 +117,19 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
             pixel_values: ``(batch, 3, height, width)``, as the processor makes them.
 
         Returns:
-            ``(batch, vision_hidden_size)``: what the connector reads, and what is worth caching in training.
+            ``(batch, vision_hidden_size)``, or ``(batch, positions, vision_hidden_size)`` where
+            ``config.vision_feature`` has several: what the connector reads, and what is worth caching in training.
+
+        Raises:
+            ValueError: If the tower does not have the feature that is to be read.
         """
         seen = self.vision_tower(pixel_values=pixel_values.to(self.vision_tower.dtype))
-        features: Tensor = (
-            seen.last_hidden_state[:, 0] if self.config.vision_feature == "cls" else seen.pooler_output
-        )
-        return features
+        return read_feature(seen, self.config.vision_feature, self.config.vision_config, pixel_values.shape[-2:])
+
+    def vision_tokens(self, features: Tensor) -> Tensor:
+        """Make vision tokens ``(batch, n_vision_tokens, hidden_size)`` of what `vision_features` returned."""
+        tokens: Tensor = self.connector(features)
+        return tokens.flatten(1, -2)
 
     def forward(
         self,
@@ -117,6 +143,7 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         logits_to_keep: int | Tensor = 0,
         vision_features: Tensor | None = None,
         vision_tokens: Tensor | None = None,
+        cache: Any = None,
         **kwargs: Any,
     ) -> HybridOutput:
         """Continue text that stands behind a picture.
@@ -129,20 +156,20 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
             attention_mask: ``(batch, length)``; pad on the left to generate.
             position_ids: ``(batch, length)``.
             past_key_values: The cache of an earlier call.
-            inputs_embeds: ``(batch, length, hidden_size)`` in place of ``input_ids``; then no
-                picture is placed.
+            inputs_embeds: ``(batch, length, hidden_size)`` in place of ``input_ids`` and of a picture.
             labels: ``(batch, length)``; -100 where no loss is wanted.
             logits_to_keep: As in transformers: only the last so many positions' logits.
-            vision_features: ``(batch, vision_hidden_size)``, what `vision_features` returned.
-            vision_tokens: ``(batch, n_tokens, hidden_size)``, what the connector returned.
+            vision_features: What `vision_features` returned.
+            vision_tokens: What `vision_tokens` returned.
+            cache: What newer releases of transformers call ``past_key_values``.
             **kwargs: Passed on to the language model.
 
         Returns:
             Logits, cache, the loss if labels were given, and the vision tokens.
 
         Raises:
-            ValueError: If both or neither of ``input_ids`` and ``inputs_embeds`` are given, or the number of
-                placeholders is not the number of vision tokens.
+            ValueError: If both or neither of ``input_ids`` and ``inputs_embeds`` are given, a picture is given with
+                ``inputs_embeds``, or a row does not have a placeholder for each of its picture's tokens.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("exactly one of input_ids and inputs_embeds must be given")
@@ -150,49 +177,69 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
             if vision_features is None and pixel_values is not None:
                 vision_features = self.vision_features(pixel_values)
             if vision_features is not None:
-                vision_tokens = self.connector(vision_features)
+                vision_tokens = self.vision_tokens(vision_features)
         if inputs_embeds is None:
             assert input_ids is not None
             inputs_embeds = self._embed(input_ids, vision_tokens)
-        out = self.language_model(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=past_key_values,
-            logits_to_keep=logits_to_keep,
-            labels=labels,
-            **kwargs,
-        )
-        return HybridOutput(
-            loss=out.loss,
-            logits=out.logits,
-            past_key_values=out.past_key_values,
-            hidden_states=out.hidden_states,
-            attentions=out.attentions,
-            vision_tokens=vision_tokens,
-        )
+        elif vision_tokens is not None:
+            raise ValueError(
+                "inputs_embeds were given with a picture, but have no placeholders to put it in; give input_ids, or "
+                "put the vision tokens into inputs_embeds and leave the picture out"
+            )
+        given = {
+            "attention_mask": attention_mask,
+            "position_ids": position_ids,
+            "past_key_values": past_key_values,
+            "cache": cache,
+            "labels": labels,
+        }
+        # Not every language model knows every argument: Bloom, for one, has no positions.
+        kwargs |= {name: value for name, value in given.items() if value is not None}
+        if not (isinstance(logits_to_keep, int) and logits_to_keep == 0):
+            kwargs["logits_to_keep"] = logits_to_keep
+        kwargs["return_dict"] = True
+        out = self.language_model(inputs_embeds=inputs_embeds, **kwargs)
+        names = {field.name for field in fields(HybridOutput)}
+        known = {name: value for name, value in out.items() if name in names}
+        result = HybridOutput(**known, vision_tokens=vision_tokens)
+        for name, value in out.items():  # such as the state of a recurrent language model
+            if name not in names:
+                result[name] = value
+        return result
 
     def _embed(self, input_ids: Tensor, vision_tokens: Tensor | None) -> Tensor:
         """Embed tokens, with vision tokens in the places kept for them."""
         places = input_ids == self.config.image_token_id
+        counts = places.sum(1)
+        n, rows = (0, len(input_ids)) if vision_tokens is None else (vision_tokens.shape[1], len(vision_tokens))
+        if rows != len(input_ids) or bool((counts != n).any()):
+            raise ValueError(
+                f"input_ids must hold one placeholder (id {self.config.image_token_id}) for every vision token of "
+                f"its row's picture: {n} in each of {rows} rows, but held {counts.tolist()[:8]} in {len(input_ids)} "
+                "rows. HybridProcessor places them."
+            )
         # The placeholder's id may lie outside the embedding, so it never reaches it.
         embeds: Tensor = self.get_input_embeddings()(input_ids.masked_fill(places, 0))
         if vision_tokens is None:
             return embeds
-        wanted = vision_tokens.shape[0] * vision_tokens.shape[1]
-        if int(places.sum()) != wanted:
-            raise ValueError(
-                f"input_ids must hold one placeholder (id {self.config.image_token_id}) for every vision "
-                f"token: {wanted} in all, but held {int(places.sum())}. HybridProcessor places them."
-            )
         return embeds.masked_scatter(places.unsqueeze(-1), vision_tokens.to(embeds))
 
+    def generate(self, *args: Any, **kwargs: Any) -> Any:
+        """See transformers. The placeholder is never generated: it would stand for a picture that is not there."""
+        if self.config.image_token_id < self.get_input_embeddings().num_embeddings:
+            kwargs["suppress_tokens"] = [*(kwargs.get("suppress_tokens") or []), self.config.image_token_id]
+        return super().generate(*args, **kwargs)
+
     def prepare_inputs_for_generation(
-        self, input_ids: Tensor, is_first_iteration: bool = False, **kwargs: Any
+        self,
+        input_ids: Tensor,
+        inputs_embeds: Tensor | None = None,
+        is_first_iteration: bool = False,
+        **kwargs: Any,
     ) -> dict[str, Any]:
         """The stock preparation, and the picture only where the text has not been read into the cache yet."""
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(
-            input_ids, is_first_iteration=is_first_iteration, **kwargs
+            input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
         )
         if not is_first_iteration and kwargs.get("use_cache", True):
             for name in ("pixel_values", "vision_features", "vision_tokens"):
