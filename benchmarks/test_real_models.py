@@ -23,6 +23,7 @@ from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.drawing import draw_scene
 from hybrid.data.pairs import Pair
 from hybrid.data.scenes import sample_scene
+from hybrid.loading.load import build_base
 from hybrid.model.connectors import build_connector
 from hybrid.training.caption_recipe import load_caption_recipe
 from hybrid.training.connector import match_tokens
@@ -112,7 +113,7 @@ def test_caption_fits(benchmark, trained, dtype):
 def joined(recipe):
     """The preset's model with its LoRA, its processor, and a connector of either kind."""
     torch.manual_seed(0)
-    model, processor = recipe.base.build(recipe.connector, recipe.prompt)
+    model, processor = build_base(recipe.base, recipe.connector, recipe.prompt)
     recipe.lora.add_to(model)
     for name, p in model.language_model.named_parameters():
         p.requires_grad_("lora_" in name)

@@ -15,20 +15,27 @@ if Path(__file__).with_name("decomposers.py").exists():
     )
 
 if TYPE_CHECKING:
-    from hybrid.data.images import ImageError, open_image
+    from hybrid.data.images import open_image
+    from hybrid.data.pairs import DataError
     from hybrid.inference.captioning import caption
     from hybrid.loading.compose import compose
     from hybrid.loading.load import load
     from hybrid.model.configuration import HybridConfig
+    from hybrid.model.errors import CheckpointError, HybridError, ImageError, ModelError, OptionError
     from hybrid.model.modeling import HybridForConditionalGeneration
     from hybrid.model.processing import HybridProcessor
 
 __version__ = "0.1.0"
 __all__ = [
+    "CheckpointError",
+    "DataError",
     "HybridConfig",
+    "HybridError",
     "HybridForConditionalGeneration",
     "HybridProcessor",
     "ImageError",
+    "ModelError",
+    "OptionError",
     "__version__",
     "caption",
     "compose",
@@ -36,10 +43,15 @@ __all__ = [
     "open_image",
 ]
 _HOMES = {
+    "CheckpointError": "model.errors",
+    "DataError": "data.pairs",
+    "HybridError": "model.errors",
+    "ModelError": "model.errors",
+    "OptionError": "model.errors",
     "HybridConfig": "model.configuration",
     "HybridForConditionalGeneration": "model.modeling",
     "HybridProcessor": "model.processing",
-    "ImageError": "data.images",
+    "ImageError": "model.errors",
     "caption": "inference.captioning",
     "compose": "loading.compose",
     "load": "loading.load",

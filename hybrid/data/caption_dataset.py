@@ -79,8 +79,8 @@ class PairDataset(CaptionDataset):
 
     Args:
         pairs: Pictures and captions; a caption's own prompt goes before that of the processor.
-        features: ``(n_pictures, vision_hidden_size)``.
-        processor: Encodes prompt and captions, apart, as they are at generation.
+        features: ``(n_pictures, ...)``, see `HybridForConditionalGeneration.vision_features`.
+        processor: Encodes prompt and captions, as they are at generation.
         context: The language model's longest input, in tokens.
 
     Raises:
@@ -96,7 +96,14 @@ class PairDataset(CaptionDataset):
         prompts = [prompt for pair in pairs for prompt in pair.prompts or [None] * len(pair.captions)]
         heads = [own if prompt is None else processor.prompt_ids(prompt) for prompt in prompts]
         said = [" ".join(caption.split()) for pair in pairs for caption in pair.captions]
-        tails = encode_captions(processor.tokenizer, said)
+        asked: dict[str | None, list[int]] = {}
+        for i, prompt in enumerate(prompts):
+            asked.setdefault(prompt, []).append(i)
+        found: dict[int, list[int]] = {}
+        for prompt, places in asked.items():
+            ids = processor.caption_ids([said[i] for i in places], prompt)
+            found |= dict(zip(places, ids, strict=True))
+        tails = [found[i] for i in range(len(said))]
         pictures = [i for i, pair in enumerate(pairs) for _ in pair.captions]
         for head, tail, picture in zip(heads, tails, pictures, strict=True):
             if len(head) + len(tail) > context:

@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import STRIPBYTECOUNTS, STRIPOFFSETS, TiffImageFile
 from hybrid.data.formats import FORMATS, register_readers, way_to_read
 from hybrid.data.image_headers import too_many_pieces
 from hybrid.data.results import printable
+from hybrid.model.errors import ImageError as ImageError  # raised by all of this file
 
 MAX_BYTES = 256 * 2**20
 # What is usual fits, and what fits is read in about two seconds and a gigabyte, whatever its kind.
@@ -24,10 +25,6 @@ MAX_PIXELS = 51_000_000
 MAX_SIDE = 1_000_000  # a row takes memory, too
 MAX_SCANS = 100  # over a progressive JPEG, each of which takes time; a usual one has ten
 MAX_SCANNED = 1_000_000_000  # pixels in all scans together
-
-
-class ImageError(ValueError):
-    """A picture that cannot be read. The message is one line that names it, the reason and the way out."""
 
 
 Source = str | os.PathLike[str] | IO[bytes] | Image.Image
@@ -69,36 +66,37 @@ def open_image(source: Source) -> Image.Image:
 def _open_file(name: str) -> IO[bytes]:
     shown = printable(name)
     if "://" in name:
-        raise ImageError(f"{shown}: addresses are not fetched; download the picture and give its path")
+        raise ImageError(shown, "addresses are not fetched; download the picture and give its path")
     try:
         # Looked at before it is opened: opening a pipe or a device may wait for ever.
         status = Path(name).stat()
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(
-                f"{shown}: is a directory; give pictures, such as {shown.rstrip('/')}/*.jpg, or "
-                f"{shown.rstrip('/')}/**/*.jpg for those in folders below"
+                shown,
+                f"is a directory; give pictures, such as {shown.rstrip('/')}/*.jpg, or "
+                f"{shown.rstrip('/')}/**/*.jpg for those in folders below",
             )
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{shown}: is not a regular file; copy the picture to one")
+            raise ImageError(shown, "is not a regular file; copy the picture to one")
         return Path(name).open("rb")
     except ImageError:  # which is a ValueError
         raise
     except FileNotFoundError:
-        raise ImageError(f"{shown}: no such file; check the path") from None
+        raise ImageError(shown, "no such file; check the path") from None
     except PermissionError:
-        raise ImageError(f"{shown}: may not be read; check its permissions") from None
+        raise ImageError(shown, "may not be read; check its permissions") from None
     except (OSError, ValueError) as error:  # a name too long, or with a null byte
-        raise ImageError(f"{shown}: cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+        raise ImageError(shown, f"cannot be opened ({getattr(error, 'strerror', None) or error})") from None
 
 
 def _read(stream: IO[bytes], shown: str) -> Image.Image:
     data = stream.read(MAX_BYTES + 1)
     if not data:
-        raise ImageError(f"{shown}: is empty; the download or copy may have failed")
+        raise ImageError(shown, "is empty; the download or copy may have failed")
     if len(data) > MAX_BYTES:
-        raise ImageError(f"{shown}: has more than the {MAX_BYTES // 2**20} MiB allowed; scale it down")
+        raise ImageError(shown, f"has more than the {MAX_BYTES // 2**20} MiB allowed; scale it down")
     if many := too_many_pieces(data):
-        raise ImageError(f"{shown}: has {many}; save it anew")
+        raise ImageError(shown, f"has {many}; save it anew")
     try:
         with _no_warnings:
             register_readers()
@@ -106,19 +104,20 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise ImageError(
-                    f"{shown}: has {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed; "
-                    "scale it down"
+                    shown,
+                    f"has {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed; scale it down",
                 )
             if max(width, height) > MAX_SIDE:
                 raise ImageError(
-                    f"{shown}: has {width} x {height} pixels, more than the {MAX_SIDE:,} allowed in a row or "
-                    "column; cut it up"
+                    shown,
+                    f"has {width} x {height} pixels, more than the {MAX_SIDE:,} allowed in a row or "
+                    "column; cut it up",
                 )
             _check_whole(picture, data)
             scans = data.count(_JPEG_SCAN) if picture.format in ("JPEG", "MPO") else 0
             if scans > MAX_SCANS or scans * width * height > MAX_SCANNED:
                 raise ImageError(
-                    f"{shown}: is drawn in more passes than are allowed for its size, {scans:,}; save it anew"
+                    shown, f"is drawn in more passes than are allowed for its size, {scans:,}; save it anew"
                 )
             picture.load()
             return _upright_rgb(picture)
@@ -126,10 +125,10 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
         raise
     except UnidentifiedImageError:
         raise ImageError(
-            f"{shown}: is not a picture in one of {', '.join(FORMATS)}; {way_to_read(shown)}"
+            shown, f"is not a picture in one of {', '.join(FORMATS)}; {way_to_read(shown)}"
         ) from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{shown}: has more than the {MAX_PIXELS:,} pixels allowed; scale it down") from None
+        raise ImageError(shown, f"has more than the {MAX_PIXELS:,} pixels allowed; scale it down") from None
     # What Pillow documents and is seen to raise for broken files.
     except (
         OSError,
@@ -143,9 +142,9 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
         struct.error,
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ImageError(f"{shown}: is damaged or cut short ({reason}); get a whole copy") from None
+        raise ImageError(shown, f"is damaged or cut short ({reason}); get a whole copy") from None
     except MemoryError:
-        raise ImageError(f"{shown}: does not fit in memory; scale it down") from None
+        raise ImageError(shown, "does not fit in memory; scale it down") from None
 
 
 # What the last byte of a whole file belongs to; anything may follow it.

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from hybrid.data.results import Format, Result
+from hybrid.model.errors import HybridError
 
 
-class ResultFileError(ValueError):
+class ResultFileError(HybridError):
     """A file that results cannot be added to. The message is one line: what, why, way out."""
 
 

@@ -16,20 +16,27 @@ class Result:
         caption: What is said of it, on one line; none if it could not be read.
         error: Why it could not be read, on one line.
         unfamiliar: Whether the model has never seen anything like it, where the model can tell.
+        others: Further captions, where several were asked for, in the order of their likelihood.
     """
 
     image: str
     caption: str | None = None
     error: str | None = None
     unfamiliar: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def captions(self) -> list[str]:
+        """All captions, the likeliest first; none if the picture could not be read."""
+        return [] if self.caption is None else [self.caption, *self.others]
 
 
 @dataclass(frozen=True)
 class Format:
-    """How results are written, a line each, and recognised again.
+    """How results are written, a line each or a line a caption, and recognised again.
 
     Attributes:
-        row: A result as a line without its end, or nothing if this format leaves it out.
+        row: A result as lines without the end of the last, or nothing if this format leaves it out.
         images: The names of which a line may be the row: none if it is the row of an error.
             Raises ValueError for a line that is not a row.
         head: Before the first row, also where none follows.
@@ -54,7 +61,7 @@ def printable(name: str) -> str:
 
 
 def _text(result: Result) -> str | None:
-    return None if result.caption is None else f"{result.image}: {printable(result.caption)}"
+    return "\n".join(f"{result.image}: {printable(said)}" for said in result.captions) or None
 
 
 def _text_images(line: str) -> list[str]:
@@ -70,7 +77,9 @@ def _no_images(_line: str) -> list[str]:
 
 
 def _json(result: Result) -> str:
-    said = {"caption": result.caption} if result.error is None else {"error": result.error}
+    said: dict[str, object] = {"caption": result.caption} if result.error is None else {"error": result.error}
+    if result.others:
+        said["captions"] = result.captions
     return json.dumps({"image": result.image} | said, ensure_ascii=False)
 
 
@@ -85,7 +94,8 @@ _COLUMNS = ["image", "caption", "error"]
 
 
 def _csv(result: Result) -> str:
-    return _csv_line([result.image, result.caption or "", result.error or ""])
+    rows = [[result.image, said, result.error or ""] for said in result.captions or [""]]
+    return "\n".join(map(_csv_line, rows))
 
 
 def _csv_line(cells: list[str]) -> str:
@@ -111,4 +121,4 @@ FORMATS = {
     "csv": Format(_csv, _csv_images, head=_csv_line(_COLUMNS) + "\n"),
 }
 # For a single picture on stdout: the caption and nothing else.
-BARE = Format(lambda result: None if result.caption is None else printable(result.caption), _no_images)
+BARE = Format(lambda result: "\n".join(map(printable, result.captions)) or None, _no_images)

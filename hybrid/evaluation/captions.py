@@ -62,7 +62,7 @@ def evaluate(
             "note: the references put no spaces between words, so a run of letters counts as one word; to "
             "compare characters, use --units characters"
         )
-    context = int(model.config.text_config.max_position_embeddings)
+    context = model.config.context
     data = PairDataset(pairs, features, processor, context)
     references = [pair.captions for pair in pairs]
     scores: dict[str, dict[str, float]] = {}

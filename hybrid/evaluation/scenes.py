@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hybrid.inference.prompting import Question
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 
@@ -26,7 +27,7 @@ def vision_tokens(
 
     Args:
         model: Whose connector is used.
-        features: ``(n, vision_hidden_size)``.
+        features: ``(n, ...)``, see `HybridForConditionalGeneration.vision_features`.
         token: One of `TOKENS`.
         seed: Decides the shuffling, which leaves no token in its place.
         batch_size: Pictures at a time.
@@ -35,7 +36,7 @@ def vision_tokens(
         ``(n, n_tokens, hidden_size)`` on the model's device.
     """
     parts = [features[i : i + batch_size] for i in range(0, len(features), batch_size)]
-    tokens = torch.cat([model.connector(torch.from_numpy(part).to(model.device)) for part in parts])
+    tokens = torch.cat([model.vision_tokens(torch.from_numpy(part).to(model.device)) for part in parts])
     if token == "shuffled":
         tokens = tokens[_derangement(len(tokens), seed)]
     elif token == "zeroed":
@@ -59,7 +60,7 @@ def captions_of_features(
     Args:
         model: The captioner.
         processor: Its processor, for the default prompt and the tokenizer.
-        features: ``(n, vision_hidden_size)``.
+        features: ``(n, ...)``, see `HybridForConditionalGeneration.vision_features`.
         token: One of `TOKENS`.
         seed: Decides the shuffling.
         batch_size: Captions at a time.
@@ -67,21 +68,18 @@ def captions_of_features(
         **generation: Passed on to ``generate``.
 
     Returns:
-        ``n`` captions.
+        ``n`` captions, as `hybrid.inference.captioning` gives them.
+
+    Raises:
+        OptionError: As `hybrid.inference.prompting.Question`.
     """
+    question = Question(model, processor, None, max_new_tokens, generation)
     model.eval()
     tokens = vision_tokens(model, features, token, seed)
-    ids = torch.tensor([processor.prompt_ids()], device=model.device)
-    options = {"max_new_tokens": max_new_tokens, "do_sample": False} | generation
     texts: list[str] = []
     for i in range(0, len(tokens), batch_size):
-        part = tokens[i : i + batch_size]
-        asked = ids.expand(len(part), -1)
-        out = model.generate(
-            input_ids=asked, attention_mask=torch.ones_like(asked), vision_tokens=part, **options
-        )
-        texts += processor.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
-    return [text.strip() for text in texts]
+        texts += [said[0] for said in question.answers(tokens[i : i + batch_size], "vision_tokens")]
+    return texts
 
 
 def _derangement(n: int, seed: int) -> Tensor:

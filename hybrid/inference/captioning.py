@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 import torch
 from PIL import Image
@@ -18,6 +18,7 @@ from hybrid.inference.out_of_distribution import Familiarity
 from hybrid.inference.prompting import Question
 from hybrid.inference.threads import is_small, one_thread
 from hybrid.loading.load import load
+from hybrid.model.errors import OptionError
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 
@@ -25,17 +26,51 @@ _Read = tuple[str, Tensor | ImageError]  # a picture's name, and its pixels or w
 _Seen = tuple[list[_Read], Tensor | None]  # a batch, and the features of the pictures in it
 
 
+Model = str | os.PathLike[str] | tuple[HybridForConditionalGeneration, HybridProcessor] | None
+
+
+@overload
 def caption(
-    images: Source | Sequence[Source],
+    images: Source,
     *,
-    model: str | os.PathLike[str] | tuple[HybridForConditionalGeneration, HybridProcessor] | None = None,
+    model: Model = None,
     prompt: str | None = None,
     max_new_tokens: int = 50,
     batch_size: int = 16,
     device: str | torch.device = "cpu",
     backend: str | None = None,
+    chat: bool | None = None,
     **generation: Any,
-) -> str | list[str]:
+) -> str: ...
+
+
+@overload
+def caption(
+    images: Sequence[Source],
+    *,
+    model: Model = None,
+    prompt: str | None = None,
+    max_new_tokens: int = 50,
+    batch_size: int = 16,
+    device: str | torch.device = "cpu",
+    backend: str | None = None,
+    chat: bool | None = None,
+    **generation: Any,
+) -> list[str]: ...
+
+
+def caption(
+    images: Source | Sequence[Source],
+    *,
+    model: Model = None,
+    prompt: str | None = None,
+    max_new_tokens: int = 50,
+    batch_size: int = 16,
+    device: str | torch.device = "cpu",
+    backend: str | None = None,
+    chat: bool | None = None,
+    **generation: Any,
+) -> Any:
     """Caption one picture or many.
 
     Args:
@@ -47,15 +82,19 @@ def caption(
         batch_size: Pictures at a time.
         device: Where to run.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device.
+        chat: Whether the prompt is put into the language model's chat template; as the model is set if
+        left out.
         **generation: Passed on to transformers' ``generate``, such as ``num_beams=3``. Greedy by default.
 
     Returns:
-        A caption for one picture, a list of them for a sequence.
+        A caption for one picture, a list of them for a sequence. With ``num_return_sequences`` above 1,
+        a list of
+        captions in the place of each caption, the likeliest first.
 
     Raises:
         ImageError: If a picture cannot be read.
         ModelError: If the model cannot be loaded.
-        ValueError: If an option is not allowed, or prompt and caption exceed the model's context.
+        OptionError: If an option is not allowed, or prompt and caption exceed the model's context.
 
     Warns:
         UserWarning: If the model's connector has not been trained.
@@ -75,12 +114,11 @@ def caption(
             stacklevel=2,
         )
     pictures = (open_image(source) for source in sources)
-    texts = list(
-        caption_pictures(
-            *pair, pictures, prompt=prompt, max_new_tokens=max_new_tokens, batch_size=batch_size, **generation
-        )
-    )
-    return texts[0] if single else texts
+    options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "chat": chat} | generation
+    said: list[Any] = list(caption_pictures(*pair, pictures, prompt=prompt, **options))
+    if (generation.get("num_return_sequences") or 1) == 1:
+        said = [texts[0] for texts in said]
+    return said[0] if single else said
 
 
 def caption_pictures(
@@ -91,8 +129,9 @@ def caption_pictures(
     prompt: str | None = None,
     max_new_tokens: int = 50,
     batch_size: int = 16,
+    chat: bool | None = None,
     **generation: Any,
-) -> Iterator[str]:
+) -> Iterator[list[str]]:
     """Caption pictures as they come, a batch at a time.
 
     Args:
@@ -102,16 +141,17 @@ def caption_pictures(
         prompt: What to ask; the processor's default if left out.
         max_new_tokens: Longest caption, in tokens.
         batch_size: Pictures at a time.
+        chat: As for `caption`.
         **generation: Passed on to ``generate``.
 
     Yields:
-        One caption a picture, in order.
+        The captions of each picture, in order: ``num_return_sequences`` of them, one by default.
 
     Raises:
-        ValueError: If a number is below 1, or prompt and caption exceed the model's context.
+        OptionError: If a number is below 1, or prompt and caption exceed the model's context.
     """
     _check_batch_size(batch_size)
-    question = Question(model, processor, prompt, max_new_tokens, generation)
+    question = Question(model, processor, prompt, max_new_tokens, generation, chat=chat)
     batch: list[Tensor] = []
     for picture in pictures:
         batch.append(question.look_at(picture))
@@ -132,6 +172,7 @@ def caption_files(
     batch_size: int = 16,
     workers: int = 2,
     familiarity: Familiarity | None = None,
+    chat: bool | None = None,
     **generation: Any,
 ) -> Iterator[Result]:
     """Caption any number of files: one that cannot be read is one error, and the others are done.
@@ -148,16 +189,17 @@ def caption_files(
         batch_size: As for `caption_pictures`.
         workers: Threads that read.
         familiarity: What the model has seen, to mark results of pictures unlike it.
+        chat: As for `caption`.
         **generation: Passed on to ``generate``.
 
     Yields:
         One result a source, in order. At most four batches are held at a time.
 
     Raises:
-        ValueError: As `caption_pictures`.
+        OptionError: As `caption_pictures`.
     """
     _check_batch_size(batch_size)
-    question = Question(model, processor, prompt, max_new_tokens, generation)
+    question = Question(model, processor, prompt, max_new_tokens, generation, chat=chat)
 
     def read(source: Source) -> _Read:
         name = source_name(source)
@@ -181,7 +223,7 @@ def caption_files(
         if small:  # others look and speak with all threads they get, and would be in their own way
             seen = stack.enter_context(closing(map_ahead(see, batches, workers=1, ahead=1)))
         for batch, features in seen:
-            texts: list[str] = []
+            texts: list[list[str]] = []
             strange: list[bool] = []
             if features is not None:
                 with threads():
@@ -204,16 +246,16 @@ def _batches(read: Iterable[_Read], size: int) -> Generator[list[_Read]]:
         yield batch
 
 
-def _results(batch: list[_Read], texts: Iterable[str], strange: Iterable[bool]) -> Iterator[Result]:
+def _results(batch: list[_Read], texts: Iterable[list[str]], strange: Iterable[bool]) -> Iterator[Result]:
     answers = zip(texts, strange, strict=True)
     for name, found in batch:
         if isinstance(found, ImageError):
-            yield Result(name, error=str(found).removeprefix(f"{name}: "))
+            yield Result(name, error=found.reason)
         else:
-            text, unfamiliar = next(answers)
-            yield Result(name, text, unfamiliar=unfamiliar)
+            (first, *others), unfamiliar = next(answers)
+            yield Result(name, first, unfamiliar=unfamiliar, others=tuple(others))
 
 
 def _check_batch_size(batch_size: int) -> None:
     if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, but was {batch_size}")
+        raise OptionError("batch_size", f"must be at least 1, but was {batch_size}")

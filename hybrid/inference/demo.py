@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from hybrid.data.formats import SUFFIXES
-from hybrid.data.images import ImageError, open_image, source_name
+from hybrid.data.images import ImageError, open_image
 from hybrid.inference.measuring import expectation_values
 from hybrid.inference.out_of_distribution import Familiarity
 from hybrid.inference.prompting import Question
@@ -75,8 +75,7 @@ class Page:
         try:
             picture = open_image(path)
         except ImageError as fault:
-            reason = str(fault).removeprefix(f"{source_name(path)}: ")
-            raise gr.Error(f"{Path(path).name}: {reason}", print_exception=False) from None
+            raise gr.Error(f"{Path(path).name}: {fault.reason}", print_exception=False) from None
         features = self.question.features([self.question.look_at(picture)])
         note = _STRANGE if self.familiarity and self.familiarity.unfamiliar(features)[0] else ""
         exact = expectation_values(self.connector, features)

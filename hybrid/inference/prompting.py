@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from hybrid.model.errors import OptionError
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 
@@ -19,9 +20,16 @@ class Question:
         prompt: What to ask; the processor's default if it is None.
         max_new_tokens: Longest answer, in tokens.
         generation: Passed on to ``generate``.
+        chat: Whether the prompt is put into the language model's chat template; the processor's setting
+        if left out.
+
+    Attributes:
+        n_answers: To a picture: ``num_return_sequences``.
 
     Raises:
-        ValueError: If `max_new_tokens` is below 1, or prompt and answer exceed the model's context.
+        OptionError: If `max_new_tokens` is below 1, prompt and answer exceed the model's context, there
+        is no chat
+            template, or more answers are asked for than are searched for.
     """
 
     def __init__(
@@ -31,18 +39,36 @@ class Question:
         prompt: str | None,
         max_new_tokens: int,
         generation: dict[str, Any],
+        *,
+        chat: bool | None = None,
     ) -> None:
         if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens must be at least 1, but was {max_new_tokens}")
+            raise OptionError("max_new_tokens", f"must be at least 1, but was {max_new_tokens}")
         self.model, self.processor = model, processor
-        self.ids = torch.tensor([processor.prompt_ids(prompt)], device=model.device)
-        length, context = self.ids.shape[1], model.config.text_config.max_position_embeddings
+        try:
+            ids = processor.prompt_ids(prompt, chat=chat)
+        except ValueError as error:
+            raise OptionError(str(error)) from None
+        self.ids = torch.tensor([ids], device=model.device)
+        length, context = self.ids.shape[1], model.config.context
         if length + max_new_tokens > context:
-            raise ValueError(
+            raise OptionError(
                 f"prompt and caption must fit the model's {context} tokens, but the prompt takes {length} "
                 f"and max_new_tokens is {max_new_tokens}; shorten one"
             )
         self.options = {"max_new_tokens": max_new_tokens, "do_sample": False} | generation
+        self.n_answers = int(self.options.get("num_return_sequences") or 1)
+        beams = int(self.options.get("num_beams") or 1)
+        if not 1 <= self.n_answers <= (self.n_answers if self.options["do_sample"] else beams):
+            raise OptionError(
+                "num_return_sequences",
+                f"must be from 1 to num_beams, {beams}, where nothing is sampled, but was {self.n_answers}",
+            )
+        ends = self.options.get("eos_token_id", model.generation_config.eos_token_id)
+        own = processor.tokenizer.eos_token_id  # what captions ended with in training
+        if "eos_token_id" not in self.options and own is not None:
+            ends = [ends] if isinstance(ends, int) else list(ends or [])
+            self.options["eos_token_id"] = [*ends, *([own] * (own not in ends))]
 
     def look_at(self, picture: Image.Image) -> Tensor:
         """Pixels ``(1, 3, height, width)``, as the vision tower wants them."""
@@ -50,7 +76,7 @@ class Question:
 
     @torch.inference_mode()
     def features(self, seen: list[Tensor]) -> Tensor:
-        """Embeddings ``(batch, vision_hidden_size)`` of what was looked at."""
+        """Embeddings ``(batch, ...)`` of what was looked at, as the model's `vision_features` gives them."""
         return self.model.vision_features(torch.cat(seen).to(self.model.device))
 
     @torch.inference_mode()
@@ -68,7 +94,8 @@ class Question:
         )
         return out[:, ids.shape[1] :]
 
-    def answers(self, seen: Tensor, form: str = "vision_features") -> list[str]:
-        """Answers as text, each on one line; see `generate`."""
+    def answers(self, seen: Tensor, form: str = "vision_features") -> list[list[str]]:
+        """Answers as lines of text: `n_answers` to each picture, the likeliest first; see `generate`."""
         said = self.processor.tokenizer.batch_decode(self.generate(seen, form), skip_special_tokens=True)
-        return [" ".join(text.split()) for text in said]
+        lines = [" ".join(text.split()) for text in said]
+        return [lines[i : i + self.n_answers] for i in range(0, len(lines), self.n_answers)]

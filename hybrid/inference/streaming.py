@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import TextStreamer
 
 from hybrid.inference.prompting import Question
+from hybrid.model.errors import OptionError
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 
@@ -22,6 +23,7 @@ def stream_caption(
     *,
     prompt: str | None = None,
     max_new_tokens: int = 50,
+    chat: bool | None = None,
     **generation: Any,
 ) -> Iterator[str]:
     """Caption one picture, word by word as the words come.
@@ -32,19 +34,21 @@ def stream_caption(
         picture: An RGB picture.
         prompt: As for `caption_pictures`.
         max_new_tokens: As for `caption_pictures`.
+        chat: As for `caption_pictures`.
         **generation: Passed on to ``generate``; beams cannot be streamed.
 
     Yields:
         Pieces that make up the caption when joined. A caller that stops early stops the model, too.
 
     Raises:
-        ValueError: As `caption_pictures`, or for beams.
+        OptionError: As `caption_pictures`, or for beams.
     """
-    if generation.get("num_beams", 1) > 1:
-        raise ValueError(
-            "num_beams must be 1 to stream, since beams are only chosen at the end; leave it out"
-        )
-    question = Question(model, processor, prompt, max_new_tokens, generation)
+    for name in ("num_beams", "num_return_sequences"):
+        if (generation.get(name) or 1) > 1:
+            raise OptionError(
+                name, "must be 1 to stream, since what is best is only known at the end; leave it out"
+            )
+    question = Question(model, processor, prompt, max_new_tokens, generation, chat=chat)
     yield from stream_answer(question, question.features([question.look_at(picture)]))
 
 

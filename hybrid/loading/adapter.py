@@ -9,7 +9,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from hybrid.loading.base import Base
 from hybrid.loading.checkpoints import CheckpointError, few, misfits, verify, whole_folder
 from hybrid.loading.names import ADAPTER, ModelError
-from hybrid.model.lora import Lora, fingerprint, merge_lora
+from hybrid.model.lora import Lora, fingerprint
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 
@@ -43,11 +42,11 @@ def load_trained(model: nn.Module, file: Path) -> None:
     try:
         tensors = load_file(file)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"checkpoint {file}: cannot be read ({error}); get a whole copy") from None
+        raise CheckpointError(str(file), f"cannot be read ({error}); get a whole copy") from None
     faults = misfits(tensors, trained_tensors(model))
     if faults:
         raise CheckpointError(
-            f"checkpoint {file}: does not fit the model ({few(faults)}); get the one that belongs to it"
+            str(file), f"does not fit the model ({few(faults)}); get the one that belongs to it"
         )
     model.load_state_dict(tensors, strict=False)
 
@@ -82,6 +81,8 @@ def save_adapter(
         "hidden_size": model.config.hidden_size,
         "connector": model.config.connector,
         "prompt": processor.prompt,
+        "joined": processor.joined,
+        "chat": processor.chat,
         "lora": asdict(lora) if lora else None,
     }
     write_adapter(folder, description, trained_tensors(model))
@@ -106,10 +107,10 @@ def read_adapter(folder: Path) -> dict[str, Any]:
     except CheckpointError as error:
         raise ModelError(str(error)) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"model {folder}: {ADAPTER} is damaged ({error}); get a whole copy") from None
+        raise ModelError(str(folder), f"{ADAPTER} is damaged ({error}); get a whole copy") from None
     fault = _fault(found)
     if fault:
-        raise ModelError(f"model {folder}: {ADAPTER} {fault}; get a whole copy")
+        raise ModelError(str(folder), f"{ADAPTER} {fault}; get a whole copy")
     return dict(found)
 
 
@@ -151,52 +152,3 @@ def lora_of(description: dict[str, Any]) -> Lora | None:
         return None
     targets = given["targets"] if isinstance(given["targets"], str) else tuple(given["targets"])
     return Lora(given["rank"], given["alpha"], given["dropout"], targets)
-
-
-def load_adapter(
-    folder: Path, *, merge: bool = True, dtype: torch.dtype | None = None
-) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
-    """Load the base models, and put a trained connector and LoRA on them.
-
-    Args:
-        folder: What `save_adapter` wrote.
-        merge: Add LoRA into the language model's weights.
-        dtype: Of the base's weights, see `Base.build`.
-
-    Returns:
-        The model and its processor.
-
-    Raises:
-        ModelError: If a base model cannot be loaded or is another one, or the folder is damaged.
-    """
-    found = read_adapter(folder)
-    base = Base(**found["base"])
-    if Path(base.model or "/").resolve() == folder.resolve():
-        raise ModelError(f"model {folder}: names itself as its base; get a whole copy")
-    try:
-        model, processor = base.build(found["connector"], found["prompt"], dtype)
-        parts = {
-            "vision": (model.vision_tower, base.vision),
-            "language": (model.language_model, " with ".join(filter(None, (base.language, base.adapter)))),
-        }
-        for name, (part, source) in parts.items():
-            if fingerprint(part) != found["fingerprints"][name]:
-                raise ModelError(
-                    f"model {folder}: was trained on another {name} model than {source or base.model} "
-                    "is now; load the one it belongs to"
-                )
-        lora = lora_of(found)
-        if lora:
-            lora.add_to(model)
-        load_trained(model, folder / WEIGHTS)
-        model.config.connector_trained = True
-    except ModelError:
-        raise
-    except CheckpointError as error:
-        raise ModelError(str(error)) from None
-    except (ValueError, TypeError, MemoryError) as error:
-        raise ModelError(f"model {folder}: {ADAPTER} does not fit its base ({error})") from error
-    if merge:
-        merge_lora(model)
-    model.config.name_or_path = str(folder)
-    return model, processor

@@ -11,11 +11,9 @@ from pathlib import Path
 from safetensors import SafetensorError
 from torch import Tensor
 
+from hybrid.model.errors import CheckpointError as CheckpointError  # raised by all of this file
+
 DIGESTS = "digests.json"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be written, or be read. The message names it, the reason and the way out."""
 
 
 def part_of(path: Path) -> Path:
@@ -57,8 +55,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
             raise  # only the writer of torch's files tells a full disk by a RuntimeError
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise CheckpointError(
-            f"checkpoint {path}: cannot be written ({reason}); what was saved before is whole: make room, "
-            "and the same command goes on from there"
+            str(path),
+            f"cannot be written ({reason}); what was saved before is whole: make room, "
+            "and the same command goes on from there",
         ) from error
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
@@ -100,18 +99,19 @@ def verify(folder: Path) -> None:
         wanted = {str(name): str(value) for name, value in digests.items()}
     except FileNotFoundError:
         raise CheckpointError(
-            f"checkpoint {folder}: has no {DIGESTS}, so it is not whole; get a copy that is"
+            str(folder), f"has no {DIGESTS}, so it is not whole; get a copy that is"
         ) from None
     except (OSError, ValueError, AttributeError):
-        raise CheckpointError(f"checkpoint {folder}: {DIGESTS} is damaged; get a whole copy") from None
+        raise CheckpointError(str(folder), f"{DIGESTS} is damaged; get a whole copy") from None
     for name, digest in wanted.items():
         path = folder / name
         if ".." in Path(name).parts or Path(name).is_absolute() or not path.is_file():
-            raise CheckpointError(f"checkpoint {folder}: {name} is missing; get a whole copy")
+            raise CheckpointError(str(folder), f"{name} is missing; get a whole copy")
         if _digest(path) != digest:
             raise CheckpointError(
-                f"checkpoint {folder}: {name} is not what was saved (its digest differs); get a whole copy "
-                "or delete this folder to go on from the one before"
+                str(folder),
+                f"{name} is not what was saved (its digest differs); get a whole copy "
+                "or delete this folder to go on from the one before",
             )
 
 

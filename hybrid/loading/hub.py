@@ -30,8 +30,9 @@ def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = (
     if offline and (cached is None or not any(any(cached.rglob(file)) for file in files)):
         asked = f" at revision {revision}" if revision else ""
         raise ModelError(
-            f"model {name}: is neither a folder here nor in the local cache{asked}, and the hub cannot be "
-            f"reached; connect once to download it, or give a folder, or {', '.join(MODELS)}, which is here"
+            name,
+            f"is neither a folder here nor in the local cache{asked}, and the hub cannot be "
+            f"reached; connect once to download it, or give a folder, or {', '.join(MODELS)}, which is here",
         )
     return offline
 

@@ -7,12 +7,21 @@ from typing import Any
 
 import torch
 
-from hybrid.loading.checkpoints import few
+from hybrid.loading.adapter import WEIGHTS, load_trained, lora_of, read_adapter
+from hybrid.loading.base import Base
+from hybrid.loading.checkpoints import CheckpointError, few
+from hybrid.loading.compose import compose
 from hybrid.loading.hub import fetched_folder, hub_offline
 from hybrid.loading.names import ADAPTER, MODELS, ModelError, presets, reason
+from hybrid.loading.peft_adapter import CONFIG, PATTERNS, find_published, open_published
 from hybrid.model.configuration import HybridConfig
+from hybrid.model.connectors import build_connector
+from hybrid.model.lora import fingerprint, merge_lora
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import IMAGE_TOKEN, HybridProcessor
+from hybrid.presets import read_caption_preset
+
+Captioner = tuple[HybridForConditionalGeneration, HybridProcessor]
 
 
 def load(
@@ -23,7 +32,7 @@ def load(
     backend: str | None = None,
     shots: int | None = None,
     revision: str | None = None,
-) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+) -> Captioner:
     """Load a captioner.
 
     Args:
@@ -49,15 +58,13 @@ def load(
     where = MODELS.get(str(name or "scenes-mini"), name)
     path = Path(str(where))
     if str(where) in presets():
-        from hybrid.loading.base import build_preset
-
         model, processor = build_preset(str(where), dtype)
     elif path.is_dir():
         model, processor = _from_folder(path, dtype)
     elif str(where).count("/") == 1 and not path.exists() and not str(where).startswith((".", "/", "~")):
         model, processor = _from_hub(str(where), revision, dtype)
     else:
-        raise ModelError(_unknown(str(name)))
+        raise ModelError(str(name), _unknown(str(name)))
     if backend is not None or shots is not None:
         use_backend(model, backend or "jax", shots)
     return model.to(device).eval(), processor
@@ -84,37 +91,137 @@ def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int 
     projection.to_backend(backend, shots)
 
 
-def _from_folder(
-    path: Path, dtype: torch.dtype | None
-) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
-    if (path / ADAPTER).is_file():
-        from hybrid.loading.adapter import load_adapter
+def build_base(
+    base: Base, connector: dict[str, Any] | None, prompt: str | None, dtype: torch.dtype | None = None
+) -> Captioner:
+    """Load base models and join them.
 
+    Args:
+        base: What to load.
+        connector: Of a fresh connector; if this is left out, a captioner's or an adapter's own is kept.
+        prompt: The default prompt; the base's own if left out.
+        dtype: Of the base's weights; by default float32, and as saved for a captioner.
+
+    Raises:
+        ModelError: If a part cannot be loaded.
+        ValueError: If the connector cannot be built.
+    """
+    if base.model is not None:
+        model, processor = load(base.model, revision=base.revision, dtype=dtype)
+        if base.vision_feature not in (None, model.config.vision_feature):
+            raise ValueError(
+                f"vision_feature goes with vision and language: {base.model} reads "
+                f"{model.config.vision_feature!r}"
+            )
+        if connector is not None:
+            sizes = model.config.vision_hidden_size, model.config.hidden_size
+            model.connector = build_connector(connector, *sizes)
+            model.config.connector = dict(connector)
+            model.config.connector_trained = False
+            processor.n_image_tokens = model.n_vision_tokens
+    else:
+        assert base.vision is not None
+        assert base.language is not None
+        published = open_published(base.adapter, base.adapter_revision) if base.adapter else None
+        own = published.connector() if published and connector is None else None
+        model, processor = compose(
+            base.vision,
+            base.language,
+            own.options if own else connector,
+            vision_feature=base.vision_feature,
+            dtype=dtype or torch.float32,
+            vision_revision=base.vision_revision,
+            language_revision=base.language_revision,
+        )
+        if published:
+            published.add_lora(model)
+        if own:
+            own.load_into(model)
+    if prompt is not None:
+        processor.prompt = prompt
+    return model.eval(), processor
+
+
+def build_preset(name: str, dtype: torch.dtype | None = None) -> Captioner:
+    """Load what a preset in ``hybrid/presets/captions`` is built on, with the connector that it says."""
+    table = read_caption_preset(name)
+    model, processor = build_base(Base.of_preset(name), table.get("connector"), table.get("prompt"), dtype)
+    model.config.name_or_path = name
+    return model, processor
+
+
+def load_adapter(folder: Path, *, merge: bool = True, dtype: torch.dtype | None = None) -> Captioner:
+    """Load the base models, and put a trained connector and LoRA on them.
+
+    Args:
+        folder: What `hybrid.loading.adapter.save_adapter` wrote.
+        merge: Add LoRA into the language model's weights.
+        dtype: Of the base's weights, see `build_base`.
+
+    Returns:
+        The model and its processor.
+
+    Raises:
+        ModelError: If a base model cannot be loaded or is another one, or the folder is damaged.
+    """
+    found = read_adapter(folder)
+    base = Base(**found["base"])
+    if Path(base.model or "/").resolve() == folder.resolve():
+        raise ModelError(str(folder), "names itself as its base; get a whole copy")
+    try:
+        model, processor = build_base(base, found["connector"], found["prompt"], dtype)
+        processor.joined, processor.chat = found.get("joined") is True, found.get("chat") is True
+        parts = {
+            "vision": (model.vision_tower, base.vision),
+            "language": (model.language_model, " with ".join(filter(None, (base.language, base.adapter)))),
+        }
+        for name, (part, source) in parts.items():
+            if fingerprint(part) != found["fingerprints"][name]:
+                raise ModelError(
+                    str(folder),
+                    f"was trained on another {name} model than {source or base.model} is now; load the "
+                    f"one it "
+                    "belongs to",
+                )
+        lora = lora_of(found)
+        if lora:
+            lora.add_to(model)
+        load_trained(model, folder / WEIGHTS)
+        model.config.connector_trained = True
+    except ModelError:
+        raise
+    except CheckpointError as error:
+        raise ModelError(str(error)) from None
+    except (ValueError, TypeError, MemoryError) as error:
+        raise ModelError(str(folder), f"{ADAPTER} does not fit its base ({error})") from error
+    if merge:
+        merge_lora(model)
+    model.config.name_or_path = str(folder)
+    return model, processor
+
+
+def _from_folder(path: Path, dtype: torch.dtype | None) -> Captioner:
+    if (path / ADAPTER).is_file():
         return load_adapter(path, dtype=dtype)
     if not (path / "config.json").is_file():
-        from hybrid.loading.peft_adapter import find_published
-
         published = find_published(path)
         if published:
             return _from_published(str(path), published.language, dtype)
-        raise ModelError(f"model {path}: holds no config.json; give a folder that save_pretrained wrote")
+        raise ModelError(str(path), "holds no config.json; give a folder that save_pretrained wrote")
     try:
         kind = json.loads((path / "config.json").read_text())["model_type"]
     except (ValueError, KeyError, TypeError):
-        raise ModelError(f"model {path}: config.json is damaged; get a whole copy") from None
+        raise ModelError(str(path), "config.json is damaged; get a whole copy") from None
     if kind != HybridConfig.model_type:
         raise ModelError(
-            f"model {path}: is a {kind!r} model, not a captioner of this package; hybrid.compose joins a "
-            "vision tower and a language model into one"
+            str(path),
+            f"is a {kind!r} model, not a captioner of this package; hybrid.compose joins a "
+            "vision tower and a language model into one",
         )
     return _pretrained(str(path), dtype)
 
 
-def _from_hub(
-    name: str, revision: str | None, dtype: torch.dtype | None
-) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
-    from hybrid.loading.peft_adapter import CONFIG, PATTERNS, find_published
-
+def _from_hub(name: str, revision: str | None, dtype: torch.dtype | None) -> Captioner:
     offline = hub_offline(name, revision, ("config.json", ADAPTER, CONFIG))
     small = ["config.json", ADAPTER, "adapter.safetensors", "digests.json", *PATTERNS]
     folder = fetched_folder(name, revision, small, offline=offline)
@@ -128,20 +235,18 @@ def _from_hub(
 
 def _from_published(
     name: str, language: str, dtype: torch.dtype | None, revision: str | None = None
-) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+) -> Captioner:
     """Join the parts of TinyLlama-VLM-LoRA, or of an adapter like it. It names all but its vision tower."""
-    from hybrid.loading.base import Base
-
     preset = Base.of_preset("tinyllama-vlm-lora")
     base = Base(vision=preset.vision, language=language, adapter=name, adapter_revision=revision)
-    model, processor = base.build(None, None, dtype)
+    model, processor = build_base(base, None, None, dtype)
     model.config.name_or_path = name
     return model, processor
 
 
 def _pretrained(
     where: str, dtype: torch.dtype | None, *, local_files_only: bool = True, revision: str | None = None
-) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
+) -> Captioner:
     try:
         model, report = HybridForConditionalGeneration.from_pretrained(
             where,
@@ -157,8 +262,9 @@ def _pretrained(
         )
     except Exception as error:  # what a damaged or hostile folder may raise is not bounded
         raise ModelError(
-            f"model {where}: cannot be loaded ({reason(error)}); get a whole copy, or one of the presets: "
-            f"{', '.join(presets())}"
+            str(where),
+            f"cannot be loaded ({reason(error)}); get a whole copy, or one of the presets: "
+            f"{', '.join(presets())}",
         ) from error
     faults = [f"{key} is missing" for key in sorted(report["missing_keys"])]
     faults += [f"{key} is not part of it" for key in sorted(report["unexpected_keys"])]
@@ -168,12 +274,13 @@ def _pretrained(
     ]
     if faults:
         raise ModelError(
-            f"model {where}: its weights do not fit its config.json ({few(faults)}); get a whole copy"
+            str(where), f"its weights do not fit its config.json ({few(faults)}); get a whole copy"
         )
     if processor.image_token_id != model.config.image_token_id:
         raise ModelError(
-            f"model {where}: its tokenizer writes {IMAGE_TOKEN} as {processor.image_token_id}, but its "
-            f"config.json has image_token_id {model.config.image_token_id}; get a whole copy"
+            str(where),
+            f"its tokenizer writes {IMAGE_TOKEN} as {processor.image_token_id}, but its "
+            f"config.json has image_token_id {model.config.image_token_id}; get a whole copy",
         )
     return model, processor
 
@@ -181,7 +288,5 @@ def _pretrained(
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, presets(), 1)
     hint = f"; did you mean {near[0]}?" if near else f"; presets: {', '.join(presets())}"
-    return (
-        f"model {name}: no such preset or folder{hint}; or give a folder that "
-        "save_pretrained wrote, or owner/name on the hub"
-    )
+    return f"no such preset or folder{hint}; or give a folder that save_pretrained wrote, or owner/name "
+    "on the hub"

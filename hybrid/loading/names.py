@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from hybrid.model.errors import ModelError as ModelError  # raised by all of this folder
 from hybrid.presets import caption_presets
 
 _LONGEST_REASON = 240
@@ -12,10 +13,6 @@ BUNDLED = Path(__file__).parents[1] / "bundled"
 # repository on the hub.
 MODELS = {"scenes-mini": BUNDLED}
 ADAPTER = "adapter.json"  # a folder with this file holds what was trained; the rest is named in it
-
-
-class ModelError(ValueError):
-    """A model that cannot be loaded. The message is one line that names it, the reason and the way out."""
 
 
 def first_line(error: Exception) -> str:

@@ -85,10 +85,10 @@ class Published:
         try:
             found = json.loads(self.config.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelError(f"model {self.where}: {CONFIG} is damaged ({error}); get a whole copy") from None
+            raise ModelError(str(self.where), f"{CONFIG} is damaged ({error}); get a whole copy") from None
         fault = _fault(found)
         if fault:
-            raise ModelError(f"model {self.where}: {CONFIG} {fault}")
+            raise ModelError(str(self.where), f"{CONFIG} {fault}")
         return dict(found)
 
     @property
@@ -100,7 +100,7 @@ class Published:
         """
         name = self.described().get("base_model_name_or_path")
         if not isinstance(name, str) or not name:
-            raise ModelError(f"model {self.where}: {CONFIG} must name its base_model_name_or_path")
+            raise ModelError(str(self.where), f"{CONFIG} must name its base_model_name_or_path")
         return name
 
     def add_lora(self, model: HybridForConditionalGeneration) -> None:
@@ -124,15 +124,16 @@ class Published:
             tensors = load_file(file)
         except FileNotFoundError:
             raise ModelError(
-                f"model {self.where}: {WEIGHTS} is missing beside {CONFIG}; pickled weights are not read, "
-                "save the adapter as safetensors"
+                str(self.where),
+                f"{WEIGHTS} is missing beside {CONFIG}; pickled weights are not read, "
+                "save the adapter as safetensors",
             ) from None
         except (OSError, SafetensorError) as error:
-            raise ModelError(f"model {file}: cannot be read ({error}); get a whole copy") from None
+            raise ModelError(str(file), f"cannot be read ({error}); get a whole copy") from None
         try:
             lora.add_to(model)
         except ValueError as error:
-            raise ModelError(f"model {self.where}: does not fit its language model ({error})") from None
+            raise ModelError(str(self.where), f"does not fit its language model ({error})") from None
         wanted = get_peft_model_state_dict(model.language_model, save_embedding_layers=False)
         _refuse(self.where, WEIGHTS, misfits(tensors, wanted))
         set_peft_model_state_dict(model.language_model, tensors)
@@ -149,8 +150,9 @@ class Published:
             path = _find(self.where, file)
             if path is None:
                 raise ModelError(
-                    f"model {self.where}: holds a LoRA but no {file}, so it has no connector of its own; "
-                    "train one: hybrid train --adapter with --connector"
+                    str(self.where),
+                    f"holds a LoRA but no {file}, so it has no connector of its own; "
+                    "train one: hybrid train --adapter with --connector",
                 )
             tensors |= {f"{name}.{key}": value for key, value in _linear(path).items()}
         return PublishedConnector(self.where, tensors)
@@ -175,11 +177,11 @@ def open_published(name: str, revision: str | None = None) -> Published:
     folder: Path | None = Path(name)
     if not Path(name).is_dir():
         if name.count("/") != 1 or name.startswith((".", "/", "~")):
-            raise ModelError(f"model {name}: no such folder; give a folder, or owner/name on the hub")
+            raise ModelError(name, "no such folder; give a folder, or owner/name on the hub")
         folder = fetched_folder(name, revision, PATTERNS, offline=hub_offline(name, revision, (CONFIG,)))
     found = find_published(folder) if folder else None
     if found is None:
-        raise ModelError(f"model {name}: holds no {CONFIG}; give an adapter that PEFT wrote")
+        raise ModelError(name, f"holds no {CONFIG}; give an adapter that PEFT wrote")
     return found
 
 
@@ -214,24 +216,24 @@ def _linear(path: Path) -> dict[str, Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise ModelError(
-            f"model {path}: holds something else than numbers, which is not read; get another copy"
+            str(path), "holds something else than numbers, which is not read; get another copy"
         ) from None
     except Exception as error:  # what a damaged file may raise is not bounded
-        raise ModelError(f"model {path}: cannot be read ({first_line(error)}); get a whole copy") from None
+        raise ModelError(str(path), f"cannot be read ({first_line(error)}); get a whole copy") from None
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ModelError(f"model {path}: must hold the weight and bias of a linear map; get another copy")
+        raise ModelError(str(path), "must hold the weight and bias of a linear map; get another copy")
     faults = [f"{key} is missing" for key in ("weight", "bias") if key not in found]
     faults += [f"{key} is not part of it" for key in found if key not in ("weight", "bias")]
     if not faults and (found["weight"].ndim, found["bias"].ndim) != (2, 1):
         faults = [f"weight is {tuple(found['weight'].shape)}, not a matrix with a bias of its height"]
     _refuse(path, "linear map", faults)
     if not all(value.isfinite().all() for value in found.values()):
-        raise ModelError(f"model {path}: holds values that are not finite; get another copy")
+        raise ModelError(str(path), "holds values that are not finite; get another copy")
     return {key: value.float() for key, value in found.items()}
 
 
 def _refuse(where: Path, what: str, faults: list[str]) -> None:
     if faults:
         raise ModelError(
-            f"model {where}: its {what} does not fit ({few(faults)}); get the one that belongs to it"
+            str(where), f"its {what} does not fit ({few(faults)}); get the one that belongs to it"
         )

@@ -32,9 +32,9 @@ def push(folder: Path, name: str, *, private: bool = False) -> str:
     if small:
         _check_base(folder)
     elif not (folder / "config.json").is_file():
-        raise ModelError(f"model {folder}: holds neither {ADAPTER} nor config.json; give a model's folder")
+        raise ModelError(str(folder), f"holds neither {ADAPTER} nor config.json; give a model's folder")
     if get_token() is None:
-        raise ModelError(f"model {name}: the hub wants to know who you are; hf auth login, or set HF_TOKEN")
+        raise ModelError(name, "the hub wants to know who you are; hf auth login, or set HF_TOKEN")
     api = HfApi()
     try:
         repository = api.create_repo(name, private=private, exist_ok=True).repo_id
@@ -45,7 +45,7 @@ def push(folder: Path, name: str, *, private: bool = False) -> str:
             allow_patterns=_SMALL if small else None,
         )
     except (HfHubHTTPError, OSError, ValueError) as error:
-        raise ModelError(f"model {name}: the hub did not take it ({first_line(error)})") from None
+        raise ModelError(name, f"the hub did not take it ({first_line(error)})") from None
     return str(commit.commit_url)
 
 
@@ -54,6 +54,7 @@ def _check_base(folder: Path) -> None:
     for name in (base.model, base.vision, base.language, base.adapter):
         if name is not None and Path(name).is_absolute():
             raise ModelError(
-                f"model {folder}: is built on {name}, which only this machine has; train from names on the "
-                "hub, or save a whole model with hybrid train --merge"
+                str(folder),
+                f"is built on {name}, which only this machine has; train from names on the "
+                "hub, or save a whole model with hybrid train --merge",
             )

@@ -1,4 +1,4 @@
-"""The errors of this package: each names what is wrong and why, so that callers need not cut messages apart."""
+"""The errors of this package: each has what it is about, and why, apart from its message."""
 
 from typing import ClassVar
 

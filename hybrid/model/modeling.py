@@ -65,7 +65,8 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         width = self.get_input_embeddings().embedding_dim
         if width != config.hidden_size:
             raise ValueError(
-                f"text_config must say how wide the language model's embeddings are, but said {config.hidden_size} "
+                f"text_config must say how wide the language model's embeddings are, but said "
+                f"{config.hidden_size} "
                 f"where a {config.text_config.model_type!r} model has {width}; choose another language model"
             )
         self.post_init()
@@ -93,7 +94,9 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         """Replace the language model's head."""
         self.language_model.set_output_embeddings(value)
 
-    def resize_token_embeddings(self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any) -> nn.Module:
+    def resize_token_embeddings(
+        self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any
+    ) -> nn.Module:
         """Change the size of the vocabulary, see transformers; the language model does it.
 
         Raises:
@@ -118,13 +121,16 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
 
         Returns:
             ``(batch, vision_hidden_size)``, or ``(batch, positions, vision_hidden_size)`` where
-            ``config.vision_feature`` has several: what the connector reads, and what is worth caching in training.
+            ``config.vision_feature`` has several: what the connector reads, and what is worth caching in
+            training.
 
         Raises:
             ValueError: If the tower does not have the feature that is to be read.
         """
         seen = self.vision_tower(pixel_values=pixel_values.to(self.vision_tower.dtype))
-        return read_feature(seen, self.config.vision_feature, self.config.vision_config, pixel_values.shape[-2:])
+        return read_feature(
+            seen, self.config.vision_feature, self.config.vision_config, pixel_values.shape[-2:]
+        )
 
     def vision_tokens(self, features: Tensor) -> Tensor:
         """Make vision tokens ``(batch, n_vision_tokens, hidden_size)`` of what `vision_features` returned."""
@@ -168,7 +174,8 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
             Logits, cache, the loss if labels were given, and the vision tokens.
 
         Raises:
-            ValueError: If both or neither of ``input_ids`` and ``inputs_embeds`` are given, a picture is given with
+            ValueError: If both or neither of ``input_ids`` and ``inputs_embeds`` are given, a picture is
+            given with
                 ``inputs_embeds``, or a row does not have a placeholder for each of its picture's tokens.
         """
         if (input_ids is None) == (inputs_embeds is None):
@@ -183,7 +190,8 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
             inputs_embeds = self._embed(input_ids, vision_tokens)
         elif vision_tokens is not None:
             raise ValueError(
-                "inputs_embeds were given with a picture, but have no placeholders to put it in; give input_ids, or "
+                "inputs_embeds were given with a picture, but have no placeholders to put it in; give "
+                "input_ids, or "
                 "put the vision tokens into inputs_embeds and leave the picture out"
             )
         given = {
@@ -211,11 +219,15 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         """Embed tokens, with vision tokens in the places kept for them."""
         places = input_ids == self.config.image_token_id
         counts = places.sum(1)
-        n, rows = (0, len(input_ids)) if vision_tokens is None else (vision_tokens.shape[1], len(vision_tokens))
+        n, rows = (
+            (0, len(input_ids)) if vision_tokens is None else (vision_tokens.shape[1], len(vision_tokens))
+        )
         if rows != len(input_ids) or bool((counts != n).any()):
             raise ValueError(
-                f"input_ids must hold one placeholder (id {self.config.image_token_id}) for every vision token of "
-                f"its row's picture: {n} in each of {rows} rows, but held {counts.tolist()[:8]} in {len(input_ids)} "
+                f"input_ids must hold one placeholder (id {self.config.image_token_id}) for every vision "
+                f"token of "
+                f"its row's picture: {n} in each of {rows} rows, but held {counts.tolist()[:8]} in "
+                f"{len(input_ids)} "
                 "rows. HybridProcessor places them."
             )
         # The placeholder's id may lie outside the embedding, so it never reaches it.
@@ -225,8 +237,8 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         return embeds.masked_scatter(places.unsqueeze(-1), vision_tokens.to(embeds))
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
-        """See transformers. The placeholder is never generated: it would stand for a picture that is not there."""
-        if self.config.image_token_id < self.get_input_embeddings().num_embeddings:
+        """See transformers. The placeholder is never generated: it would stand for no picture."""
+        if self.config.image_token_id < int(self.get_input_embeddings().num_embeddings):  # type: ignore[arg-type]
             kwargs["suppress_tokens"] = [*(kwargs.get("suppress_tokens") or []), self.config.image_token_id]
         return super().generate(*args, **kwargs)
 

@@ -1,5 +1,6 @@
 """From a picture and a prompt to what the model reads."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
@@ -8,10 +9,33 @@ from transformers import AutoProcessor, BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from hybrid.model.configuration import HybridConfig
+from hybrid.model.text import Prompt, control_tokens_in, encode, tails
 
 IMAGE_TOKEN = "<image>"
 DEFAULT_PROMPT = "Describe the image: "  # TinyLlama-VLM-LoRA's
 _LONGEST = 16  # times the short side; a crop of common models needs one and a bit
+
+
+# A language model's chat template is given texts; a message may hold pictures and texts in a list.
+_AS_TEXT = (
+    "{%- set ns = namespace(all=[]) -%}{%- for message in messages -%}"
+    "{%- if message['content'] is string or message['content'] is none or message['content'] is not "
+    "defined -%}"
+    "{%- set ns.all = ns.all + [message] -%}"
+    "{%- else -%}{%- set ns.text = '' -%}"
+    "{%- for part in message['content'] -%}"
+    "{%- if part['type'] == 'image' -%}{%- set ns.text = ns.text + '<image>' -%}"
+    "{%- elif part['type'] == 'text' -%}{%- set ns.text = ns.text + part['text'] -%}{%- endif -%}"
+    "{%- endfor -%}{%- set ns.all = ns.all + [dict(message, content=ns.text)] -%}{%- endif -%}"
+    "{%- endfor -%}{%- set messages = ns.all -%}"
+)
+# Options of transformers' tokenizers that change what is returned in ways a captioner has no use for.
+_REFUSED = (
+    "text_pair", "text_target", "text_pair_target", "is_split_into_words", "return_overflowing_tokens",
+    "return_offsets_mapping", "return_special_tokens_mask", "return_token_type_ids", "return_length",
+    "stride",
+    "return_mm_token_type_ids", "videos", "audio", "return_text_replacement_offsets",
+)  # fmt: skip
 
 
 class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
@@ -20,8 +44,11 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
     Args:
         image_processor: CLIP's, or that of whichever vision tower is used.
         tokenizer: The language model's, with ``<image>`` as a special token.
-        n_image_tokens: Placeholders a picture takes: the connector's ``n_tokens``.
+        n_image_tokens: Placeholders a picture takes: the model's ``n_vision_tokens``.
         prompt: What to ask when no text is given.
+        joined: Whether prompt and caption are encoded as one text, so that spaces at a prompt's end do not
+            matter; else each by itself, as in models trained before this was so.
+        chat: Whether prompts are put into the language model's chat template.
         chat_template: As in transformers.
     """
 
@@ -31,11 +58,15 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
         tokenizer: Any = None,
         n_image_tokens: int = 1,
         prompt: str = DEFAULT_PROMPT,
+        joined: bool = False,
+        chat: bool = False,
         chat_template: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.n_image_tokens = n_image_tokens
         self.prompt = prompt
+        self.joined = joined
+        self.chat = chat
         self.image_token = IMAGE_TOKEN
         self.image_token_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
         super().__init__(image_processor, tokenizer, chat_template=chat_template, **kwargs)
@@ -44,18 +75,35 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
         self,
         images: Any = None,
         text: str | list[str] | None = None,
-        return_tensors: str = "pt",
+        return_tensors: str | None = "pt",
+        *,
+        padding: bool | str = True,
+        padding_side: str = "left",
+        pad_to_multiple_of: int | None = None,
+        truncation: bool | str | None = False,
+        max_length: int | None = None,
+        add_special_tokens: bool = True,
+        split_special_tokens: bool = True,
         **kwargs: Any,
     ) -> BatchFeature:
         """Prepare a batch.
 
-        Text is taken literally: ``</s>`` in a prompt is five characters, not the end of it. Only an
-        ``<image>`` at its very beginning, as pipelines and chat templates write it, stands for the picture.
+        Text is taken literally: ``</s>`` in a prompt is five characters, not the end of it. Only ``<image>``
+        stands for the picture, which is placed in front where there is none.
 
         Args:
-            images: One picture or a list of them: PIL images, arrays or tensors.
-            text: One prompt, or one a picture; the default prompt where it is left out.
+            images: One picture or a list of them: PIL images, arrays or tensors; in a list of lists, as chat
+                templates give them, each holds one.
+            text: One prompt for all pictures, or a list with one a picture; the default prompt where it
+            is left out.
             return_tensors: As in transformers.
+            padding: As in transformers: to the longest, to ``"max_length"``, or not at all.
+            padding_side: To generate, it must be the left.
+            pad_to_multiple_of: As in transformers.
+            truncation: Whether prompts are cut to ``max_length`` tokens, those of the picture included.
+            max_length: Of a prompt, with ``truncation`` or with ``padding="max_length"``.
+            add_special_tokens: Whether the tokenizer's own, such as that of the beginning, are added.
+            split_special_tokens: Whether control tokens in the text are plain text.
             **kwargs: Passed on to the image processor.
 
         Returns:
@@ -63,30 +111,113 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
             ``(batch, length)``, padded on the left.
 
         Raises:
-            ValueError: If there are neither images nor text, or their numbers differ.
+            ValueError: If there are neither images nor text, their numbers differ, a prompt does not have one
+                picture, or an option is not allowed.
         """
         if images is None and text is None:
             raise ValueError("images or text must be given")
+        for group in ("text_kwargs", "images_kwargs", "common_kwargs"):
+            kwargs |= kwargs.pop(group, None) or {}
+        if not kwargs.pop("return_attention_mask", True):
+            raise ValueError("return_attention_mask must be True: rows are padded; leave it out")
+        if refused := [name for name in _REFUSED if kwargs.pop(name, None)]:
+            raise ValueError(
+                f"{', '.join(refused)} must not be given: a captioner has no use for it; leave it out"
+            )
         data: dict[str, Any] = {}
         n = None
         if images is not None:
-            kwargs = {k: v for k, v in kwargs.items() if k not in ("padding", "truncation", "max_length")}
+            if (
+                isinstance(images, list | tuple)
+                and images
+                and all(isinstance(i, list | tuple) for i in images)
+            ):
+                if any(len(each) != 1 for each in images):
+                    raise ValueError(
+                        f"each prompt must have one picture, but had {[len(each) for each in images]}; "
+                        f"caption them "
+                        "one by one"
+                    )
+                images = [each[0] for each in images]
             data |= self.image_processor(images, return_tensors=return_tensors, **kwargs)
             n = len(data["pixel_values"])
-        prompts = (
-            [self.prompt if text is None else text] if text is None or isinstance(text, str) else list(text)
-        )
-        if n is not None and len(prompts) == 1:
-            prompts = prompts * n
+        elif kwargs:
+            raise ValueError(f"{', '.join(kwargs)} goes with images, but there were none; leave it out")
+        if text is None or isinstance(text, str):
+            prompts = [self.prompt if text is None else text] * (1 if n is None else n)
+        else:
+            prompts = list(text)
         if n is not None and len(prompts) != n:
             raise ValueError(
                 f"text must be one prompt or one an image, but there are {len(prompts)} for {n} images"
             )
-        ids = [self._encode(prompt, with_image=n is not None) for prompt in prompts]
+        if max_length is not None and not truncation and padding != "max_length":
+            raise ValueError(
+                "max_length goes with truncation=True or padding='max_length'; give one, or leave it out"
+            )
+        asked = [
+            self._prompt(prompt, literal=split_special_tokens, special=add_special_tokens)
+            for prompt in prompts
+        ]
+        ids = [self._ids(prompt, with_image=n is not None) for prompt in asked]
+        if truncation and truncation != "do_not_truncate":
+            ids = [self._truncated(row, max_length) for row in ids]
+        if padding in (False, "do_not_pad") and return_tensors and len({len(row) for row in ids}) > 1:
+            raise ValueError(
+                "padding must be True where prompts differ in length; or give return_tensors=None"
+            )
         data |= self.tokenizer.pad(
-            {"input_ids": ids}, padding=True, padding_side="left", return_tensors=return_tensors
+            {"input_ids": ids},
+            padding=padding,
+            padding_side=padding_side,
+            max_length=max_length if padding == "max_length" else None,
+            pad_to_multiple_of=pad_to_multiple_of,
+            return_tensors=return_tensors,
         )
         return BatchFeature(data)
+
+    def _truncated(self, ids: list[int], max_length: int | None) -> list[int]:
+        longest = self.tokenizer.model_max_length if max_length is None else max_length
+        kept = ids[:longest]
+        if kept.count(self.image_token_id) < ids.count(self.image_token_id):
+            raise ValueError(
+                f"max_length must leave room for the picture's {self.n_image_tokens} tokens, but was "
+                f"{longest}"
+            )
+        return kept
+
+    def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **kwargs: Any) -> Any:
+        """See transformers; a language model's own template is given pictures as ``<image>`` in the text.
+
+        Raises:
+            ValueError: If there is no template, or a message spells a control token.
+        """
+        if chat_template is None and self.chat_template is None:
+            chat_template = _AS_TEXT + self._language_template()
+        several = bool(conversation) and isinstance(conversation[0], list | tuple)
+        for message in [m for each in conversation for m in each] if several else conversation:
+            self._check_message(message)
+        if kwargs.get("tokenize"):
+            options = kwargs.pop("processor_kwargs", None) or {}
+            kwargs["processor_kwargs"] = {"split_special_tokens": False} | options
+        return super().apply_chat_template(conversation, chat_template, **kwargs)
+
+    def _language_template(self) -> str:
+        template = self.tokenizer.chat_template
+        if isinstance(template, dict):
+            template = template.get("default")
+        if template is None:
+            raise ValueError("chat needs a chat template, but the language model has none; leave it out")
+        return str(template)
+
+    def _check_message(self, message: Any) -> None:
+        content = message.get("content") or ""
+        parts = [content] if isinstance(content, str) else [part.get("text") or "" for part in content]
+        for part in parts:
+            if found := control_tokens_in(self.tokenizer, part):
+                raise ValueError(
+                    f"a message must not spell control tokens, but held {', '.join(found)}; leave them out"
+                )
 
     def pixel_values(self, picture: Image.Image) -> Tensor:
         """Prepare one picture, whatever its proportions; safe to call from several threads.
@@ -126,21 +257,77 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
         left, top = (picture.width - width) // 2, (picture.height - height) // 2
         return picture.crop((left, top, left + width, top + height))
 
-    def prompt_ids(self, prompt: str | None = None) -> list[int]:
-        """The placeholders of one picture and the prompt behind them.
+    def prompt_ids(self, prompt: str | None = None, *, chat: bool | None = None) -> list[int]:
+        """The prompt, with the placeholders of one picture in it.
 
         Args:
             prompt: Taken literally, as in ``__call__``; the default prompt if left out.
+            chat: Whether it is put into the language model's chat template; the processor's own setting
+            if left out.
 
         Returns:
             Token ids.
-        """
-        return self._encode(self.prompt if prompt is None else prompt, with_image=True)
 
-    def _encode(self, prompt: str, *, with_image: bool) -> list[int]:
-        text = prompt.removeprefix(IMAGE_TOKEN) if with_image else prompt
-        ids: list[int] = self.tokenizer(text, split_special_tokens=True)["input_ids"]
-        return [self.image_token_id] * self.n_image_tokens + ids if with_image else ids
+        Raises:
+            ValueError: If it holds more than one ``<image>``, or there is no chat template.
+        """
+        return self._ids(self._asked(prompt, chat), with_image=True)
+
+    def caption_ids(self, captions: Sequence[str], prompt: str | None = None) -> list[list[int]]:
+        """Captions as they stand behind a prompt, each with the token of the end.
+
+        Args:
+            captions: Each on one line.
+            prompt: The default prompt if left out.
+
+        Returns:
+            Token ids; `prompt_ids` and these are the ids of the joined text, wherever the tokenizer is
+            able to.
+        """
+        asked = self._asked(prompt, None)
+        if self.joined:
+            found = tails(self.tokenizer, asked, captions)
+        else:
+            found = encode(self.tokenizer, captions, literal=True, special=False)
+        return [[*ids, self.tokenizer.eos_token_id] for ids in found]
+
+    def _asked(self, prompt: str | None, chat: bool | None) -> Prompt:
+        text = self.prompt if prompt is None else prompt
+        if not (self.chat if chat is None else chat):
+            return self._prompt(text)
+        content = [{"type": "image"}, {"type": "text", "text": text.strip()}]
+        asked = [{"role": "user", "content": content}]
+        rendered = self.apply_chat_template(asked, add_generation_prompt=True)
+        begun = self.tokenizer.bos_token is not None and rendered.startswith(self.tokenizer.bos_token)
+        return self._prompt(rendered, literal=False, special=not begun)
+
+    def _prompt(self, prompt: str, *, literal: bool = True, special: bool = True) -> Prompt:
+        before, mark, text = prompt.rpartition(IMAGE_TOKEN)
+        if IMAGE_TOKEN in before:
+            n = prompt.count(IMAGE_TOKEN)
+            raise ValueError(
+                f"a prompt must hold one {IMAGE_TOKEN}, in the picture's place, or none, but held {n}"
+            )
+        if self.joined:
+            text = text.rstrip(" \t")
+        return Prompt(before, text, bool(mark), literal, special)
+
+    def _ids(self, prompt: Prompt, *, with_image: bool) -> list[int]:
+        if prompt.placed and not with_image:
+            raise ValueError(f"a prompt with {IMAGE_TOKEN} must have a picture, but there were no images")
+        place = [self.image_token_id] * self.n_image_tokens * with_image
+        front: list[int] = []
+        if prompt.before:
+            (front,) = encode(self.tokenizer, [prompt.before], literal=prompt.literal, special=prompt.special)
+        if self.joined:
+            (ids,) = encode(self.tokenizer, [prompt.text], **prompt.options)
+        else:
+            options = {
+                "split_special_tokens": prompt.literal,
+                "add_special_tokens": prompt.options["special"],
+            }
+            ids = self.tokenizer(prompt.text, **options)["input_ids"]
+        return [*front, *place, *ids]
 
     @property
     def model_input_names(self) -> list[str]:

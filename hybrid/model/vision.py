@@ -56,13 +56,14 @@ def width_of(config: Any) -> int:
         if isinstance(width, int):
             return width
     raise ValueError(
-        f"vision_width must be given, since a {getattr(config, 'model_type', 'nameless')!r} configuration does "
+        f"vision_width must be given, since a {getattr(config, 'model_type', 'nameless')!r} configuration "
+        f"does "
         "not say how wide the tower's features are; hybrid.compose finds it"
     )
 
 
 def default_feature(seen: Any, config: Any, size: Sequence[int]) -> str:
-    """What is read where nothing is asked for: the class token; else the pooled output; else the grid's mean."""
+    """What is read by default: the class token; else the pooled output; else the grid's mean."""
     for name in ("cls", "pooled"):
         try:
             read_feature(seen, name, config, size)
@@ -77,8 +78,10 @@ def read_feature(seen: Any, name: str, config: Any, size: Sequence[int]) -> Tens
 
     Args:
         seen: The tower's output.
-        name: See `parse_feature`. ``"cls"`` is the first token of the last hidden state; ``"pooled"`` the tower's
-            pooler output; ``"gridK"`` the last hidden state averaged over K x K equal parts of the picture, row by
+        name: See `parse_feature`. ``"cls"`` is the first token of the last hidden state; ``"pooled"``
+        the tower's
+            pooler output; ``"gridK"`` the last hidden state averaged over K x K equal parts of the
+            picture, row by
             row; ``"windowsK"`` the same where K does not divide the tower's grid: the parts overlap.
         config: The tower's configuration.
         size: Height and width of the pixels.
@@ -92,7 +95,9 @@ def read_feature(seen: Any, name: str, config: Any, size: Sequence[int]) -> Tens
     parts = [_part(seen, kind, side, config, size) for kind, side in parse_feature(name)]
     if len({part.shape[-1] for part in parts}) > 1:
         widths = ", ".join(str(part.shape[-1]) for part in parts)
-        raise FeatureError(f"vision_feature {name!r} joins features of different widths, {widths}; choose one")
+        raise FeatureError(
+            f"vision_feature {name!r} joins features of different widths, {widths}; choose one"
+        )
     return parts[0][:, 0] if is_vector(name) else torch.cat(parts, 1)
 
 
@@ -101,7 +106,9 @@ def _part(seen: Any, kind: str, side: int, config: Any, size: Sequence[int]) -> 
     if kind == "pooled":
         pooled = getattr(seen, "pooler_output", None)
         if pooled is None:
-            raise FeatureError(f"a {model!r} tower has no pooled output; ask for vision_feature 'cls' or 'grid2'")
+            raise FeatureError(
+                f"a {model!r} tower has no pooled output; ask for vision_feature 'cls' or 'grid2'"
+            )
         return torch.as_tensor(pooled).flatten(1)[:, None]
     hidden = getattr(seen, "last_hidden_state", None)
     if hidden is None or hidden.ndim not in (3, 4):
@@ -114,19 +121,22 @@ def _part(seen: Any, kind: str, side: int, config: Any, size: Sequence[int]) -> 
             )
         return front[:, :1]
     if grid is None:
-        raise FeatureError(f"a {model!r} tower has no grid of features; ask for vision_feature 'cls' or 'pooled'")
+        raise FeatureError(
+            f"a {model!r} tower has no grid of features; ask for vision_feature 'cls' or 'pooled'"
+        )
     height, width = grid.shape[2:]
     if side > min(height, width) or (kind == "grid" and (height % side or width % side)):
         sides = [k for k in range(1, min(height, width) + 1) if height % k == 0 and width % k == 0]
         raise FeatureError(
             f"vision_feature '{kind}{side}' does not divide the tower's grid of {height} x {width} features; "
-            f"K may be {', '.join(map(str, sides))}, or 'windowsK' lets parts overlap, up to K = {min(height, width)}"
+            f"K may be {', '.join(map(str, sides))}, or 'windowsK' lets parts overlap, up to K = "
+            f"{min(height, width)}"
         )
     return adaptive_avg_pool2d(grid, side).flatten(2).transpose(1, 2)
 
 
 def _front_and_grid(hidden: Tensor, config: Any, size: Sequence[int]) -> tuple[Tensor | None, Tensor | None]:
-    """Part a hidden state into the tokens in front, ``(batch, n, width)``, and ``(batch, width, rows, columns)``."""
+    """Tokens in front, ``(batch, n, width)``, and the grid, ``(batch, width, rows, columns)``."""
     if hidden.ndim == 4:  # a CNN's
         return None, hidden
     patch = getattr(config, "patch_size", None)
@@ -142,5 +152,5 @@ def _front_and_grid(hidden: Tensor, config: Any, size: Sequence[int]) -> tuple[T
     # The class token, DeiT's token for distillation, and registers.
     if not 0 <= front <= 2 + getattr(config, "num_register_tokens", 0):
         return None, None
-    grid = hidden[:, front:].transpose(1, 2).unflatten(2, (rows, columns))
+    grid = hidden[:, front:].transpose(1, 2).reshape(len(hidden), -1, rows, columns)
     return hidden[:, :front], grid

@@ -23,6 +23,7 @@ class CaptionRecipe:
         language_revision: Of it, on the hub.
         adapter: A published LoRA for the language model, see `hybrid.loading.peft_adapter`; it is merged.
         adapter_revision: Of it, on the hub.
+        vision_feature: What is read of the vision tower, see `hybrid.compose`.
         prompt: What stands before every caption; the model's own if left out.
         connector: ``{"type": name, **options}`` of a fresh connector; if left out, a captioner's or an
             adapter's own.
@@ -59,6 +60,7 @@ class CaptionRecipe:
     language_revision: str | None = None
     adapter: str | None = None
     adapter_revision: str | None = None
+    vision_feature: str | None = None
     prompt: str | None = None
     connector: dict[str, Any] | None = None
     words_epochs: float = 0.0

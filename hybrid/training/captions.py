@@ -18,6 +18,7 @@ from hybrid.data.heartbeat import Heartbeat
 from hybrid.data.pairs import DataError, Pair
 from hybrid.loading.adapter import save_adapter
 from hybrid.loading.checkpoints import whole_folder
+from hybrid.loading.load import build_base
 from hybrid.model.lora import merge_lora
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
@@ -102,7 +103,7 @@ class CaptionRun:
         first = self._stage("features", 0, 1).arguments()  # joins the processes, if there are several
         say = self.setting.say if first.process_index == 0 else lambda _: None
         set_seed(self.recipe.seed)
-        model, processor = self.recipe.base.build(self.recipe.connector, self.recipe.prompt)
+        model, processor = build_base(self.recipe.base, self.recipe.connector, self.recipe.prompt)
         with first.main_process_first():
             data, validation = self._features(model, processor, say)
         if not np.ptp(data.features[:_SAMPLE], axis=0).any():
@@ -134,7 +135,7 @@ class CaptionRun:
     def _features(
         self, model: HybridForConditionalGeneration, processor: HybridProcessor, say: Callable[[str], None]
     ) -> tuple[PairDataset, PairDataset | None]:
-        context = int(model.config.text_config.max_position_embeddings)
+        context = model.config.context
         # Captions are checked first: it takes seconds, and the pictures may take hours.
         parts = [p for p in (self.training, self.validation) if p]
         blank = np.zeros((1, 1), np.float32)

@@ -96,5 +96,5 @@ def _no_code(checkpoint: str | None) -> Iterator[None]:
         yield
     except UnpicklingError:
         raise CheckpointError(
-            f"checkpoint {checkpoint}: holds something else than numbers, which is not read; delete it"
+            str(checkpoint), "holds something else than numbers, which is not read; delete it"
         ) from None

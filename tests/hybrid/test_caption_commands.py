@@ -14,7 +14,7 @@ from hybrid.data.pairs import read_pairs
 from hybrid.data.scenes import sample_scene
 from hybrid.evaluation.captions import perplexity
 from hybrid.evaluation.scenes import vision_tokens
-from hybrid.loading.adapter import load_adapter
+from hybrid.loading.load import load_adapter
 from hybrid.model.connectors.quantum import QuantumConnector
 from tests.hybrid.conftest import one_line
 

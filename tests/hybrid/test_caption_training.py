@@ -20,9 +20,9 @@ from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.drawing import draw_scene
 from hybrid.data.pairs import DataError, Pair, read_pairs
 from hybrid.data.scenes import sample_scene
-from hybrid.loading.adapter import load_adapter
 from hybrid.loading.checkpoints import CheckpointError, checkpoints_in
 from hybrid.loading.compose import compose
+from hybrid.loading.load import load_adapter
 from hybrid.loading.names import ModelError
 from hybrid.model.connectors import fresh_connector
 from hybrid.model.lora import Lora, fingerprint, merge_lora

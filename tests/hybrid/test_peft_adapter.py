@@ -12,8 +12,7 @@ from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, LlamaF
 
 import hybrid
 from hybrid.data.results import printable
-from hybrid.loading.adapter import load_adapter
-from hybrid.loading.load import load
+from hybrid.loading.load import build_base, load, load_adapter
 from hybrid.loading.names import ModelError
 from tests.hybrid.conftest import _loaded_once, one_line
 
@@ -191,7 +190,7 @@ def test_another_version_of_the_adapter_is_another_base(hub, stored, parts, tmp_
     copy = tmp_path / "adapter"
     shutil.copytree(stored, copy)
     base = Base(vision=str(parts / "clip"), language=str(parts / "llama"), adapter=str(copy))
-    model, processor = base.build(None, None)
+    model, processor = build_base(base, None, None)
     save_adapter(tmp_path / "model", model, processor, base, None)
     hybrid.load(tmp_path / "model")
     weights = load_file(copy / "adapter_model.safetensors")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from hybrid.data.results import printable
+from hybrid.model.errors import HybridError
 
 _SHOWN = 3
 _PARTS = {
@@ -15,7 +16,7 @@ _PARTS = {
 _PART_OF = {name: part for part, names in _PARTS.items() for name in names}
 
 
-class DataError(ValueError):
+class DataError(HybridError):
     """Training data that cannot be used. The message is one line: what, where, and the way out."""
 
 
