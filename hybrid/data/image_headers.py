@@ -1,15 +1,17 @@
 """How many pieces a picture's file begins with, counted before Pillow goes through them one by one.
 
 Each takes a few bytes of the file, and microseconds or many times its size of Pillow's: millions of them
-take minutes and gigabytes.
+take minutes and gigabytes. And which of them can be done without.
 """
 
 import struct
 from collections.abc import Iterator
 from itertools import islice
+from zlib import crc32
 
 _JPEG_ALONE = {0x00, 0x01, *range(0xD0, 0xDA)}  # markers that no length follows
 _TIFF_NUMBERS = {3, 4, 5, 8, 9, 10, 11, 12, 13, 16, 17, 18}  # types of tags that are not kept as bytes
+_PNG_NOTES = {b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"iCCP", b"pHYs"}
 
 
 def too_many_pieces(data: bytes) -> str | None:
@@ -29,6 +31,28 @@ def too_many_pieces(data: bytes) -> str | None:
                 many = False
             return f"more than {most:,} {kind}" if many else None
     return None
+
+
+def without_damaged_notes(data: bytes) -> bytes:
+    """Leave out a PNG's metadata where their checksum is wrong, as libpng does.
+
+    Args:
+        data: All of the file, of any kind.
+
+    Returns:
+        The same file, but for such chunks.
+    """
+    at, kept = 8, 0
+    parts: list[bytes] = []
+    while data.startswith(b"\x89PNG") and at + 12 <= len(data):
+        end = at + 12 + struct.unpack_from(">I", data, at)[0]
+        if data[at + 4 : at + 8] in _PNG_NOTES and end <= len(data):
+            (wanted,) = struct.unpack_from(">I", data, end - 4)
+            if crc32(data[at + 4 : end - 4]) != wanted:
+                parts.append(data[kept:at])
+                kept = end
+        at = end
+    return b"".join([*parts, data[kept:]]) if parts else data
 
 
 def _jpeg(data: bytes) -> Iterator[int]:

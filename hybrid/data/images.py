@@ -15,7 +15,7 @@ from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import STRIPBYTECOUNTS, STRIPOFFSETS, TiffImageFile
 
 from hybrid.data.formats import FORMATS, register_readers, way_to_read
-from hybrid.data.image_headers import too_many_pieces
+from hybrid.data.image_headers import too_many_pieces, without_damaged_notes
 from hybrid.data.results import printable
 from hybrid.model.errors import ImageError as ImageError  # raised by all of this file
 
@@ -27,6 +27,18 @@ MAX_SCANS = 100  # over a progressive JPEG, each of which takes time; a usual on
 MAX_SCANNED = 1_000_000_000  # pixels in all scans together
 
 
+# What Pillow documents and is seen to raise for broken files.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    EOFError,
+    struct.error,
+)
 Source = str | os.PathLike[str] | IO[bytes] | Image.Image
 
 
@@ -100,7 +112,7 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
     try:
         with _no_warnings:
             register_readers()
-            picture = Image.open(BytesIO(data), formats=FORMATS)
+            picture = Image.open(BytesIO(without_damaged_notes(data)), formats=FORMATS)
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise ImageError(
@@ -129,18 +141,7 @@ def _read(stream: IO[bytes], shown: str) -> Image.Image:
         ) from None
     except Image.DecompressionBombError:
         raise ImageError(shown, f"has more than the {MAX_PIXELS:,} pixels allowed; scale it down") from None
-    # What Pillow documents and is seen to raise for broken files.
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        IndexError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        EOFError,
-        struct.error,
-    ) as error:
+    except _BROKEN as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(shown, f"is damaged or cut short ({reason}); get a whole copy") from None
     except MemoryError:
@@ -207,6 +208,14 @@ _TURNS = {
 }
 
 
+def _orientation(picture: Image.Image) -> Any:
+    """How the metadata say the camera was held; 1, upright, where they are damaged: the pixels are whole."""
+    try:
+        return picture.getexif().get(Base.Orientation, 1)
+    except _BROKEN:
+        return 1
+
+
 def _upright_rgb(picture: Image.Image) -> Image.Image:
     upright = _rgb(picture)
     upright.info.clear()  # or its orientation would be undone again when this is given to `open_image`
@@ -214,7 +223,7 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    turned = _TURNS.get(picture.getexif().get(Base.Orientation, 1))
+    turned = _TURNS.get(_orientation(picture))
     if turned is not None:  # ImageOps.exif_transpose would also write the metadata anew, and fail at odd ones
         picture = picture.transpose(turned)
     if picture.mode.startswith(("I", "F")):  # convert("RGB") would clip these, not scale them

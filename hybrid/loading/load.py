@@ -288,5 +288,5 @@ def _pretrained(
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, presets(), 1)
     hint = f"; did you mean {near[0]}?" if near else f"; presets: {', '.join(presets())}"
-    return f"no such preset or folder{hint}; or give a folder that save_pretrained wrote, or owner/name "
-    "on the hub"
+    known = "a folder that save_pretrained wrote, or owner/name on the hub"
+    return f"no such preset or folder{hint}; or give {known}"
