@@ -116,8 +116,21 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
         """
         if images is None and text is None:
             raise ValueError("images or text must be given")
-        for group in ("text_kwargs", "images_kwargs", "common_kwargs"):
-            kwargs |= kwargs.pop(group, None) or {}
+        nested = [
+            kwargs.pop(group, None) or {} for group in ("text_kwargs", "images_kwargs", "common_kwargs")
+        ]
+        if any(nested):
+            plain = {
+                "return_tensors": return_tensors,
+                "padding": padding,
+                "padding_side": padding_side,
+                "pad_to_multiple_of": pad_to_multiple_of,
+                "truncation": truncation,
+                "max_length": max_length,
+                "add_special_tokens": add_special_tokens,
+                "split_special_tokens": split_special_tokens,
+            }
+            return self(images, text, **(plain | kwargs | nested[0] | nested[1] | nested[2]))
         if not kwargs.pop("return_attention_mask", True):
             raise ValueError("return_attention_mask must be True: rows are padded; leave it out")
         if refused := [name for name in _REFUSED if kwargs.pop(name, None)]:

@@ -265,3 +265,42 @@ def test_half_precision_model(tiny, pictures):
     out = model.to(torch.bfloat16)(**inputs).logits
     assert out.dtype == torch.bfloat16
     assert (out.float() - wanted).norm() < 0.05 * wanted.norm()
+
+
+def test_a_vocabulary_is_resized_or_left_as_it_is(tiny, pictures):
+    model, processor = tiny
+    inputs = processor(images=pictures[:1])
+    wanted = model(**inputs).logits
+    before = {name: value.shape for name, value in model.state_dict().items()}
+    for wrong in (0, -3):
+        with pytest.raises(ValueError, match="at least 1"):
+            model.resize_token_embeddings(wrong)
+    assert {name: value.shape for name, value in model.state_dict().items()} == before
+    size = model.config.text_config.vocab_size
+    model.resize_token_embeddings(size + 5)
+    assert model.config.text_config.vocab_size == size + 5
+    grown = model(**inputs).logits
+    assert grown.shape[-1] == size + 5
+    torch.testing.assert_close(grown[..., :size], wanted)
+
+
+def test_generation_from_embeddings_is_that_from_ids(tiny, pictures):
+    model, processor = tiny
+    inputs = dict(processor(images=pictures[:2]))
+    ids = inputs["input_ids"]
+    wanted = model.generate(**inputs, max_new_tokens=5, do_sample=False)[:, ids.shape[1] :]
+    tokens = model.vision_tokens(model.vision_features(inputs["pixel_values"]))
+    embeds = model._embed(ids, tokens)
+    out = model.generate(
+        inputs_embeds=embeds, attention_mask=inputs["attention_mask"], max_new_tokens=5, do_sample=False
+    )
+    assert torch.equal(out, wanted)
+
+
+def test_the_placeholder_is_never_generated(tiny, pictures):
+    model, processor = tiny
+    with torch.no_grad():
+        model.get_output_embeddings().weight[processor.image_token_id] = 0
+        model.get_output_embeddings().weight *= -1e-3  # all others are about as likely, or less
+    out = model.generate(**processor(images=pictures[:1]), max_new_tokens=40, do_sample=True, temperature=9.0)
+    assert (out[0] == processor.image_token_id).sum() == 1
