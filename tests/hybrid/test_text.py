@@ -7,10 +7,8 @@ from transformers import CLIPImageProcessorPil, PreTrainedTokenizerFast
 from hybrid.model.processing import IMAGE_TOKEN, HybridProcessor
 
 WORDS = ["a dog runs on the grass", "two dogs, a cat and 3 birds", "the grass is green", "A photo of a dog"]
-PROMPTS = [
-    "A photo of a", "A photo of a ", "Describe the image: ", "Caption:\n", "", " ", "what is it?  ", "see "
-    "</s>",
-]  # fmt: skip
+PROMPTS = ["A photo of a", "A photo of a ", "Describe the image: ", "Caption:\n", "", " ", "what is it?  "]
+PROMPTS += ["see </s>"]
 CAPTIONS = ["dog", "a dog runs on the grass", "the cat's 3 birds, green!", "birds </s> and <s>", "über öl"]
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' "

@@ -35,11 +35,11 @@ TOWERS = {
     "convnext": (t.ConvNextConfig(num_stages=2, patch_size=4, **STAGES), 16, 4, "pooled"),
     "efficientnet": (
         t.EfficientNetConfig(
-            image_size=32, hidden_dim=16, in_channels=[32, 8], out_channels=[8, 8], kernel_sizes=[3, 3],
+            image_size=32, hidden_dim=1280, in_channels=[32, 8], out_channels=[8, 8], kernel_sizes=[3, 3],
             strides=[2, 2], num_block_repeats=[1, 1], expand_ratios=[1, 1], depthwise_padding=[],
             width_coefficient=1.0, depth_coefficient=1.0,
         ),
-        16,
+        1280,
         4,
         "pooled",
     ),
