@@ -12,6 +12,7 @@ import click
 
 from hybrid.cli.messages import say
 from hybrid.cli.signals import Signalled, signals_raise
+from hybrid.model.errors import HybridError, OptionError
 
 # name -> its line in --help. The command itself is `hybrid.cli.<name>.command`; torch and the rest are only
 # imported inside it, so that help and usage errors come at once.
@@ -137,8 +138,10 @@ def _run(arguments: list[str]) -> int:
             raise
         if isinstance(error, click.ClickException):
             say(error.format_message())
-        elif type(error).__module__.startswith(("hybrid.", "qproj.")):  # ours say what, why and the way out
+        elif isinstance(error, HybridError) or type(error).__module__.startswith("qproj."):
+            # Ours say what, why and the way out.
             say(str(error))
+            return 2 if isinstance(error, OptionError) else 1
         else:
             lines = str(error).splitlines()
             say(f"{type(error).__name__}: {lines[0] if lines else ''} (--traceback shows where)")

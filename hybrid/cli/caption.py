@@ -85,6 +85,20 @@ _ENOUGH_SHOTS = 10_000
     help="Width of the beam search; 1 takes the likeliest token at each step.",
 )
 @click.option(
+    "--captions",
+    "num_return_sequences",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Captions of each picture, the likeliest first; needs as many --beams, or --temperature.",
+)
+@click.option(
+    "--chat/--no-chat",
+    default=None,
+    help="Put the prompt into the language model's chat template. [default: as the model was trained]",
+)
+@click.option(
     "--temperature",
     type=click.FloatRange(0, min_open=True),
     help="Draw tokens at random instead of taking the likeliest; higher values vary more.",
@@ -220,7 +234,7 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
             break
         except ImageError as error:
             name = source_name(sources.pop(0))
-            yield Result(name, error=str(error).removeprefix(f"{name}: "))
+            yield Result(name, error=error.reason)
     else:
         return
     first.filename = source_name(sources[0])  # type: ignore[attr-defined]
@@ -228,6 +242,7 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
     model, processor = load_model(**o.model, to_caption=not o.quiet)
     from hybrid.inference.out_of_distribution import Familiarity
     from hybrid.inference.prompting import Question
+    from hybrid.model.errors import OptionError
 
     familiarity = Familiarity.load(Path(model.config.name_or_path))
     if o.verbose:
@@ -237,8 +252,8 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
 
         set_seed(o.seed)
     try:
-        Question(model, processor, o.prompt, o.max_new_tokens, {})
-    except ValueError as error:
+        Question(model, processor, o.prompt, o.max_new_tokens, o.search, chat=o.generation["chat"])
+    except OptionError as error:
         raise click.UsageError(str(error)) from None
     if not o.quiet and model.config.name_or_path == str(BUNDLED):
         _note_beyond_the_bundled_model(o, processor.prompt)
@@ -270,7 +285,7 @@ def _streamed(
         try:
             picture = open_image(source)
         except ImageError as error:
-            yield Result(name, error=str(error).removeprefix(f"{name}: "))
+            yield Result(name, error=error.reason)
             continue
         click.echo("" if bare else f"{name}: ", nl=False)
         said = ""
@@ -302,7 +317,7 @@ def _sidecar_fault(name: str, result: Result, written: dict[Path, str]) -> str |
     if other != name:
         return f"its sidecar would be that of {printable(other)}; rename one"
     try:
-        write_sidecar(name, result.caption or "")
+        write_sidecar(name, "\n".join(result.captions))
     except OSError as error:
         return f"its sidecar {printable(str(path))} cannot be written ({error.strerror}); check the folder"
     return None

@@ -38,7 +38,13 @@ class Request:
         sampling = {name: value for name, value in sampling.items() if value is not None}
         self.prompt: str | None = options["prompt"]
         self.max_new_tokens: int = options["max_new_tokens"]
-        self.generation = options | {"num_beams": self.beams} | sampling | {"do_sample": bool(sampling)}
+        # Names of `generate`.
+        self.search = {
+            "num_beams": self.beams,
+            "num_return_sequences": options.pop("num_return_sequences"),
+            "do_sample": bool(sampling),
+        }
+        self.generation = options | self.search | sampling
 
 
 def faults(o: Request, names: list[str]) -> list[str]:
@@ -52,9 +58,13 @@ def faults(o: Request, names: list[str]) -> list[str]:
         (f"--format {o.style}", o.style != "text"),
         ("--output", o.output is not None),
         ("--beams", o.beams > 1),
+        ("--captions", o.search["num_return_sequences"] > 1),
     ):
         if o.stream and conflict:
             found.append(f"--stream shows text as it comes, which {option} cannot; leave one out")
+    several = o.search["num_return_sequences"]
+    if several > o.beams and not o.search["do_sample"]:
+        found.append(f"--captions {several} needs --beams {several} or more, or --temperature")
     if o.model["shots"] is not None and o.model["backend"] in (None, "jax"):
         found.append("--shots needs a backend that measures, such as --backend lightning.qubit")
     if "-" in names and o.sidecar:

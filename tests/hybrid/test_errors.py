@@ -1,3 +1,4 @@
+import json
 import pickle
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 import hybrid
 from hybrid.inference.captioning import caption_files, caption_pictures
 from hybrid.model.errors import HybridError, ImageError, ModelError, OptionError
+from tests.hybrid.conftest import one_line
 
 
 def test_errors_have_what_they_are_about_and_why_apart():
@@ -66,3 +68,33 @@ def test_several_captions_stay_with_their_picture(tiny, pictures):
     results = list(caption_files(*tiny, pictures[:2], **options))
     assert [result.captions for result in results] == both
     assert [result.caption for result in results] == best
+
+
+def test_the_command_writes_several_captions_of_each_picture_in_every_format(run, scenes, tmp_path):
+    paths = [path for path, _ in scenes[:2]]
+    several = ["--beams", "2", "--captions", "2"]
+    wanted = hybrid.caption(paths, num_beams=2, num_return_sequences=2)
+    code, out, _ = run("caption", *paths, *several)
+    rows = [f"{path}: {said}" for path, texts in zip(paths, wanted, strict=True) for said in texts]
+    assert (code, out.splitlines()) == (0, rows)
+    assert run("caption", paths[0], *several)[1].splitlines() == wanted[0]
+    _, out, _ = run("caption", *paths, *several, "--format", "jsonl")
+    assert [json.loads(line)["captions"] for line in out.splitlines()] == wanted
+    _, out, _ = run("caption", *paths, *several, "--format", "csv")
+    assert len(out.splitlines()) == 5
+    code, out, err = run("caption", paths[0], "--captions", "2")
+    assert (code, out) == (2, "")
+    one_line(err, "--captions 2 needs --beams 2")
+
+
+def test_a_fault_within_captioning_is_no_wrong_usage(run, scenes, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("within")
+
+    monkeypatch.setattr("hybrid.inference.prompting.Question.answers", broken)
+    code, _, err = run("caption", scenes[0][0])
+    assert code == 1
+    one_line(err, "within")
+    code, _, err = run("caption", scenes[0][0], "--chat")
+    assert code == 2
+    one_line(err, "chat template")

@@ -314,3 +314,26 @@ def test_what_pillow_raises_for_broken_files_becomes_one_error(monkeypatch, erro
     _scene().save(stream, "PNG")
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", broken)
     _fails(io.BytesIO(stream.getvalue()), "the stream: ", "; ")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("block", [b"garbage", b"MM\0*\0\0\0\x08\0\x05", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_a_whole_picture_with_damaged_exif_is_read(kind, block):
+    picture = Image.new("RGB", (16, 12), (200, 30, 30))
+    stream = io.BytesIO()
+    picture.save(stream, kind, exif=block)
+    assert open_image(io.BytesIO(stream.getvalue())).size == (16, 12)
+
+
+def test_a_png_with_a_wrong_checksum_of_its_exif_is_read_without_it():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    Image.new("RGB", (16, 12)).save(stream, "PNG", exif=exif)
+    data = bytearray(stream.getvalue())
+    assert open_image(io.BytesIO(data)).size == (12, 16)
+    data[data.find(b"eXIf") + 20] ^= 255
+    assert open_image(io.BytesIO(data)).size == (16, 12)
+    data[data.find(b"IDAT") + 8] ^= 255
+    with pytest.raises(ImageError, match=r"damaged|not a picture"):
+        open_image(io.BytesIO(data))
