@@ -19,6 +19,7 @@ from hybrid.data.images import MAX_BYTES, ImageError, open_image
 from hybrid.data.pairs.pair import Pair, refuse
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
+from hybrid.model.vision import is_vector
 
 _BATCH = 32
 
@@ -133,13 +134,15 @@ def features_of(
         advance: Called after every picture.
 
     Returns:
-        ``(n, vision_hidden_size)`` float32.
+        ``(n, vision_hidden_size)`` float32, or ``(n, positions, vision_hidden_size)`` of a grid.
 
     Raises:
         DataError: Naming the pictures that cannot be read, after all others are done and kept.
         CacheError: If the cache cannot be used.
     """
-    cache = FeatureCache(folder, tower_key(model, processor), model.config.vision_hidden_size)
+    size = model.config.vision_hidden_size
+    width = size * model.config.vision_positions
+    cache = FeatureCache(folder, tower_key(model, processor), width)
     faults: list[str] = []
     out = np.zeros((len(pairs), cache.width), np.float32)
 
@@ -147,7 +150,7 @@ def features_of(
         try:
             data = _bytes(pair)
         except (OSError, ImageError) as error:
-            return ImageError(f"{pair.image}: cannot be read ({error})")
+            return ImageError(pair.image, f"cannot be read ({error})")
         return hashlib.sha256(data).digest(), data
 
     def embed(batch: list[tuple[int, bytes, bytes]]) -> None:
@@ -183,7 +186,7 @@ def features_of(
     if batch:
         embed(batch)
     refuse("pictures", faults)
-    return out
+    return out if is_vector(model.config.vision_feature) else out.reshape(len(out), -1, size)
 
 
 def _bytes(pair: Pair) -> bytes:
@@ -199,4 +202,4 @@ def _look(model: HybridForConditionalGeneration, pixels: list[Tensor]) -> Iterat
     model.eval()
     seen = model.vision_features(torch.cat(pixels).to(model.device))
     model.train(training)
-    return iter(seen.float().cpu().numpy())
+    return iter(seen.float().flatten(1).cpu().numpy())

@@ -189,3 +189,21 @@ def test_a_picture_of_a_batch_is_read_by_its_own_row_alone(speaker, parts, pictu
     model.config.connector_trained = None
     said = hybrid.caption(pictures[:2], model=(model, processor), max_new_tokens=3)
     assert len(said) == 2
+
+
+def test_a_grid_goes_through_the_feature_cache_as_it_is(parts, tmp_path, pictures):
+    from hybrid.data.feature_cache import features_of
+    from hybrid.data.pairs import Pair
+
+    model, processor = compose(
+        parts / "clip", parts / "llama", {"type": "classical", "width": 5}, vision_feature="cls+grid2"
+    )
+    pairs = []
+    for i, picture in enumerate(pictures[:2]):
+        picture.save(tmp_path / f"{i}.png")
+        pairs.append(Pair(str(tmp_path / f"{i}.png"), ("a",), "here"))
+    with torch.inference_mode():
+        wanted = model.eval().vision_features(processor(images=pictures[:2])["pixel_values"])
+    for _ in range(2):  # looked at, and read back
+        found = features_of(pairs, model, processor, tmp_path / "cache")
+        torch.testing.assert_close(torch.from_numpy(found), wanted)
