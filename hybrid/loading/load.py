@@ -137,6 +137,7 @@ def build_base(
             published.add_lora(model)
         if own:
             own.load_into(model)
+            processor.joined = False  # prompts and captions were encoded apart when it was trained
     if prompt is not None:
         processor.prompt = prompt
     return model.eval(), processor

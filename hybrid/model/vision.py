@@ -10,7 +10,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 _PART = re.compile(r"(cls|pooled)|(grid|windows)([1-9][0-9]?)?")
 _SIDE = 2  # of a grid whose side is not given
-KINDS = "'cls', 'pooled', 'gridK' or 'windowsK' with a number K, or several joined by '+'"
+KINDS = "'cls' or 'pooled', 'gridK' or 'windowsK' with a number K, or several joined by '+'"
 
 
 class FeatureError(ValueError):
