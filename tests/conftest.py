@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine takes any time for an example.
+hypothesis.settings.register_profile("any time", deadline=None)
+hypothesis.settings.load_profile("any time")
 
 # No subprocesses, no training, few compiled programs: all together at most 90 seconds on two cores.
 QUICK = {

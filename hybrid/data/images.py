@@ -38,6 +38,7 @@ _BROKEN = (
     OverflowError,
     EOFError,
     struct.error,
+    RuntimeError,  # the AVIF decoder
 )
 Source = str | os.PathLike[str] | IO[bytes] | Image.Image
 

@@ -70,7 +70,7 @@ def test_any_gate_list(n_qubits):
 
 
 @given(seed=st.integers(0, 2**16))
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 def test_random_gate_lists(seed):
     check(random_circuit(2, 6, seed), seed)
 

@@ -77,7 +77,7 @@ OTHERS += ("SingleExcitation", "FermionicSWAP", "PSWAP", "MultiRZ", "DoubleExcit
 
 
 @given(seed=st.integers(0, 2**16), n_wires=st.integers(2, 4))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @compiled
 def test_amplitudes_of_random_circuits(seed, n_wires):
     rng = np.random.default_rng(seed)

@@ -47,7 +47,7 @@ SETS = st.lists(st.integers(1, 40), min_size=1, max_size=5, unique=True)
 
 
 @given(SETS, st.integers(0, 2**32 - 1), st.floats(-10, 10))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 def test_exact_for_any_frequencies(tenths, seed, t):
     frequencies = tuple(k / 10 for k in tenths)
     a, b = np.random.default_rng(seed).normal(size=(2, len(tenths)))

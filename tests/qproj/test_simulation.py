@@ -135,7 +135,7 @@ def test_closed_form_one_qubit_bloch_vector():
 
 
 @given(seed=st.integers(0, 2**16), n_qubits=st.integers(1, 3))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_properties_of_random_circuits(seed, n_qubits):
     """Pauli expectations lie in [-1, 1], and a batch is its samples one by one."""
     circuit = random_circuit(n_qubits, 8, 2 * seed)

@@ -55,7 +55,7 @@ def test_every_gate_with_its_phase(name, parameter):
 
 
 @given(seed=st.integers(0, 2**16), n_qubits=st.integers(1, 4))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_random_circuits(seed, n_qubits):
     circuit = random_circuit(n_qubits, 12, seed)
     inputs, columns, weights = draw_data(circuit, 2, seed)
