@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from importlib import import_module
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,9 +26,14 @@ _OTHERS = (
     *(".xcf", ".exr", ".hdr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"),
 )
 
-_here = {
-    name: endings for name, (endings, module, _) in _OPTIONAL.items() if find_spec(module) is not None
-} | _ALWAYS
+
+def _installed(module: str) -> bool:
+    """Whether a module can be imported; the package that it is in is not imported, as `find_spec` would."""
+    package = find_spec(module.rpartition(".")[0]) if "." in module else None
+    return PathFinder.find_spec(module, package and package.submodule_search_locations) is not None
+
+
+_here = {name: endings for name, (endings, module, _) in _OPTIONAL.items() if _installed(module)} | _ALWAYS
 # Parsers for these are fuzzed by many; Pillow's others (EPS runs Ghostscript, say) are not worth the risk.
 FORMATS = tuple(name for name in (*_ALWAYS, *_OPTIONAL) if name in _here)
 # Endings of files that a folder is searched for; a file that is named itself may have any.

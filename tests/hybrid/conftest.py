@@ -1,6 +1,5 @@
 """A tiny captioner in the hub's formats, made here: what real checkpoints look like, at a size for tests."""
 
-import functools
 import json
 import shutil
 import sys
@@ -23,11 +22,9 @@ from hybrid import cli
 from hybrid.data.drawing import draw_scene
 from hybrid.data.scenes import sample_scene
 from hybrid.loading.compose import compose
-from hybrid.loading.load import load
 from hybrid.training.language import captions, train_tokenizer
 
 HYBRID = Path(sys.executable).parent / "hybrid"
-_loaded_once = functools.cache(load)
 
 
 @pytest.fixture(scope="session")
@@ -102,8 +99,7 @@ def pictures():
 
 @pytest.fixture
 def run(capsys, monkeypatch):
-    """Call the command in this process: (exit code, stdout, stderr). A model is only loaded once."""
-    monkeypatch.setattr("hybrid.loading.load.load", _loaded_once)
+    """Call the command in this process: (exit code, stdout, stderr)."""
 
     def call(*args):
         capsys.readouterr()  # what fixtures and other libraries printed before
