@@ -169,25 +169,22 @@ def test_exact_measurements(measurement, batched):
 @pytest.mark.parametrize("batched", [False, True])
 @compiled
 def test_exact_measurements_on_the_engine(batched):
-    def circuit(angle):
+    def gates(angle):
         scrambled()
         qml.IsingXX(angle, wires=[0, 1])
         qml.GlobalPhase(angle)
-        qml.CRY(np.int64(1) * 0.3, wires=np.array([1, 2]))
-        return (
-            qml.expval(qml.X(1)),
-            qml.probs(wires=[2, 0]),
-            qml.var(qml.Y(0)),
-            qml.vn_entropy([0]),
-            qml.state(),
-        )
+        qml.CRY(0.3, wires=np.array([1, 2]))
+
+    def everything(angle):
+        gates(angle)
+        return qml.probs(wires=[2, 0]), qml.var(qml.Y(0)), qml.vn_entropy([0]), qml.state()
 
     def words(angle):
-        circuit(angle)
+        gates(angle)
         return MEASUREMENTS["several"]()
 
     angle = np.array([0.3, -0.9, 2.0]) if batched else 0.3
-    same_results(circuit, angle)
+    same_results(everything, angle)
     same_results(words, angle)
 
 
