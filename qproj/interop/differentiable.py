@@ -63,13 +63,16 @@ def states(circuit: Circuit, inputs: Any, weights: Any, interface: str) -> Any:
 
 
 def one_parameter(value: Any) -> Any:
-    """A parameter whose gradients are real where it is; autograd would let complex ones through."""
+    """A parameter for PennyLane's simulator, whose gradient is real where it is.
+
+    The simulator gives autograd complex gradients even of real numbers, so it is given complex ones.
+    """
     return _real(value) if isbox(value) and not np.issubdtype(value.dtype, np.complexfloating) else value
 
 
 @primitive  # type: ignore[untyped-decorator]
 def _real(value: Any) -> Any:
-    return value
+    return np.asarray(value, complex)
 
 
 defvjp(_real, lambda _, __: anp.real)
