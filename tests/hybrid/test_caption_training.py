@@ -680,6 +680,7 @@ def test_the_preset_runs_from_the_hubs_cache_and_pins_what_it_found(hub, run, dr
         "language_revision": "a" * 40,
         "adapter": None,
         "adapter_revision": None,
+        "vision_feature": None,
     }
     assert described["lora"]["targets"] == ["q_proj", "v_proj"]
     hub("me/mine", tmp_path / "run" / "model")
