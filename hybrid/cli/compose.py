@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from hybrid.cli.command import Command
-from hybrid.cli.connector import chosen_connector, connector_options
+from hybrid.cli.command import Command, switch
+from hybrid.cli.connector import chosen_connector, connector_options, vision_feature_option
 from hybrid.cli.data import offline_option
 
 
@@ -28,6 +28,7 @@ from hybrid.cli.data import offline_option
     help="The vision model: a folder, or owner/name on the hub.",
 )
 @click.option("--vision-revision", metavar="COMMIT", help="Version of --vision on the hub.")
+@vision_feature_option
 @click.option(
     "--language",
     type=click.Path(),
@@ -38,6 +39,7 @@ from hybrid.cli.data import offline_option
 @click.option("--language-revision", metavar="COMMIT", help="Version of --language on the hub.")
 @connector_options
 @click.option("--prompt", metavar="TEXT", help="The text before every caption, in training and later.")
+@switch("chat", help="Put prompts into the language model's chat template.")
 @offline_option
 @click.option(
     "--output",
@@ -69,7 +71,6 @@ def command(**o: Any) -> int:
         raise
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    model.connector.speak_to(model.get_input_embeddings().weight)  # type: ignore[arg-type]
     with whole_folder(output) as part:
         model.save_pretrained(part)
         processor.save_pretrained(part)

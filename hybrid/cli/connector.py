@@ -1,4 +1,4 @@
-"""The options that say which connector, for the commands that make a fresh one."""
+"""The options that say how a vision model is joined to a language model, for the commands that do it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +29,12 @@ _n_tokens = click.option(
     type=click.IntRange(1),
     metavar="N",
     help="How many vision tokens the new connector makes of each feature vector.",
+)
+vision_feature_option = click.option(
+    "--vision-feature",
+    metavar="NAME",
+    help="What to read of --vision: cls, pooled, gridK for K x K parts of a picture, or several joined by +. "
+    "[default: the first of cls, pooled and grid1 that it has]",
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hybrid.cli.command import Command, given, switch
-from hybrid.cli.connector import chosen_connector, connector_options
+from hybrid.cli.connector import chosen_connector, connector_options, vision_feature_option
 from hybrid.cli.data import cache_option, data_option, offline_option, read_data
 from hybrid.cli.model import complete_model
 from hybrid.cli.signals import Signalled
@@ -70,6 +70,7 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
     help="The vision model, CLIP or SigLIP: a folder, or owner/name on the hub.",
 )
 @click.option("--vision-revision", metavar="COMMIT", help="Version of --vision on the hub.")
+@vision_feature_option
 @click.option(
     "--language",
     type=click.Path(),

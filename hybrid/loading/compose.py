@@ -99,6 +99,7 @@ def compose(
     assert config.connector is not None
     model.connector = build_connector(config.connector, config.vision_hidden_size, config.hidden_size)
     model.connector.to(torch.promote_types(dtype, torch.float32))
+    model.connector.speak_to(model.get_input_embeddings().weight)  # type: ignore[arg-type]
     model.generation_config = speaker.generation_config
     processor.n_image_tokens = model.n_vision_tokens
     return model, processor

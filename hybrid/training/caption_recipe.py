@@ -8,6 +8,8 @@ from hybrid.loading.base import Base
 from hybrid.model.lora import Lora
 from hybrid.presets import caption_presets, read_caption_preset
 
+_SHARE = 0.05  # behind a language model, where a step is a few captions
+
 
 @dataclass(frozen=True)
 class CaptionRecipe:
@@ -121,7 +123,8 @@ def load_caption_recipe(name: str | None, **options: Any) -> CaptionRecipe:
     Args:
         name: One of `caption_presets`, or None to begin with the defaults.
         **options: Fields of the recipe. ``model`` takes the place of the preset's ``vision``, ``language``,
-            ``adapter`` and ``connector``, and the other way round; ``language`` that of its ``adapter``.
+            ``adapter`` and ``connector``, and the other way round; ``language`` that of its ``adapter``. A
+            ``connector`` with a smooth start brings a ``share``; the connector's other rates take its place.
 
     Returns:
         The recipe.
@@ -143,4 +146,8 @@ def load_caption_recipe(name: str | None, **options: Any) -> CaptionRecipe:
         values.pop("model", None)
         if "language" in options:
             values.pop("adapter", None)
+    if "quantum_rate" in options or "connector_rate" in options:
+        values.pop("share", None)
+    elif (options.get("connector") or {}).get("start") == "smooth":
+        values.setdefault("share", _SHARE)
     return replace(CaptionRecipe(**values | options))

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from autograd import numpy as anp
 from autograd.extend import defvjp, defvjp_argnums, primitive
-from autograd.tracer import isbox
+from autograd.tracer import getval, isbox
 
 from qproj.circuits.circuit import Circuit
 from qproj.execution import programs
@@ -67,7 +67,7 @@ def one_parameter(value: Any) -> Any:
 
     The simulator gives autograd complex gradients even of real numbers, so it is given complex ones.
     """
-    return _real(value) if isbox(value) and not np.issubdtype(value.dtype, np.complexfloating) else value
+    return _real(value) if isbox(value) and not np.iscomplexobj(getval(value)) else value
 
 
 @primitive  # type: ignore[untyped-decorator]

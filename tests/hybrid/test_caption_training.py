@@ -535,6 +535,16 @@ def test_presets_and_what_changes_them():
         load_caption_recipe(None, vision="x")
 
 
+def test_a_fresh_connector_brings_its_rates_unless_others_are_given():
+    fresh = fresh_connector(n_qubits=3)
+    assert load_caption_recipe("tinyllama").share is None
+    assert load_caption_recipe("tinyllama", connector=fresh).share == 0.05
+    assert load_caption_recipe("tinyllama", connector=fresh, share=0.2).share == 0.2
+    assert load_caption_recipe("tinyllama", connector=fresh, connector_rate=1e-4).share is None
+    assert load_caption_recipe("tinyllama", connector={"type": "quantum"}).share is None
+    assert load_caption_recipe("smollm2", connector_rate=1e-4).share is None
+
+
 def test_words_come_first_and_are_not_learnt_twice(start, tmp_path):
     changes = {
         "connector": fresh_connector(n_qubits=3, n_layers=1, n_tokens=2),

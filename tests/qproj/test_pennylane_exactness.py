@@ -353,6 +353,13 @@ def test_second_derivatives(engine):
             np.testing.assert_allclose(jax.jit(jax.hessian(qnode))(0.3), second, atol=1e-12)
 
 
+@pytest.mark.parametrize("engine", [False, True])
+def test_autograd_of_a_number_of_python(engine):
+    with compiled if engine else mock.patch.object(warmth, "SECONDS", 1e9):
+        gradient = qml.grad(both(rotation, 1)[0], argnums=0)(0.3)
+    np.testing.assert_allclose(gradient, -np.sin(0.3), atol=1e-12)
+
+
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 def test_forward_mode_in_torch():
     with compiled, torch.autograd.forward_ad.dual_level():
