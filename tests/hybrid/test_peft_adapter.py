@@ -14,7 +14,7 @@ import hybrid
 from hybrid.data.results import printable
 from hybrid.loading.load import build_base, load, load_adapter
 from hybrid.loading.names import ModelError
-from tests.hybrid.conftest import _loaded_once, one_line
+from tests.hybrid.conftest import one_line
 
 # Of peft, which is called here without the package.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -165,7 +165,6 @@ def test_the_quantum_preset_keeps_the_lora_and_its_training_is_recorded(run, sto
     base = json.loads((tmp_path / "distilled" / "model" / "adapter.json").read_text())["base"]
     assert (base["model"], base["adapter"], base["adapter_revision"]) == (None, NAME, "a" * 40)
     assert run("caption", "--model", out.strip(), tmp_path / "0.png")[0] == 0
-    _loaded_once.cache_clear()  # the teacher has another connector now
 
 
 def test_training_goes_on_from_the_published_connector(run, stored, pictures, tmp_path):
