@@ -30,7 +30,8 @@ _OTHERS = (
 def _installed(module: str) -> bool:
     """Whether a module can be imported; the package that it is in is not imported, as `find_spec` would."""
     package = find_spec(module.rpartition(".")[0]) if "." in module else None
-    return PathFinder.find_spec(module, package and package.submodule_search_locations) is not None
+    places = package.submodule_search_locations if package else None
+    return PathFinder.find_spec(module, places) is not None
 
 
 _here = {name: endings for name, (endings, module, _) in _OPTIONAL.items() if _installed(module)} | _ALWAYS

@@ -23,17 +23,12 @@ def test_installed_command_captions_a_picture_drawn_here(tmp_path):
     assert out.stderr == ""
 
 
-def test_installed_command_goes_on_after_a_bad_file(tmp_path, scenes):
+def test_a_bad_file_does_not_stop_the_others(run, tmp_path, scenes):
     good = [path for path, _ in scenes]
-    out = subprocess.run(
-        [HYBRID, "caption", good[0], tmp_path / "none.png", good[1]],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert out.returncode == 1
-    assert [line.split(": ")[0] for line in out.stdout.splitlines()] == [str(good[0]), str(good[1])]
-    assert out.stderr.splitlines() == [
+    code, out, err = run("caption", good[0], tmp_path / "none.png", good[1])
+    assert code == 1
+    assert [line.split(": ")[0] for line in out.splitlines()] == [str(good[0]), str(good[1])]
+    assert err.splitlines() == [
         f"hybrid: {tmp_path / 'none.png'}: no such file; check the path",
         "hybrid: 2 of 3 captioned, 1 failed",
     ]

@@ -232,6 +232,17 @@ def test_a_narrowed_connector_keeps_the_leading_components(connectors):
     torch.testing.assert_close(torch.cov(inner.T), torch.eye(4), atol=1e-3, rtol=1e-3)
 
 
+def test_a_normed_connector_is_narrowed_to_one_that_is_normed(connectors):
+    features, _, _ = connectors
+    wide = ClassicalConnector(24, 20, width=32, normed=True)
+    wide.standardise_to(features)
+    wide.speak_to(torch.full((1, 20), 0.3))
+    with torch.no_grad():
+        wanted, got = wide(features), wide.narrowed(6, features)(features)  # the features have six directions
+        torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(got.square().mean(-1).sqrt(), torch.full((512, 1), 0.3))
+
+
 def test_a_quantum_connector_starts_from_a_narrow_one(connectors):
     features, _, narrow = connectors
     torch.manual_seed(1)

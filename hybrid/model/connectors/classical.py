@@ -64,7 +64,8 @@ class ClassicalConnector(Connector):
     def narrowed(self, width: int, features: Tensor) -> Self:
         """A connector of another width whose tokens come as near to this one's as a linear map can.
 
-        The new width holds the leading principal components of this connector's tokens, each with variance 1.
+        The new width holds the leading principal components of this connector's tokens, each with variance 1:
+        of the tokens before they are normed, if they are, since the new ones will be as well.
 
         Args:
             width: Of the new connector, at most ``vision_hidden_size`` and ``hidden_size``.
@@ -73,10 +74,14 @@ class ClassicalConnector(Connector):
         Returns:
             The new connector; this one is left as it is.
         """
-        narrow = type(self)(self.vision_hidden_size, self.hidden_size, width).to(self.mean)
+        narrow = type(self)(self.vision_hidden_size, self.hidden_size, width, normed=self.normed).to(
+            self.mean
+        )
         narrow.mean.copy_(self.mean)
         narrow.scale.copy_(self.scale)
-        tokens = self(features)[:, 0]
+        if self.normed:
+            narrow.token_rms.copy_(self.token_rms)
+        tokens = self.tokens(self._standardised(features))
         centre = tokens.mean(0)
         variance, directions = torch.linalg.eigh(torch.cov(tokens.T))  # in rising order
         spread = variance[-width:].clamp_min(1e-12).sqrt()
