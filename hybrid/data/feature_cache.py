@@ -48,7 +48,7 @@ def tower_key(model: HybridForConditionalGeneration, processor: HybridProcessor)
     digest.update(json.dumps(processor.image_processor.to_dict(), sort_keys=True, default=str).encode())
     for name, weight in sorted(tower.state_dict().items()):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-        digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
 
 

@@ -26,8 +26,8 @@ class Naming(nn.Module):
 
     A word's logit is how often it is said of any picture, plus what the tokens add: their cosine with the
     word's embedding in the language model, summed over the tokens. So a token learns to stand where the
-    language model reads the picture's words: a thousand products of vectors take its place, in a ten-
-    thousandth of its time.
+    language model reads the picture's words, by products with a thousand vectors in place of a run of the
+    model.
 
     Args:
         connector: Trained.

@@ -95,7 +95,7 @@ class Evolution:
         strategy, _ = choose(self.circuit, len(inputs), inputs.dtype.itemsize, "auto", "adjoint")
         method = _method(self.circuit, block_of(strategy), self.measures)
         run = differentiable(method) if self.own_gradients else lambda *given: method.forward(*given)[0]
-        values = run(inputs, weights)
+        values = run(inputs, weights)  # type: ignore[no-untyped-call]
         return (values if self.measures else self._turned(values, inputs, weights),)
 
     def plain(self) -> Evolution:

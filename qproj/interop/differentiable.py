@@ -90,7 +90,7 @@ def to_jax(results: Any) -> Any:
 
 def real(c_dtype: type[np.complexfloating[Any, Any]], interface: str) -> type[np.floating[Any]]:
     """The dtype of parameters: within JAX the precision it is set to is the limit."""
-    single = c_dtype == np.complex64 or (interface == "jax" and not jax.config.jax_enable_x64)
+    single = c_dtype == np.complex64 or (interface == "jax" and jax.numpy.zeros(0).dtype == np.float32)
     return np.float32 if single else np.float64
 
 
@@ -129,7 +129,8 @@ def _pull_back(argnums: tuple[int, ...], _: Any, args: Any, __: Any) -> Callable
 
     def gradients(cotangents: Any) -> tuple[Any, ...]:
         if kept is not None and not any(map(isbox, (*arrays, cotangents))):
-            found = execution.backward(function.circuit, kept["residuals"], *arrays, np.asarray(cotangents))
+            first = (*arrays, np.asarray(cotangents))
+            found = execution.backward(function.circuit, kept["residuals"], *first)
             return tuple(found[place] for place in places)
         given = [cotangents]
         if isinstance(function, Vjp) and len(function.wanted) > 1:

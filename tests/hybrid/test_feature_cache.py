@@ -47,6 +47,15 @@ def test_the_file_counts_and_not_its_name(tiny, pairs, pictures, tmp_path, looke
     assert looked == [5]
 
 
+def test_a_tower_with_batch_norm_has_a_key(tiny):
+    model, processor = tiny
+    before = tower_key(model, processor)
+    model.vision_tower.norm = torch.nn.BatchNorm2d(3)  # counts its batches in a tensor without dimensions
+    after = tower_key(model, processor)
+    model.vision_tower.norm.num_batches_tracked += 1
+    assert len({before, after, tower_key(model, processor)}) == 3
+
+
 def test_another_tower_preparation_or_output_is_another_key(tiny):
     model, processor = tiny
     keys = [tower_key(model, processor), tower_key(model, processor)]
