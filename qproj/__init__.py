@@ -5,6 +5,8 @@ program that torch's autograd sees as one function.
 """
 
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
+from qproj.execution import forks as _forks  # noqa: F401 (sees forks from now on, whoever runs JAX)
+from qproj.execution.cache import clear_caches
 from qproj.interop.qnode import from_qnode
 from qproj.layers import QuantumLayer
 from qproj.projection import QuantumProjection
@@ -22,5 +24,6 @@ __all__ = [
     "QuantumProjection",
     "WeightSlot",
     "__version__",
+    "clear_caches",
     "from_qnode",
 ]

@@ -17,11 +17,14 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jax import Array, lax
 from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
+from qproj.circuits.features import features
 from qproj.execution import programs
+from qproj.execution.forks import check_not_forked
 from qproj.planning.cost import check_memory
 
 
@@ -48,7 +51,9 @@ def expectation(
 
     Raises:
         ValueError: If shapes do not fit the circuit, or a name is unknown.
+        RuntimeError: If this process was forked from one in which JAX had run.
     """
+    check_not_forked()
     inputs, weights = jnp.asarray(inputs), jnp.asarray(weights)
     dtype = jnp.promote_types(jnp.result_type(inputs, weights), jnp.float32)
     width = inputs.shape[-1] if inputs.ndim else 0
@@ -60,16 +65,11 @@ def expectation(
     batch = math.prod(inputs.shape[:-1])
     if not batch:
         return jnp.zeros((*inputs.shape[:-1], circuit.n_outputs), dtype)
-    x = _features(circuit, inputs.astype(dtype).reshape(batch, width))
+    x = inputs.astype(dtype).reshape(batch, width)
+    x = features(circuit, x, jnp, constant=lax.stop_gradient, columns=_columns)
     values = programs.expectation(circuit, x, weights.astype(dtype), strategy, diff_method)
     return values.reshape(*inputs.shape[:-1], circuit.n_outputs)
 
 
-def _features(circuit: Circuit, x: Array) -> Array:
-    """Products of inputs in columns of their own, or normalised amplitudes, padded."""
-    if circuit.amplitudes:
-        x = x / jnp.linalg.norm(x, axis=-1, keepdims=True)
-        return jnp.pad(x, ((0, 0), (0, circuit.n_inputs - x.shape[-1])))
-    for i, j in circuit.products:
-        x = jnp.concatenate([x, x[:, i : i + 1] * x[:, j : j + 1]], axis=1)
-    return x
+def _columns(x: Array, places: tuple[int, ...]) -> Array:
+    return x[:, np.array(places)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self
@@ -12,9 +14,10 @@ from torch import Tensor, nn
 
 from qproj.backends import get_backend
 from qproj.circuits.circuit import Circuit
+from qproj.circuits.features import features
 from qproj.circuits.observables import Observable
 from qproj.circuits.text import dumps
-from qproj.operator import expectation
+from qproj.operator import call
 from qproj.planning.cost import Plan, plan
 from qproj.planning.execution import NO_EXTRA, Execution, Extra
 
@@ -52,7 +55,8 @@ class QuantumLayer(nn.Module):
         generator: Source of the initial weights; torch's global one if `None`.
 
     Attributes:
-        circuit: The circuit as data; `print(layer.circuit)` draws it.
+        circuit: The circuit as data; `print(layer.circuit)` draws it. May be set to another one that takes
+            weights of the same shape.
         weights: The trainable angles in radians, `circuit.weight_shape`, uniform in (0, 2 pi) at first.
 
     Raises:
@@ -95,12 +99,26 @@ class QuantumLayer(nn.Module):
             False,
         ):
             raise ValueError("circuit must come alone: n_qubits, encoding and the like are its own.")
-        self.circuit = circuit
+        self._circuit, self._text = circuit, dumps(circuit)  # the text is what a program of torch's can hold
         self.execution = Execution(diff_method, strategy, shots, seed, noise, Extra(backend_options))
-        self._text = dumps(circuit)  # what a compiled program can hold of it, as `_how` of the execution
         self.to_backend(backend)
         self.weights = nn.Parameter(torch.empty(self.circuit.weight_shape))
         self.reset_parameters(generator)
+
+    @property
+    def circuit(self) -> Circuit:
+        """The circuit as data."""
+        return self._circuit
+
+    @circuit.setter
+    def circuit(self, circuit: Circuit) -> None:
+        if circuit.weight_shape != self.circuit.weight_shape:
+            raise ValueError(
+                f"circuit must take weights of shape {self.circuit.weight_shape}, which this layer has, but "
+                f"takes {circuit.weight_shape}. Make a new layer with QuantumLayer(circuit=...)."
+            )
+        get_backend(self.backend).check(circuit, self.execution)
+        self._circuit, self._text = circuit, dumps(circuit)
 
     @property
     def n_qubits(self) -> int:
@@ -188,13 +206,21 @@ class QuantumLayer(nn.Module):
             Expectation values, `(..., n_outputs)`, with dtype and device of `x`.
 
         Raises:
-            TypeError: If `x` is not a tensor of one of these dtypes.
-            ValueError: If its last dimension is not `n_inputs`, the weights are on another device, or
-                amplitudes are all zero.
+            TypeError: If `x` or the weights are not tensors of one of these dtypes.
+            ValueError: If its last dimension is not `n_inputs`, the weights are on another device or not of
+                `circuit.weight_shape`, or amplitudes are all zero.
         """
         return self._evaluate(x, self.weights)
 
     def _evaluate(self, x: Tensor, weights: Tensor) -> Tensor:
+        if not _is_traced():
+            return self._run(x, weights)
+        with warnings.catch_warnings():
+            # Shapes are looked at, which a trace may lose; the operator looks at them again.
+            warnings.simplefilter("ignore", torch.jit._trace.TracerWarning)
+            return self._run(x, weights)
+
+    def _run(self, x: Tensor, weights: Tensor) -> Tensor:
         _check_input(x, self.circuit, weights)
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         # Each call into torch costs a microsecond or two, which small circuits notice: none is made in vain.
@@ -202,16 +228,24 @@ class QuantumLayer(nn.Module):
         flat = flat if flat.dtype == dtype else flat.to(dtype)
         weights = weights if weights.dtype == dtype else weights.to(dtype)
         # Inside a program of torch's, and for tensors that are not what they seem, the layer is one operator.
-        opaque = torch.compiler.is_compiling() or type(x) not in _TENSORS or x.is_meta
+        opaque = (
+            torch.compiler.is_compiling()
+            or _is_traced()
+            or torch._C._len_torch_dispatch_stack() > 0  # make_fx, FakeTensorMode, counters of operations
+            or type(x) not in _TENSORS
+            or x.is_meta
+        )
         empty = not opaque and flat.shape[0] == 0
         if empty:
             # A row to run keeps the result in the graph, and every backend free of this case.
             flat = torch.cat([flat, flat.new_ones(1, x.shape[-1])])
         inputs = _features(self.circuit, flat)
         if opaque and isinstance(self.backend, str) and self._how is not None:
-            values: Tensor = expectation(inputs, weights, self._text, self.backend, self._how)
+            values: Tensor = call(inputs, weights, self._text, self.backend, self._how)
         else:
             # A device cannot be written into a program: there the program is left for this call.
+            if opaque:
+                _check_not_traced(self.backend)
             run = torch.compiler.disable(_run) if opaque else _run  # type: ignore[no-untyped-call]
             values = run(self.backend, self.circuit, self.execution, inputs, weights)
         if empty:
@@ -242,23 +276,46 @@ def _run(backend: Any, circuit: Circuit, execution: Execution, inputs: Tensor, w
     return get_backend(backend).run(circuit, execution, inputs, weights)
 
 
+def _is_traced() -> bool:
+    """Whether `torch.jit.trace` is writing a program."""
+    return torch._C._get_tracing_state() is not None
+
+
+def _check_not_traced(backend: object) -> None:
+    """Raise RuntimeError where the call would be lost: of a trace there is no way back to Python."""
+    if torch.compiler.is_compiling():
+        return
+    proxies = importlib.import_module("torch.fx.experimental.proxy_tensor")
+    if _is_traced() or proxies.get_proxy_mode() is not None:
+        raise RuntimeError(
+            f"backend must be a name where the layer is traced, but was {backend!r}: a device cannot be "
+            "written into a program. Give its name, such as backend='default.qubit'."
+        )
+
+
 def _features(circuit: Circuit, x: Tensor) -> Tensor:
     """What a backend is given per sample: see `qproj.backends.Backend.run`."""
-    if circuit.amplitudes:
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        # Where a value cannot be asked for, a sample of zeros gives NaN.
-        known = not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
-        if known and not norm.all():
-            row = int((norm[:, 0] == 0).nonzero()[0, 0])
+    if not circuit.amplitudes and not circuit.products:
+        return x
+    found: Tensor = features(circuit, x, torch, constant=Tensor.detach, columns=_columns)
+    # Where a value cannot be asked for, a sample of zeros gives NaN.
+    known = not (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack()
+    )
+    if circuit.amplitudes and known and not found.is_meta and found.isnan().any():
+        zero = (x == 0).all(dim=-1)
+        if zero.any():
             raise ValueError(
                 "x must hold amplitudes that are not all zero, since they are normalised, but sample "
-                f"{row} was all zero."
+                f"{int(zero.nonzero()[0, 0])} was all zero."
             )
-        return nn.functional.pad(x / norm, (0, circuit.n_inputs - x.shape[-1]))
-    if circuit.products:
-        first, second = zip(*circuit.products, strict=True)
-        return torch.cat([x, x[:, list(first)] * x[:, list(second)]], dim=-1)
-    return x
+    return found
+
+
+def _columns(x: Tensor, places: tuple[int, ...]) -> Tensor:
+    return x[:, list(places)]
 
 
 _TENSORS = (Tensor, nn.Parameter)
@@ -284,4 +341,13 @@ def _check_input(x: object, circuit: Circuit, weights: Tensor) -> None:
         raise ValueError(
             f"x must be on the device of the layer's weights ({weights.device}), but was on {x.device}. "
             f"Move the layer with layer.to({str(x.device)!r})."
+        )
+    if weights.shape != circuit.weight_shape:
+        raise ValueError(
+            f"weights must have shape {circuit.weight_shape}, but had shape {tuple(weights.shape)}. Make "
+            "another layer, or give weights of that shape."
+        )
+    if weights.dtype not in _DTYPES:
+        raise TypeError(
+            f"weights must be of float32, float64, float16 or bfloat16, but their dtype was {weights.dtype}."
         )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from qproj.backends import get_backend
 from qproj.circuits import text
+from qproj.circuits.circuit import Circuit
 from qproj.planning import execution as how
 
 # Read by torch when it registers an operator, so written out, and not as text.
@@ -40,6 +41,7 @@ def expectation(
     Returns:
         Expectation values `(batch, n_outputs)`.
     """
+    _check_shapes(text.loads(circuit), inputs, weights)
     if not len(inputs):
         return inputs.new_empty(0, text.loads(circuit).n_outputs)
     return get_backend(backend).run(text.loads(circuit), how.loads(execution), inputs, weights)
@@ -79,6 +81,18 @@ def expectation_backward(
     return first, second
 
 
+def _check_shapes(circuit: Circuit, inputs: Tensor, weights: Tensor) -> None:
+    """A program may be called with other tensors than those it was traced with."""
+    if inputs.ndim != 2 or inputs.shape[1] != circuit.n_features:
+        raise ValueError(
+            f"inputs must have shape (batch, {circuit.n_features}), but had shape {tuple(inputs.shape)}."
+        )
+    if weights.shape != circuit.weight_shape:
+        raise ValueError(
+            f"weights must have shape {circuit.weight_shape}, but had shape {tuple(weights.shape)}."
+        )
+
+
 @expectation.register_fake
 def _(inputs, weights, circuit, backend, execution):  # type: ignore[no-untyped-def]  # noqa: ARG001
     return inputs.new_empty(inputs.shape[0], text.loads(circuit).n_outputs)
@@ -87,6 +101,76 @@ def _(inputs, weights, circuit, backend, execution):  # type: ignore[no-untyped-
 @expectation_backward.register_fake
 def _(cotangents, inputs, weights, circuit, backend, execution, wanted):  # type: ignore[no-untyped-def]  # noqa: ARG001
     return torch.empty_like(inputs), torch.empty_like(weights)
+
+
+@torch.compiler.allow_in_graph
+def call(inputs, weights, *options):  # type: ignore[no-untyped-def]
+    """`expectation`, under transformations of `torch.func` too: within a program, or while one is traced.
+
+    The arguments are those of `expectation`. Torch's operators have no derivatives under `torch.func`.
+    """
+    transformed = torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
+    return _Call.apply(inputs, weights, *options) if transformed else expectation(inputs, weights, *options)  # type: ignore[no-untyped-call]
+
+
+def _one_by_one(operator, info, in_dims, given):  # type: ignore[no-untyped-def]
+    """A call for each place of the axis that `torch.vmap` maps over."""
+    dims = [dim if isinstance(g, Tensor) else None for g, dim in zip(given, in_dims, strict=True)]
+    return [
+        operator(*(g if dim is None else g.select(dim, i) for g, dim in zip(given, dims, strict=True)))
+        for i in range(info.batch_size)
+    ]
+
+
+class _Call(torch.autograd.Function):
+    @staticmethod
+    def forward(inputs, weights, *options):  # type: ignore[no-untyped-def]
+        return expectation(inputs, weights, *options)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
+        _keep(ctx, inputs, output)  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def backward(ctx, cotangents):  # type: ignore[no-untyped-def]
+        wanted = ctx.needs_input_grad[:2]
+        found = _Gradients.apply(cotangents, *ctx.saved_tensors, *ctx.texts, list(wanted))  # type: ignore[no-untyped-call]
+        return *(g if want else None for g, want in zip(found, wanted, strict=True)), *[None] * 3
+
+    @staticmethod
+    def jvp(ctx, *tangents):  # type: ignore[no-untyped-def]  # noqa: ARG004
+        raise RuntimeError(
+            "forward mode of a quantum layer needs torch's eager mode, but the layer is part of a program of "
+            "torch.compile or make_fx. Call it outside, or take derivatives in reverse mode."
+        )
+
+    @staticmethod
+    def vmap(info, in_dims, *given):  # type: ignore[no-untyped-def]
+        return torch.stack(_one_by_one(_Call.apply, info, in_dims, given)), 0  # type: ignore[no-untyped-call]
+
+
+class _Gradients(torch.autograd.Function):
+    @staticmethod
+    def forward(*given):  # type: ignore[no-untyped-def]
+        return expectation_backward(*given)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
+        pass
+
+    @staticmethod
+    def backward(ctx, *cotangents):  # type: ignore[no-untyped-def]  # noqa: ARG004
+        raise RuntimeError(
+            "second derivatives of a quantum layer need torch's eager mode, but the layer is part of a "
+            "program of torch.compile or make_fx. Differentiate twice outside of it."
+        )
+
+    jvp = backward
+
+    @staticmethod
+    def vmap(info, in_dims, *given):  # type: ignore[no-untyped-def]
+        rows = _one_by_one(_Gradients.apply, info, in_dims, given)  # type: ignore[no-untyped-call]
+        return tuple(torch.stack(gradients) for gradients in zip(*rows, strict=True)), (0, 0)
 
 
 def _keep(ctx, inputs, output):  # type: ignore[no-untyped-def]  # noqa: ARG001

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
+import jax
 import torch
 
-from qproj.bridge import transforms
+from qproj.bridge import rows, transforms
 from qproj.bridge.arrays import padded, setting, to_jax, to_torch
-from qproj.bridge.forks import check_not_forked
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.text import dumps
-from qproj.execution import programs
+from qproj.execution.cache import remembered
+from qproj.execution.forks import check_not_forked
 from qproj.execution.microbatches import Runner, program_for
+from qproj.execution.padding import bucket
 from qproj.execution.transforms import Expectation
-from qproj.planning.execution import Execution
 
 
 def run(
@@ -37,12 +37,12 @@ def run(
         RuntimeError: If JAX has no device like that of the inputs, or this process was forked from one in
             which JAX had run.
     """
-    check_not_forked()
+    check_not_forked()  # before anything is compiled; what runs is checked once more by its settings
     # Torch's own functions ask this in the same way. Under a transformation every tensor is a wrapper.
     if torch._C._are_functorch_transforms_active():
         return transforms.expectation(Expectation(circuit, strategy, diff_method), inputs, weights)
     program, function = _program(
-        circuit, programs.bucket(len(inputs)), inputs.element_size(), strategy, diff_method, inputs.is_cpu
+        circuit, bucket(len(inputs)), inputs.element_size(), strategy, diff_method, inputs.is_cpu
     )
     # Inside the function torch always has gradients switched off, so whether to keep a state is asked here.
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
@@ -52,7 +52,7 @@ def run(
     return values
 
 
-@functools.lru_cache(maxsize=1024)
+@remembered
 def _program(
     circuit: Circuit, rows: int, itemsize: int, strategy: str, diff_method: str, on_host: bool = True
 ) -> tuple[Runner, Expectation]:
@@ -61,9 +61,11 @@ def _program(
 
 
 class _Run(torch.autograd.Function):
-    """The path of a training step: forward keeps what backward needs.
+    """The path of a training step: forward keeps what backward needs, the residuals.
 
     Inputs and weights are kept by `save_for_backward`, so that torch notices a change in place and says so.
+    Residuals are kept as JAX's arrays, which backward may write over. Where hooks for saved tensors are in
+    force, as under `checkpoint` and `save_on_cpu`, residuals are saved tensors as well.
     """
 
     @staticmethod
@@ -83,32 +85,36 @@ class _Run(torch.autograd.Function):
             x, w = padded(inputs), to_jax(weights)
             values, residuals = program.forward(x, w)
             ctx.program = program
-            ctx.kept = (residuals, x, w)
-            ctx.save_for_backward(inputs, weights)
+            if _has_hooks():
+                leaves, ctx.structure = jax.tree.flatten(residuals)
+                ctx.kept = None
+                ctx.save_for_backward(inputs, weights, *map(to_torch, leaves))
+            else:
+                ctx.kept = (residuals, x, w)
+                ctx.save_for_backward(inputs, weights)
             return _cut(to_torch(values), len(inputs))
 
     @staticmethod
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        inputs, weights = ctx.saved_tensors
+        inputs, weights, *saved = ctx.saved_tensors
         needs = ctx.needs_input_grad[:2]
-        if torch._C._functorch.is_legacy_batchedtensor(cotangents):
-            # `torch.autograd.grad(..., is_grads_batched=True)`: torch takes an operator for each row in turn.
-            f = ctx.function
-            how = Execution(f.diff_method, f.strategy).text
-            given = (inputs, weights, dumps(f.circuit), "jax", how, list(needs))
-            rows = torch.ops.qproj.expectation_backward(cotangents, *given)
-            return *(row if need else None for row, need in zip(rows, needs, strict=True)), None, None, None
+        if rows.is_batched(cotangents):
+            found = rows.gradients(cotangents, inputs, weights, *_written(ctx.function))
+            return *(g if need else None for g, need in zip(found, needs, strict=True)), None, None, None
         if torch.is_grad_enabled():  # create_graph=True: the gradient is to be differentiated again
             found = transforms.gradients(ctx.function, inputs, weights, cotangents, needs)
             return *found, None, None, None
         # Autograd may run backward in a thread of its own, and JAX's settings are per thread: set them again.
         with setting(inputs):
-            # Where torch frees what it keeps at this point, though the graph may live on, so is this.
-            last = not torch._C._autograd._get_current_graph_task_keep_graph()
-            given = (*ctx.kept, padded(cotangents), needs)
-            if last:
-                ctx.kept = None
-            grad_inputs, grad_weights = ctx.program.backward(*given, last=last)
+            last = not torch._C._autograd._get_current_graph_task_keep_graph()  # retain_graph=False
+            kept = ctx.kept
+            if kept is None:  # tensors that a hook gave back, which may be anybody's: not to be written over
+                last = False
+                residuals = ctx.structure.unflatten([to_jax(leaf, share=True) for leaf in saved])
+                kept = (residuals, padded(inputs), to_jax(weights))
+            elif last:
+                ctx.kept = ()
+            grad_inputs, grad_weights = ctx.program.backward(*kept, padded(cotangents), needs, last=last)
             return (
                 None if grad_inputs is None else _cut(to_torch(grad_inputs), len(inputs)),
                 None if grad_weights is None else to_torch(grad_weights),
@@ -120,7 +126,22 @@ class _Run(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: torch.Tensor | None) -> torch.Tensor:
         inputs, weights = ctx.saved_tensors
+        if rows.is_batched(*tangents[:2]):
+            pairs = zip(tangents, (inputs, weights), strict=False)
+            known = [torch.zeros_like(of) if tangent is None else tangent for tangent, of in pairs]
+            batched: torch.Tensor = rows.tangents(*known, inputs, weights, *_written(ctx.function))
+            return batched
         return transforms.tangents(ctx.function, inputs, weights, *tangents[:2])
+
+
+def _written(function: Expectation) -> tuple[str, str, str]:
+    """An expectation as an operator takes it."""
+    return dumps(function.circuit), function.strategy, function.diff_method
+
+
+def _has_hooks() -> bool:
+    """Whether `torch.autograd.graph.saved_tensors_hooks` are in force."""
+    return torch._C._autograd._top_saved_tensors_default_hooks(False) is not None
 
 
 def _values(inputs: torch.Tensor, weights: torch.Tensor, program: Runner) -> torch.Tensor:

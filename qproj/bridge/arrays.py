@@ -3,13 +3,13 @@
 Small CPU arrays cross as NumPy copies, both ways: jitted functions take them without further ado, and a copy
 of a few kilobytes costs a third of a DLPack hand-over. Large ones cross by DLPack without a copy where nobody
 else can write to them. What goes in is copied, so that no in-place change of a tensor reaches an array that
-JAX believes to be immutable.
+JAX believes to be immutable. Torch makes the copy: `Tensor.numpy` would make the caller's storage one that
+cannot be resized, as FSDP resizes those of weights.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 from typing import Any
 
 import jax
@@ -17,56 +17,32 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from qproj.execution import programs
+from qproj.execution import padding, settings
 
 # Above this many elements a copy costs more than a DLPack hand-over.
 LARGE = 1 << 14
 
 
-@functools.cache
-def _accelerated() -> bool:
-    """Whether JAX would put arrays elsewhere than on the CPU."""
-    return jax.default_backend() != "cpu"
-
-
 def setting(like: torch.Tensor) -> contextlib.AbstractContextManager[Any]:
-    """JAX's precision and default device as a tensor has them, in this thread, for as long as the call."""
-    double, stay = like.dtype == torch.float64, like.is_cpu and _accelerated()
-    if not double and not stay:
-        return contextlib.nullcontext()
-    stack = contextlib.ExitStack()
-    if double:
-        stack.enter_context(jax.enable_x64(True))
-    if stay:
-        stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
-    return stack
+    """JAX's precision and default device as a tensor has them; see `qproj.execution.settings.running`."""
+    return settings.running(double=like.dtype == torch.float64, on_cpu=like.is_cpu)
 
 
 def padded(tensor: torch.Tensor) -> Any:
-    """A copy of `(batch, k)`, with zero rows up to the bucket's size.
-
-    Zero rows cost nothing in exactness: samples do not meet, and a zero cotangent adds a zero gradient.
-    """
-    batch, width = tensor.shape
-    rows = programs.bucket(batch)
-    if rows == batch:
-        return to_jax(tensor)
-    if tensor.is_cpu:
-        array = np.zeros((rows, width), _numpy_dtype(tensor))
-        array[:batch] = tensor.detach().resolve_neg().numpy()
-        return array
-    more = tensor.new_zeros((rows, width))
-    more[:batch] = tensor.detach()
-    return to_jax(more, share=True)
+    """A copy of `(batch, k)` for JAX, with zero rows up to the bucket's size."""
+    rows = padding.padded(tensor.detach(), torch)
+    return to_jax(rows, share=len(rows) > len(tensor))
 
 
 def to_jax(tensor: torch.Tensor, *, share: bool = False) -> Any:
-    """A copy of a tensor for JAX, or on an accelerator the same memory if nobody else will write to it."""
+    """A copy of a tensor for JAX, or to `share` the memory where nobody else will write to it."""
     tensor = tensor.detach().resolve_neg()
+    if not share:
+        tensor = tensor.clone(memory_format=torch.contiguous_format)
     if tensor.is_cpu:
-        return tensor.numpy().copy()
+        return tensor.numpy()
     try:
-        return jnp.from_dlpack((tensor if share else tensor.clone()).contiguous())
+        return jnp.from_dlpack(tensor.contiguous())
     except Exception as error:
         raise RuntimeError(
             f"inputs must be on a device that JAX can use too, but were on {tensor.device}, and JAX sees "
@@ -83,7 +59,3 @@ def to_torch(array: jax.Array | np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.array(array))
     tensor: torch.Tensor = torch.utils.dlpack.from_dlpack(array)
     return tensor
-
-
-def _numpy_dtype(tensor: torch.Tensor) -> type[np.floating[Any]]:
-    return np.float64 if tensor.dtype == torch.float64 else np.float32

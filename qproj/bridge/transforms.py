@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from qproj.bridge.arrays import setting, to_jax, to_torch
-from qproj.execution import programs
+from qproj.execution.padding import padded
 from qproj.execution.transforms import Expectation, Function, Jvp, Vjp, Vmap, compiled
 
 
@@ -58,9 +58,8 @@ def _known(tangent: torch.Tensor | None, of: torch.Tensor) -> torch.Tensor:
 
 
 def _with_rows(tensor: torch.Tensor) -> torch.Tensor:
-    """Zero rows up to the bucket's size, so that few sizes are compiled."""
-    more = programs.bucket(len(tensor)) - len(tensor)
-    return torch.nn.functional.pad(tensor, (0, 0, 0, more)) if more else tensor
+    rows: torch.Tensor = padded(tensor, torch)
+    return rows
 
 
 class _Call(torch.autograd.Function):

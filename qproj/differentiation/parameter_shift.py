@@ -20,6 +20,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate, InputSlot, WeightSlot
 from qproj.differentiation.adjoint import Residuals
 from qproj.differentiation.shift_rules import shift_rule
+from qproj.kernels.statevector import reduced
 
 # Amplitudes of all shifted states that are in memory at a time.
 _CHUNK = 1 << 22
@@ -102,18 +103,21 @@ class ParameterShift:
         del residuals
         flat = weights.reshape(-1)
         real = flat.dtype
-        angles_w = jnp.asarray(self._trained.scale, real) * flat[self._trained.index]
+        # Reduced, so that a shift is not lost in a large angle.
+        angles_w = reduced(jnp.asarray(self._trained.scale, real) * flat[self._trained.index])
         if self._circuit.amplitudes:
             angles_x = inputs
             grad_x = self._by_amplitudes(inputs, angles_w, cotangents)
         else:
-            angles_x = jnp.asarray(self._entered.scale, real) * inputs[:, self._entered.index]
+            angles_x = reduced(jnp.asarray(self._entered.scale, real) * inputs[:, self._entered.index])
             grad_x = self._by_inputs(inputs, angles_x, angles_w, cotangents)
         grad_w = self._by_weights(flat, angles_x, angles_w, cotangents)
         return grad_x, grad_w.reshape(weights.shape)
 
     def _by_weights(self, weights: Array, angles_x: Array, angles_w: Array, cotangents: Array) -> Array:
         at, real = self._trained, weights.dtype
+        if not len(at.shift):
+            return jnp.zeros_like(weights)
 
         def product(shift: tuple[Array, Array]) -> Array:
             angle, by = shift
@@ -125,6 +129,8 @@ class ParameterShift:
 
     def _by_inputs(self, inputs: Array, angles_x: Array, angles_w: Array, cotangents: Array) -> Array:
         at, real = self._entered, inputs.dtype
+        if not len(at.shift):
+            return jnp.zeros_like(inputs)
 
         def product(shift: tuple[Array, Array]) -> Array:
             angle, by = shift
@@ -148,7 +154,7 @@ class ParameterShift:
         return values
 
     def _map(self, function: Callable[[Any], Array], shifts: Any, batch: int) -> Array:
-        """All shifts, so many at once as fit."""
+        """All shifts, so many at once as fit; at least one."""
         at_once = max(1, _CHUNK // (2**self._circuit.n_qubits * batch))
         mapped: Array = jax.lax.map(function, shifts, batch_size=at_once)
         return mapped

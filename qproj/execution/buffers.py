@@ -44,6 +44,11 @@ class Storage:
             while self.nbytes > self._limit:
                 self._sets.pop(0)
 
+    def clear(self) -> None:
+        """Give up all sets."""
+        with self._lock:
+            self._sets.clear()
+
     @property
     def nbytes(self) -> int:
         """Bytes that are kept."""

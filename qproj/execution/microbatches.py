@@ -88,7 +88,7 @@ def program_for(
 
     Args:
         circuit: The circuit.
-        batch: Samples, a size of `programs.bucket`.
+        batch: Samples, a size of `bucket`.
         itemsize: Bytes of a real number: 4 or 8.
         strategy: As for `qproj.QuantumLayer`.
         diff_method: As for `qproj.QuantumLayer`.

@@ -17,6 +17,7 @@ from qproj.differentiation.dense import Dense
 from qproj.differentiation.jacobian import Jacobian
 from qproj.differentiation.parameter_shift import ParameterShift
 from qproj.execution.buffers import Shapes, Storage
+from qproj.execution.cache import empty_with_caches, remembered
 from qproj.kernels import xla_cpu
 from qproj.planning.cost import choose, room
 
@@ -27,6 +28,7 @@ T = TypeVar("T")
 _PAGES = 1 << 17
 # One for all programs, so that a circuit's arrays serve another of the same shapes.
 _STORAGE = Storage(room())
+empty_with_caches(_STORAGE.clear)
 
 
 class Differentiation(Protocol):
@@ -192,8 +194,7 @@ class _Functions:
         return self._backward[key]
 
 
-# Bounded, so that a search over many circuits does not keep every compiled program.
-@functools.lru_cache(maxsize=128)
+@remembered
 def program(circuit: Circuit, strategy: str, diff_method: str, *, one_kernel: bool = False) -> Program:
     """Return the compiled functions of a circuit, the same ones for equal circuits.
 
@@ -249,33 +250,29 @@ def plain_expectation(
     return build(circuit, *names).forward(inputs, weights)[0]
 
 
-@functools.lru_cache(maxsize=128)
+@remembered
 def _differentiable(circuit: Circuit, strategy: str, diff_method: str) -> jax.custom_vjp[Array]:
     return differentiable(build(circuit, strategy, diff_method))
 
 
 def differentiable(method: Differentiation) -> jax.custom_vjp[Array]:
     """A method's `forward` as a function of JAX, whose gradients are the method's own."""
+    # Where nobody compiles what calls them, each is one program; within a program they leave no trace.
+    inlined = functools.partial(jax.jit, inline=True)
 
     @jax.custom_vjp
+    @inlined
     def run(inputs: Array, weights: Array) -> Array:
         return method.forward(inputs, weights)[0]
 
+    @inlined
     def forward(inputs: Array, weights: Array) -> tuple[Array, tuple[object, Array, Array]]:
         values, residuals = method.forward(inputs, weights)
         return values, (residuals, inputs, weights)
 
+    @inlined
     def backward(kept: tuple[Residuals, Array, Array], cotangents: Array) -> tuple[Array, Array]:
         return method.backward(*kept, cotangents)
 
     run.defvjp(forward, backward)
     return run
-
-
-def bucket(batch: int) -> int:
-    """The batch size that a batch is padded to, so that few sizes are compiled.
-
-    Powers of two and the numbers half-way between them: less than half of a batch is added.
-    """
-    power = 1 << max(batch - 1, 0).bit_length()
-    return 3 * power // 4 if power >= 4 and batch <= 3 * power // 4 else power

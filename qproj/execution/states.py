@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
@@ -15,6 +14,7 @@ from qproj.circuits.gates import Constant, InputSlot, WeightSlot
 from qproj.circuits.observables import PauliWord
 from qproj.differentiation.adjoint import Adjoint
 from qproj.differentiation.chain import Gradients
+from qproj.execution.cache import remembered
 from qproj.execution.programs import differentiable
 from qproj.execution.transforms import compiled
 from qproj.planning.cost import choose
@@ -114,7 +114,7 @@ class Evolution:
         return turned.reshape(states.shape)
 
 
-@functools.lru_cache(maxsize=128)
+@remembered
 def _method(circuit: Circuit, block: int, measures: bool) -> Adjoint:
     return (FromStates if measures else FinalStates)(circuit, block)
 

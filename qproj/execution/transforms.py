@@ -7,7 +7,6 @@ transformation is frozen data, so equal ones find the same compiled program.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -18,12 +17,17 @@ from jax import Array
 
 from qproj.circuits.circuit import Circuit
 from qproj.execution import programs
+from qproj.execution.cache import remembered
 
 Arrays = tuple[Array, ...]
 
 
 class Function(Protocol):
     """Takes arrays and gives a tuple of arrays."""
+
+    @property
+    def circuit(self) -> Circuit:
+        """The circuit that is run."""
 
     def __hash__(self) -> int:
         """Equal functions are compiled once."""
@@ -76,6 +80,11 @@ class Vjp:
     n_arguments: int
     wanted: tuple[int, ...]
 
+    @property
+    def circuit(self) -> Circuit:
+        """See `Function`."""
+        return self.of.circuit
+
     def __call__(self, *arrays: Array) -> Arrays:
         """See `Function`."""
         arguments, cotangents = list(arrays[: self.n_arguments]), arrays[self.n_arguments :]
@@ -104,6 +113,11 @@ class Jvp:
 
     of: Function
 
+    @property
+    def circuit(self) -> Circuit:
+        """See `Function`."""
+        return self.of.circuit
+
     def __call__(self, *arrays: Array) -> Arrays:
         """See `Function`."""
         half = len(arrays) // 2
@@ -127,6 +141,11 @@ class Vmap:
     of: Function
     axes: tuple[int | None, ...]
 
+    @property
+    def circuit(self) -> Circuit:
+        """See `Function`."""
+        return self.of.circuit
+
     def __call__(self, *arrays: Array) -> Arrays:
         """See `Function`."""
         if isinstance(self.of, Expectation) and self.axes[0] is not None and self.axes[1] is None:
@@ -142,8 +161,6 @@ class Vmap:
         return replace(self, of=self.of.plain())
 
 
-# Bounded, so that a search over many circuits does not keep every compiled program.
-@functools.lru_cache(maxsize=128)
 def compiled(function: Function) -> Callable[..., Arrays]:
     """Compile a function; equal ones are compiled once for each dtype and shape.
 
@@ -153,4 +170,9 @@ def compiled(function: Function) -> Callable[..., Arrays]:
     Returns:
         The jitted function.
     """
+    return _compiled(function.circuit, function)
+
+
+@remembered
+def _compiled(circuit: Circuit, function: Function) -> Callable[..., Arrays]:  # noqa: ARG001 (the key)
     return jax.jit(programs.permissive(function))

@@ -17,7 +17,8 @@ from autograd.extend import defvjp, defvjp_argnums, primitive
 from autograd.tracer import getval, isbox
 
 from qproj.circuits.circuit import Circuit
-from qproj.execution import programs
+from qproj.execution.forks import check_not_forked
+from qproj.execution.padding import padded
 from qproj.execution.states import Evolution
 from qproj.execution.transforms import Expectation, Function, Vjp, compiled
 from qproj.interop import execution
@@ -95,17 +96,15 @@ def real(c_dtype: type[np.complexfloating[Any, Any]], interface: str) -> type[np
 
 
 def _run(function: Any, inputs: Any, weights: Any, interface: str) -> Any:
+    check_not_forked()
     if interface == "jax":
         return compiled(function)(inputs, weights)[0]
-    importlib.import_module("qproj.bridge.forks").check_not_forked()
     return importlib.import_module("qproj.bridge.transforms").expectation(function, inputs, weights)
 
 
 def _of_boxes(function: Any, kept: dict[str, Any] | None, inputs: Any, weights: Any) -> Any:
     """For autograd, with zero rows up to the bucket's size, so that few sizes are compiled."""
-    rows = len(inputs)
-    more = np.zeros((programs.bucket(rows) - rows, inputs.shape[1]), inputs.dtype)
-    return _call(function, kept, anp.concatenate([inputs, more]), weights)[:rows]
+    return _call(function, kept, padded(inputs, anp), weights)[: len(inputs)]
 
 
 @primitive  # type: ignore[untyped-decorator]

@@ -7,7 +7,6 @@ Precision is that of the weights, set for the calling thread and for the call al
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +16,10 @@ from numpy.typing import NDArray
 
 from qproj.circuits.circuit import Circuit
 from qproj.execution import programs
+from qproj.execution.cache import remembered
 from qproj.execution.microbatches import Runner, program_for, sliced
+from qproj.execution.padding import bucket, padded
+from qproj.execution.settings import running
 from qproj.execution.states import FromStates, block_of, final_states
 from qproj.planning.cost import choose
 
@@ -76,14 +78,14 @@ def backward(
 
 
 def _program(circuit: Circuit, inputs: Floats) -> Runner:
-    rows, itemsize = programs.bucket(len(inputs)), inputs.dtype.itemsize
+    rows, itemsize = bucket(len(inputs)), inputs.dtype.itemsize
     if circuit.amplitudes:
         strategy, _ = choose(circuit, rows, itemsize, "auto", "best")
         return sliced(_from_states(circuit, block_of(strategy)), circuit, rows, itemsize)
     return program_for(circuit, rows, itemsize)[0]
 
 
-@functools.lru_cache(maxsize=128)
+@remembered
 def _from_states(circuit: Circuit, block: int) -> programs.Program:
     return programs.Program(FromStates(circuit, block))
 
@@ -91,12 +93,10 @@ def _from_states(circuit: Circuit, block: int) -> programs.Program:
 @contextlib.contextmanager
 def precision(like: Floats) -> Iterator[None]:
     """Compute with an array's precision, and at once, even where the caller is being traced by `jax.jit`."""
-    double = jax.enable_x64(True) if like.dtype == np.float64 else contextlib.nullcontext()
-    with double, jax.ensure_compile_time_eval():
+    with jax.ensure_compile_time_eval(), running(double=like.dtype == np.float64):
         yield
 
 
 def _padded(rows: Floats) -> Floats:
-    """Rows, and zero ones up to a size that is compiled; samples do not meet."""
-    missing = programs.bucket(len(rows)) - len(rows)
-    return np.pad(rows, ((0, missing), (0, 0))) if missing else rows
+    filled: Floats = padded(rows, np)
+    return filled

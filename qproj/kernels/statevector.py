@@ -66,6 +66,16 @@ def angle_values(angles: Angles, inputs: Array, weights: Array) -> Array:
     return values
 
 
+def reduced(angles: Array) -> Array:
+    """Angles less multiples of 4 pi, a period of every gate, so that sums lose nothing to rounding.
+
+    Sine and cosine are exact for large arguments too. The derivative is 1.
+    """
+    half = lax.stop_gradient(angles) / 2
+    turned = jnp.where(jnp.abs(half) <= jnp.pi, 2 * half, 2 * jnp.arctan2(jnp.sin(half), jnp.cos(half)))
+    return turned + (angles - lax.stop_gradient(angles))
+
+
 def gate_matrices(local: Local, inputs: Array, weights: Array) -> Array:
     """Build every one-qubit gate, `(..., 2, 2, *batch)` complex for tables of shape `(...)`."""
     angles = angle_values(local.angles, inputs, weights)
@@ -191,7 +201,7 @@ def signs(masks: ArrayLike, n_states: int, dtype: jnp.dtype, *, states_first: bo
 def phases(diagonal: Diagonal, angles: Array, n_states: int) -> Array:
     """Real pairs `(2, n_states, *batch)` of `exp(-i sum_w angle_w * sign_w / 2)`."""
     eigenvalues = signs(diagonal.masks, n_states, angles.dtype, states_first=True)
-    total = matmul(eigenvalues, angles.reshape(len(angles), -1)) / 2
+    total = matmul(eigenvalues, reduced(angles).reshape(len(angles), -1)) / 2
     total = total.reshape(n_states, *angles.shape[1:])
     return jnp.stack([jnp.cos(total), -jnp.sin(total)])
 

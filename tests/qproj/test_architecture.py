@@ -157,7 +157,13 @@ assert torch.get_default_dtype() == torch.float32
 
 def test_version_and_surface():
     circuits = {"Circuit", "Constant", "Gate", "Hamiltonian", "InputSlot", "PauliWord", "WeightSlot"}
-    assert set(qproj.__all__) == circuits | {"QuantumLayer", "QuantumProjection", "__version__", "from_qnode"}
+    assert set(qproj.__all__) == circuits | {
+        "QuantumLayer",
+        "QuantumProjection",
+        "__version__",
+        "clear_caches",
+        "from_qnode",
+    }
     try:
         installed = metadata.version("qproj")
     except metadata.PackageNotFoundError:

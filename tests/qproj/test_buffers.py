@@ -106,3 +106,10 @@ def test_what_backward_has_read_is_handed_over_unless_the_graph_is_kept(monkeypa
     assert programs._STORAGE.nbytes == 0
     values.sum().backward()
     assert programs._STORAGE.nbytes == 2 * 2**8 * 64 * 4
+
+
+def test_clearing_the_caches_empties_the_pool():
+    programs._STORAGE.give((jnp.ones(4, np.float32),))
+    assert programs._STORAGE.nbytes
+    qproj.clear_caches()
+    assert programs._STORAGE.nbytes == 0

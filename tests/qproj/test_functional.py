@@ -67,3 +67,21 @@ def test_wrong_shapes():
         expectation(circuit, np.zeros((2, 4)), np.zeros(circuit.weight_shape))
     with pytest.raises(ValueError, match=r"weights must have shape \(1, 3, 3\), but had shape \(9,\)"):
         expectation(circuit, np.zeros((2, 3)), np.zeros(9))
+
+
+def test_a_gradient_outside_of_jit_is_few_programs():
+    """Each operation for itself would be some hundred."""
+    circuit = Circuit(2, 1, observables="xyz")
+    client = jax.devices("cpu")[0].client
+    before = len(client.live_executables())
+    jax.grad(lambda w: expectation(circuit, np.ones((2, 2)), w).sum())(np.zeros(circuit.weight_shape))
+    assert len(client.live_executables()) - before < 30
+
+
+def test_amplitudes_of_any_size():
+    circuit = Circuit(2, 1, "amplitude")
+    weights = np.ones(circuit.weight_shape, np.float32)
+    amplitudes = np.array([[0.3, 0.5, 0.7]], np.float32)
+    for size in (1e19, 1e38, 1e-30):
+        scaled = expectation(circuit, np.float32(size) * amplitudes, weights)
+        np.testing.assert_allclose(scaled, expectation(circuit, amplitudes, weights), atol=1e-6)

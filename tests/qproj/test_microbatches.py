@@ -8,6 +8,7 @@ import qproj
 from qproj import bridge
 from qproj.circuits import Circuit
 from qproj.execution import microbatches, programs
+from qproj.execution.padding import bucket
 from qproj.interop import execution
 from qproj.planning import cost
 
@@ -40,7 +41,7 @@ def test_slices_give_what_the_whole_gives(request, batch, diff_method):
     x = torch.randn(batch, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     whole = trained(layer, x)
     request.getfixturevalue("small")
-    runner, _ = bridge._program(layer.circuit, programs.bucket(batch), 8, "auto", diff_method)
+    runner, _ = bridge._program(layer.circuit, bucket(batch), 8, "auto", diff_method)
     assert isinstance(runner, microbatches.Slices)
     for part, expected in zip(trained(layer, x), whole, strict=True):
         torch.testing.assert_close(part, expected, rtol=0, atol=1e-12)
@@ -87,7 +88,7 @@ def test_rows_of_a_slice():
         assert cost.slice_rows(circuit, batch, itemsize) == rows
     assert cost.slice_rows(Circuit(20, 1), 3, 4) == 1
     # Sizes that batches are padded to are cut without a rest.
-    for rows in {programs.bucket(batch) for batch in range(1, 5000)}:
+    for rows in {bucket(batch) for batch in range(1, 5000)}:
         assert rows % cost.slice_rows(circuit, rows, 4) == 0
 
 

@@ -52,6 +52,65 @@ layer(torch.ones(3, 2))  # here it goes on
     assert "spawn" in output
 
 
+FORKS = {
+    "a QNode": """
+import pennylane as qml
+from qproj.interop import warmth
+warmth.SECONDS = 0  # compiled at once
+device = qml.device("qproj.statevector", wires=1)
+def work():
+    @qml.qnode(device)
+    def node(x):
+        qml.RX(x, 0)
+        return qml.expval(qml.Z(0))
+    return node(0.3)
+work()
+""",
+    "qproj.functional": """
+import numpy, qproj
+from qproj.functional import expectation
+circuit = qproj.Circuit(1, 1)
+def work():
+    return expectation(circuit, numpy.ones((1, 1)), numpy.ones(circuit.weight_shape))
+work()
+""",
+    "a layer after JAX alone": """
+import jax, torch, qproj
+def work():
+    qproj.QuantumLayer(1, 1)(torch.ones(1, 1))
+jax.numpy.ones(3) + 1
+""",
+    "qproj imported after JAX": """
+import jax
+def work():
+    import torch, qproj
+    qproj.QuantumLayer(1, 1)(torch.ones(1, 1))
+jax.numpy.ones(3) + 1
+""",
+}
+
+
+@pytest.mark.parametrize("door", FORKS)
+def test_every_door_is_shut_in_a_fork_of_a_process_that_used_jax(door):
+    output = run(
+        "import os"
+        + FORKS[door]
+        + """
+child = os.fork()
+if child == 0:
+    try:
+        work()
+    except RuntimeError as error:
+        print(error, flush=True)
+        os._exit(0)
+    os._exit(1)
+assert os.waitpid(child, 0)[1] == 0
+work()
+"""
+    )
+    assert "was forked from one in which JAX had run already" in output
+
+
 def test_a_fork_before_jax_has_run_may_run_it():
     run("""
 import os, torch, qproj
@@ -97,6 +156,7 @@ def test_spawned_worker(tmp_path):
 DISTRIBUTED = """
 import sys, torch, qproj
 import torch.distributed as dist
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 def train(module, x, steps=3):
@@ -108,10 +168,20 @@ def train(module, x, steps=3):
 
 def work(rank, store, path):
     dist.init_process_group("gloo", init_method="file://" + store, rank=rank, world_size=2)
-    module = qproj.QuantumProjection(4, 3, 2, 1, generator=torch.Generator().manual_seed(rank))
     x = torch.randn(8, 4, generator=torch.Generator().manual_seed(9))
-    train(DistributedDataParallel(module), x[4 * rank : 4 * rank + 4])
-    torch.save(module.state_dict(), path + str(rank))
+    mesh = dist.device_mesh.init_device_mesh("cpu", (2,))
+    states = []
+    for wrap in (
+        DistributedDataParallel,
+        lambda module: FullyShardedDataParallel(module, device_id=torch.device("cpu")),
+        lambda module: fully_shard(module, mesh=mesh),
+    ):
+        seed = 0 if states else rank  # DDP alone sends the first process's weights to the others
+        module = wrap(qproj.QuantumProjection(4, 3, 2, 1, generator=torch.Generator().manual_seed(seed)))
+        train(module, x[4 * rank : 4 * rank + 4])
+        full = {name: getattr(t, "full_tensor", t.clone)() for name, t in module.state_dict().items()}
+        states.append({name.removeprefix("module."): t for name, t in full.items()})
+    torch.save(states, path + str(rank))
     dist.destroy_process_group()
 
 if __name__ == "__main__":
@@ -120,13 +190,14 @@ if __name__ == "__main__":
     alone = qproj.QuantumProjection(4, 3, 2, 1, generator=torch.Generator().manual_seed(0))
     train(alone, torch.randn(8, 4, generator=torch.Generator().manual_seed(9)))
     for rank in (0, 1):
-        state = torch.load(folder + "/state" + str(rank))
-        for name, expected in alone.state_dict().items():
-            torch.testing.assert_close(state[name], expected, atol=1e-6, rtol=0)
+        for state in torch.load(folder + "/state" + str(rank)):
+            for name, expected in alone.state_dict().items():
+                torch.testing.assert_close(state[name], expected, atol=1e-6, rtol=0)
 """
 
 
 def test_two_processes_equal_one_on_the_joint_batch(tmp_path):
+    """With replicas (DDP) and with sharded weights (FSDP1 and FSDP2)."""
     script = tmp_path / "distributed.py"
     script.write_text(DISTRIBUTED)
     subprocess.run([sys.executable, "-W", "ignore", script, tmp_path], check=True, timeout=180)

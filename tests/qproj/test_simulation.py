@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.gates import GATES
 from qproj.execution import programs
+from qproj.execution.padding import bucket
 from qproj.kernels import segments, statevector
 from qproj.planning.cost import STRATEGIES, plan
 
@@ -180,7 +181,7 @@ def test_single_precision_is_as_good_as_promised():
 
 
 def test_buckets_are_few_and_near():
-    assert [programs.bucket(n) for n in (0, 1, 2, 3, 4, 5, 7, 96, 97, 129)] == [
+    assert [bucket(n) for n in (0, 1, 2, 3, 4, 5, 7, 96, 97, 129)] == [
         1,
         1,
         2,
@@ -192,9 +193,9 @@ def test_buckets_are_few_and_near():
         128,
         192,
     ]
-    sizes = {programs.bucket(n) for n in range(1, 1025)}
+    sizes = {bucket(n) for n in range(1, 1025)}
     assert len(sizes) == 20
-    assert all(n <= programs.bucket(n) < 1.5 * n for n in range(1, 1025))
+    assert all(n <= bucket(n) < 1.5 * n for n in range(1, 1025))
 
 
 def test_programs_are_shared_by_equal_circuits():

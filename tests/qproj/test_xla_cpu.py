@@ -12,6 +12,7 @@ import qproj
 from qproj import bridge
 from qproj.circuits import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.execution import programs
+from qproj.execution.padding import bucket
 from qproj.kernels import xla_cpu
 from qproj.planning import cost
 
@@ -119,7 +120,7 @@ def test_one_kernel_gives_what_many_give(monkeypatch, name, diff_method):
         y = layer(given)
         y.backward(torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).reshape(y.shape))
         results.append([y.detach(), given.grad, layer.weights.grad])
-        made.append(bridge._program(circuit, programs.bucket(5), 8, "auto", diff_method)[0])
+        made.append(bridge._program(circuit, bucket(5), 8, "auto", diff_method)[0])
     forget()
     assert made[0] is not made[1]
     for many, one in zip(*results, strict=True):

@@ -1,0 +1,47 @@
+"""Derivatives for many cotangents or tangents, as `is_grads_batched=True` asks for them.
+
+`torch.autograd.functional.jacobian(vectorize=True)` does so in both its strategies. The rows come as one
+batched tensor of an older kind than that of `torch.func`, which no autograd function can open. Torch calls an
+operator for each row in turn, so both derivatives are operators here.
+"""
+
+import torch
+from torch import Tensor
+
+from qproj.bridge import transforms
+from qproj.circuits.text import loads
+from qproj.execution.transforms import Expectation
+
+# Annotations are read by torch when it registers an operator, so they are not text here.
+
+
+def is_batched(*tensors: Tensor | None) -> bool:
+    """Whether any tensor holds such rows."""
+    return any(t is not None and torch._C._functorch.is_legacy_batchedtensor(t) for t in tensors)
+
+
+@torch.library.custom_op("qproj::gradients", mutates_args=())
+def gradients(
+    cotangents: Tensor, inputs: Tensor, weights: Tensor, circuit: str, strategy: str, diff_method: str
+) -> tuple[Tensor, Tensor]:
+    """See `transforms.gradients`."""
+    function = Expectation(loads(circuit), strategy, diff_method)
+    by_inputs, by_weights = transforms.gradients(function, inputs, weights, cotangents, (True, True))
+    assert by_inputs is not None
+    assert by_weights is not None
+    return by_inputs.clone(), by_weights
+
+
+@torch.library.custom_op("qproj::tangents", mutates_args=())
+def tangents(
+    of_inputs: Tensor,
+    of_weights: Tensor,
+    inputs: Tensor,
+    weights: Tensor,
+    circuit: str,
+    strategy: str,
+    diff_method: str,
+) -> Tensor:
+    """See `transforms.tangents`."""
+    function = Expectation(loads(circuit), strategy, diff_method)
+    return transforms.tangents(function, inputs, weights, of_inputs, of_weights).clone()

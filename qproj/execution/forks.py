@@ -1,0 +1,49 @@
+"""A forked process has JAX's memory but not its threads: what would hang or abort there is refused."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+_forked = False
+_used = False
+
+
+def check_not_forked() -> None:
+    """Raise RuntimeError in a process that was forked after JAX had started; every run passes here."""
+    global _used
+    if _forked:
+        raise RuntimeError(
+            "a quantum layer with backend='jax' must run in a process of its own, but this one was forked "
+            "from one in which JAX had run already, and would hang. Start it anew, with "
+            "DataLoader(multiprocessing_context='spawn') or torch.multiprocessing.get_context('spawn')."
+        )
+    _used = True
+
+
+def _started() -> bool:
+    """Whether JAX has its threads, whoever called it first; asked without its lock, which a fork may hold."""
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    return _used or bool(getattr(bridge, "_backends", False))
+
+
+def _mark() -> None:
+    global _forked
+    _forked = _forked or _started()
+
+
+def _lost_threads() -> bool:
+    """Whether JAX started before this process was forked, and qproj was imported after."""
+    if not _started():
+        return False
+    try:
+        names = [(task / "comm").read_text() for task in Path("/proc/self/task").iterdir()]
+    except OSError:  # not Linux
+        return False
+    return not any(name.startswith("tf_") for name in names)  # what XLA calls its threads
+
+
+_forked = _lost_threads()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_mark)

@@ -1,0 +1,56 @@
+"""The settings of JAX under which the engine runs, for the calling thread and the call alone."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import Any
+
+import jax
+
+from qproj.execution.forks import check_not_forked
+
+_GUARDS = tuple(
+    f"jax_transfer_guard_{way}" for way in ("host_to_device", "device_to_device", "device_to_host")
+)
+_NEUTRAL: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+
+
+@functools.cache
+def _accelerated() -> bool:
+    """Whether JAX would put arrays elsewhere than on the CPU."""
+    return jax.default_backend() != "cpu"
+
+
+def running(*, double: bool, on_cpu: bool = True) -> contextlib.AbstractContextManager[Any]:
+    """The engine's own settings, whatever the application has set.
+
+    A mesh or a guard against implicit transfers is for the application's arrays. The engine's are its own.
+
+    Args:
+        double: Whether numbers are float64.
+        on_cpu: Whether arrays are on the CPU.
+
+    Raises:
+        RuntimeError: In a forked process, as `check_not_forked`.
+    """
+    check_not_forked()
+    stay, meshed = on_cpu and _accelerated(), _in_mesh()
+    guarded = any(getattr(jax.config, name, None) not in (None, "allow") for name in _GUARDS)
+    if not (double or stay or meshed or guarded):
+        return _NEUTRAL
+    stack = contextlib.ExitStack()
+    if meshed:
+        stack.enter_context(jax.set_mesh(None))
+    if guarded:
+        stack.enter_context(jax.transfer_guard("allow"))
+    if double:
+        stack.enter_context(jax.enable_x64(True))
+    if stay:
+        stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
+    return stack
+
+
+def _in_mesh() -> bool:
+    """Whether `jax.set_mesh` is in force; older JAX has no such function."""
+    return hasattr(jax, "set_mesh") and not jax.sharding.get_abstract_mesh().empty

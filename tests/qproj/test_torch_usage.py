@@ -1,0 +1,292 @@
+"""What torch's users do to a layer: shapes of weights, traces, storages, saved tensors, large numbers."""
+
+import gc
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.func import functional_call, grad, jvp, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+import qproj
+from qproj import Circuit, Gate, InputSlot, WeightSlot
+from qproj.execution import cache
+from qproj.kernels import xla_cpu
+
+from . import reference
+
+# torch's own, when forward mode or a trace is first used
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def layer():
+    return qproj.QuantumLayer(2, 1, generator=generator())
+
+
+@pytest.fixture
+def x():
+    return torch.randn(3, 2, generator=generator(1))
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2), (6,), (3, 2, 3), (2, 1, 3)])
+def test_weights_of_a_wrong_shape_are_refused(layer, x, shape):
+    message = r"weights must have shape \(1, 2, 3\), but had shape"
+    with pytest.raises(ValueError, match=message):
+        functional_call(layer, {"weights": torch.zeros(shape)}, (x,))
+    with pytest.raises(ValueError, match=message):
+        vmap(lambda w: functional_call(layer, {"weights": w}, (x,)))(torch.zeros(2, *shape))
+    arguments = (layer._text, "jax", layer._how)
+    with pytest.raises(ValueError, match=message):
+        torch.ops.qproj.expectation(x, torch.zeros(shape), *arguments)
+    with pytest.raises(ValueError, match=r"inputs must have shape \(batch, 2\), but had shape \(3, 3\)"):
+        torch.ops.qproj.expectation(torch.zeros(3, 3), layer.weights, *arguments)
+    layer.weights = torch.nn.Parameter(torch.zeros(shape))
+    with pytest.raises(ValueError, match=message):
+        layer(x)
+
+
+def test_complex_weights_are_refused(layer, x):
+    with pytest.raises(TypeError, match=r"weights must be of float32.*complex64"):
+        functional_call(layer, {"weights": layer.weights * 1j}, (x,))
+
+
+def test_another_circuit_is_honoured_or_refused(layer, x):
+    compiled = torch.compile(layer, backend="eager")
+    before = compiled(x)
+    layer.circuit = Circuit(2, 1, "angle_x")
+    expected = reference.values(layer.circuit, x.double().numpy(), layer.weights.detach().double().numpy())
+    for run in (layer, compiled):
+        np.testing.assert_allclose(run(x).detach(), expected, atol=1e-6)
+    assert not torch.allclose(before, layer(x))
+    with pytest.raises(ValueError, match=r"circuit must take weights of shape \(1, 2, 3\)"):
+        layer.circuit = Circuit(2, 2)
+
+
+@pytest.mark.parametrize("slot", [InputSlot(0), WeightSlot(0)], ids=["no weights", "no inputs"])
+def test_parameter_shift_without_inputs_or_weights(slot):
+    circuit = Circuit(gates=[Gate("RX", (0,), slot)])
+    layer = qproj.QuantumLayer(circuit=circuit, diff_method="parameter-shift", generator=generator())
+    x = torch.full((3, layer.n_inputs), 0.3, requires_grad=True)
+    layer(x).sum().backward()
+    if layer.n_inputs:
+        torch.testing.assert_close(x.grad, torch.full((3, 1), -math.sin(0.3)))
+    else:
+        torch.testing.assert_close(layer.weights.grad, -3 * layer.weights.detach().sin())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rows", [2, 5])
+@pytest.mark.parametrize("backend", ["jax", "lightning.qubit"])
+def test_storages_of_the_caller_stay_resizable(dtype, rows, backend):
+    """FSDP frees and restores the storages of the weights around each call."""
+    layer = qproj.QuantumLayer(2, 1, backend=backend, generator=generator()).to(dtype)
+    x = torch.randn(rows, 2, generator=generator(1), dtype=dtype, requires_grad=True)
+    cotangents = torch.ones(rows, 2, dtype=dtype)
+    layer(x).backward(cotangents)
+    with torch.no_grad():
+        layer(x)
+    for tensor in (x, layer.weights, cotangents):
+        tensor.untyped_storage().resize_(2 * tensor.untyped_storage().nbytes())
+
+
+def live_bytes():
+    gc.collect()
+    return sum(array.nbytes for array in xla_cpu.device().client.live_arrays())
+
+
+def test_one_bound_holds_for_all_that_is_compiled(monkeypatch, x):
+    """A circuit that is given up takes all its programs with it; `clear_caches` gives up all."""
+    kept = cache.Cache(limit=2)
+    monkeypatch.setattr(cache, "_CACHE", kept)
+    client = xla_cpu.device().client
+    gc.collect()
+    before = len(client.live_executables())
+    for n_layers in (1, 2, 1, 3):
+        layer = qproj.QuantumLayer(2, n_layers, diff_method="adjoint", generator=generator())
+        layer(x.requires_grad_()).sum().backward()
+        vmap(layer)(x)
+    assert [circuit.n_layers for circuit in kept._made] == [1, 3]
+    gc.collect()
+    assert len(client.live_executables()) > before
+    qproj.clear_caches()
+    gc.collect()
+    assert len(client.live_executables()) <= before
+
+
+@pytest.mark.parametrize("diff_method", ["adjoint", "backprop"])
+def test_residuals_are_saved_tensors_where_hooks_look(diff_method):
+    """Under `checkpoint` and `save_on_cpu`; what the hook drops is not kept elsewhere."""
+    layer = qproj.QuantumLayer(8, 2, diff_method=diff_method, generator=generator())
+    x = torch.randn(64, 8, generator=generator(1), requires_grad=True)
+    wanted = torch.autograd.grad(layer(x).square().sum(), (x, layer.weights))
+    state = 2 * 2**8 * 64 * 4
+    saved, before = [], live_bytes()
+
+    def pack(tensor):
+        saved.append(tensor.clone())
+        return len(saved) - 1
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda i: saved[i]):
+        values = layer(x)
+    assert sum(tensor.nbytes for tensor in saved) >= state
+    assert live_bytes() - before < state  # what the hook does not hold is not held
+    loss = values.square().sum()
+    for retain in (True, False):
+        found = torch.autograd.grad(loss, (x, layer.weights), retain_graph=retain)
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_checkpointing_and_offloading_change_nothing(x):
+    layer = qproj.QuantumLayer(2, 2, diff_method="adjoint", generator=generator())
+    x.requires_grad_()
+    wanted = torch.autograd.grad(layer(x).square().sum(), (x, layer.weights))
+    with torch.autograd.graph.save_on_cpu():
+        offloaded = layer(x).square().sum()
+    checkpointed = torch.utils.checkpoint.checkpoint(layer, x, use_reentrant=False).square().sum()
+    for loss in (offloaded, checkpointed):
+        for one, other in zip(torch.autograd.grad(loss, (x, layer.weights)), wanted, strict=True):
+            torch.testing.assert_close(one, other)
+
+
+def test_jacobians_in_both_vectorised_strategies(layer, x):
+    layer, x = layer.double(), x.double()
+    expected = torch.autograd.functional.jacobian(layer, x)
+    for strategy in ("forward-mode", "reverse-mode"):
+        found = torch.autograd.functional.jacobian(layer, x, vectorize=True, strategy=strategy)
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("encoding", ["angle_y", "iqp", "amplitude"])
+@pytest.mark.parametrize("how", ["make_fx", "torch.jit.trace"])
+def test_a_trace_computes_anew(how, encoding, x):
+    """The output of the traced call is not a constant of the program."""
+    layer = qproj.QuantumLayer(2, 1, encoding=encoding, generator=generator())
+    traced = make_fx(layer)(x) if how == "make_fx" else torch.jit.trace(layer, (x,))
+    other = (x + 1).requires_grad_()
+    torch.testing.assert_close(traced(other), layer(other))
+    slopes = [torch.autograd.grad(run(other).square().sum(), other)[0] for run in (traced, layer)]
+    torch.testing.assert_close(*slopes)
+
+
+def test_a_trace_of_a_device_is_refused(x):
+    import pennylane as qml
+
+    layer = qproj.QuantumLayer(2, 1, backend=qml.device("default.qubit", wires=2))
+    for trace in (lambda: make_fx(layer)(x), lambda: torch.jit.trace(layer, (x,))):
+        with pytest.raises(RuntimeError, match="backend must be a name where the layer is traced"):
+            trace()
+
+
+def test_transformations_within_a_program(layer, x):
+    def loss(w, x):
+        return functional_call(layer, {"weights": w}, (x,)).square().sum()
+
+    w = layer.weights.detach()
+    for function in (grad(loss), vmap(grad(loss), (None, 0))):
+        torch.compiler.reset()
+        expected = function(w, x + 1)
+        compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+        torch.testing.assert_close(compiled(w, x + 1), expected)
+        torch.testing.assert_close(make_fx(function)(w, x)(w, x + 1), expected)
+    forward = torch.compile(lambda x: jvp(layer, (x,), (x,))[1], backend="aot_eager")
+    with pytest.raises(Exception, match="forward mode of a quantum layer needs torch's eager mode"):
+        forward(x)
+
+
+@pytest.mark.parametrize("diff_method", ["adjoint", "parameter-shift"])
+@pytest.mark.parametrize("size", [1e4, 1e6, 1e8])
+def test_large_angles_in_single_precision(size, diff_method):
+    """Against the same numbers in double precision: angles are not rounded where they are summed."""
+    circuit = Circuit(2, 2, "angle_z", reupload=True)
+    layer = qproj.QuantumLayer(circuit=circuit, diff_method=diff_method, generator=generator())
+    x = (size * torch.randn(4, 2, generator=generator(1))).requires_grad_()
+    layer(x).sum().backward()
+    given = x.detach().double().numpy(), layer.weights.detach().double().numpy()
+    np.testing.assert_allclose(layer(x).detach(), reference.values(circuit, *given), atol=2e-6)
+    exact = x.detach().double().requires_grad_()
+    layer(exact).sum().backward()
+    torch.testing.assert_close(x.grad.double(), exact.grad, atol=5e-6, rtol=0)
+
+
+@pytest.mark.parametrize("size", [1e19, 1e38, 1e-30, 1e-37])
+def test_amplitudes_of_any_size(size):
+    layer = qproj.QuantumLayer(2, 1, encoding="amplitude", generator=generator())
+    amplitudes = torch.tensor([[0.3, 0.5, 0.7]])
+    one, other = amplitudes.clone().requires_grad_(), (size * amplitudes).requires_grad_()
+    values = layer(one), layer(other)
+    torch.testing.assert_close(*values)
+    for value in values:
+        value[:, 0].sum().backward()
+    torch.testing.assert_close(size * other.grad, one.grad)
+    smallest = torch.tensor([[1e-45, 3e-45, 0, 1e-45]])
+    torch.testing.assert_close(layer(smallest), layer(torch.tensor([[1.0, 2.0, 0.0, 1.0]])))
+
+
+USAGE = st.fixed_dictionaries(
+    {
+        "transform": st.sampled_from(["plain", "vmap", "func.grad", "backward", "jvp", "checkpoint"]),
+        "dtype": st.sampled_from([torch.float32, torch.float64]),
+        "layout": st.sampled_from(["contiguous", "transposed", "strided", "negative"]),
+        "mode": st.sampled_from([torch.enable_grad, torch.no_grad, torch.inference_mode]),
+        "rows": st.sampled_from([2, 3]),
+        "seed": st.integers(0, 99),
+    }
+)
+CIRCUIT = Circuit(2, 1, observables="xyz")
+
+
+def laid_out(x, layout):
+    match layout:
+        case "transposed":
+            return x.t().contiguous().t()
+        case "strided":
+            return x.repeat_interleave(2, 1)[:, ::2]
+        case "negative":
+            return torch.complex(x, -x).conj().imag
+    return x
+
+
+def total(layer, x):
+    return layer(x).sum()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(USAGE, min_size=1, max_size=4))
+def test_any_order_of_any_use_against_complex128(calls):
+    layer = qproj.QuantumLayer(circuit=CIRCUIT, generator=generator())
+    for call in calls:
+        dtype, transform = call["dtype"], call["transform"]
+        layer = layer.to(dtype)
+        drawn = torch.randn(call["rows"], 2, generator=generator(call["seed"]), dtype=torch.float64).to(dtype)
+        x = laid_out(drawn, call["layout"])
+        exact = drawn.double().numpy(), layer.weights.detach().double().numpy()
+        tolerance = 1e-6 if dtype == torch.float64 else 1e-5
+        if transform in ("plain", "vmap"):
+            with call["mode"]():
+                found = layer(x) if transform == "plain" else vmap(layer)(x[:, None])[:, 0]
+            expected = reference.values(CIRCUIT, *exact)
+        else:
+            gradient = reference.gradients(CIRCUIT, *exact, np.ones((len(x), 6)))[0]
+            expected = gradient
+            if transform == "func.grad":
+                found = grad(total, 1)(layer, x)
+            elif transform == "jvp":
+                found = jvp(partial(total, layer), (x,), (torch.ones_like(drawn),))[1]
+                expected = gradient.sum()
+            else:
+                x = x.detach().requires_grad_()
+                run = torch.utils.checkpoint.checkpoint
+                values = run(layer, x, use_reentrant=False) if transform == "checkpoint" else layer(x)
+                (found,) = torch.autograd.grad(values.sum(), x)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found.detach().double().numpy(), expected, atol=tolerance)
