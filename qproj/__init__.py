@@ -4,12 +4,18 @@
 program that torch's autograd sees as one function.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.execution import forks as _forks  # noqa: F401 (sees forks from now on, whoever runs JAX)
 from qproj.execution.cache import clear_caches
 from qproj.interop.qnode import from_qnode
 from qproj.layers import QuantumLayer
 from qproj.projection import QuantumProjection
+
+if TYPE_CHECKING:
+    from qproj import functional
 
 __version__ = "0.1.0"
 
@@ -26,4 +32,16 @@ __all__ = [
     "__version__",
     "clear_caches",
     "from_qnode",
+    "functional",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when it is asked for, since it needs JAX at once.
+    if name == "functional":
+        return importlib.import_module("qproj.functional")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -25,7 +25,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.features import features
 from qproj.execution import programs
 from qproj.execution.forks import check_not_forked
-from qproj.planning.cost import check_memory
+from qproj.planning.cost import DiffMethod, Strategy, check_memory
 
 
 def expectation(
@@ -33,8 +33,8 @@ def expectation(
     inputs: ArrayLike,
     weights: ArrayLike,
     *,
-    strategy: str = "auto",
-    diff_method: str = "best",
+    strategy: Strategy = "auto",
+    diff_method: DiffMethod = "best",
 ) -> Array:
     """Run a circuit.
 

@@ -7,18 +7,20 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from qproj.backends import get_backend
+from qproj.circuits.ansatz import AnsatzName
 from qproj.circuits.circuit import Circuit
+from qproj.circuits.encodings import EncodingName
 from qproj.circuits.features import features
-from qproj.circuits.observables import Observable
+from qproj.circuits.observables import Observable, ObservablesName
 from qproj.circuits.text import dumps
 from qproj.operator import call
-from qproj.planning.cost import Plan, plan
+from qproj.planning.cost import DiffMethod, Plan, Strategy, plan
 from qproj.planning.execution import NO_EXTRA, Execution, Extra
 
 
@@ -31,13 +33,13 @@ class QuantumLayer(nn.Module):
     Args:
         n_qubits: Number of qubits; 4 by default.
         n_layers: Number of ansatz layers; 3 by default.
-        encoding: How inputs enter: `"angle_x"`, `"angle_y"` (the default), `"angle_z"`, `"iqp"`, or
-            `"amplitude"` (up to `2**n_qubits` features, padded with zeros and normalised).
-        ansatz: The trainable part: `"strongly_entangling"` (the default), `"basic_entangler"`,
-            `"basic_entangler_y"`, `"basic_entangler_z"` or `"simplified_two_design"`. Note that `"angle_x"`
-            with `"basic_entangler"` is a degenerate circuit: but for the CNOTs all its gates commute.
-        observables: What is measured: `"z"` (`n_qubits` outputs), `"xyz"` (three times as many), `"zz"` (Z on
-            each wire and Z Z on each pair), or `PauliWord`s and `Hamiltonian`s, one for each output.
+        encoding: How inputs enter: a name of `qproj.circuits.encodings`, which says what each means;
+            `"angle_y"` by default.
+        ansatz: The trainable part: a name of `qproj.circuits.ansatz`; `"strongly_entangling"` by default.
+            Note that encoding `"angle_x"` with `"basic_entangler"` is a degenerate circuit: but for the CNOTs
+            all its gates commute.
+        observables: What is measured: a name of `qproj.circuits.observables`, such as `"z"`, one output for
+            each qubit; or `PauliWord`s and `Hamiltonian`s, one for each output.
         reupload: Whether the inputs enter again before every layer.
         circuit: A circuit instead of all of the above, for example one of one's own gates.
         diff_method: How gradients are computed: `"best"` chooses; `"adjoint"` needs memory for a few states
@@ -73,13 +75,13 @@ class QuantumLayer(nn.Module):
         n_qubits: int | None = None,
         n_layers: int | None = None,
         *,
-        encoding: str | None = None,
-        ansatz: str | None = None,
-        observables: str | Iterable[Observable] = "z",
+        encoding: EncodingName | None = None,
+        ansatz: AnsatzName | None = None,
+        observables: ObservablesName | Iterable[Observable] = "z",
         reupload: bool = False,
         circuit: Circuit | None = None,
-        diff_method: str = "best",
-        strategy: str = "auto",
+        diff_method: DiffMethod = "best",
+        strategy: Strategy = "auto",
         backend: Any = "jax",
         shots: int | None = None,
         seed: int | None = None,
@@ -194,6 +196,11 @@ class QuantumLayer(nn.Module):
         """
         itemsize = 8 if dtype == torch.float64 else 4
         return plan(self.circuit, batch, itemsize, self.execution.strategy, self.execution.diff_method)
+
+    if TYPE_CHECKING:  # torch's own is of any arguments and any result
+
+        def __call__(self, x: Tensor) -> Tensor:
+            """See `forward`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the circuit.
@@ -324,7 +331,8 @@ _DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 def _check_input(x: object, circuit: Circuit, weights: Tensor) -> None:
     if not isinstance(x, Tensor):
-        raise TypeError(f"x must be a torch.Tensor, but was {type(x).__name__}.")
+        way = " Convert with torch.from_numpy(x)." if type(x).__name__ == "ndarray" else ""
+        raise TypeError(f"x must be a torch.Tensor, but was {type(x).__name__}.{way}")
     if x.dtype not in _DTYPES:
         raise TypeError(
             f"x must be a tensor of float32, float64, float16 or bfloat16, but its dtype was {x.dtype}. "

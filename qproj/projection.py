@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 
+from qproj.circuits.ansatz import AnsatzName
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.observables import Observable
+from qproj.circuits.encodings import EncodingName
+from qproj.circuits.observables import Observable, ObservablesName
+from qproj.circuits.parameters import count
 from qproj.layers import QuantumLayer
+from qproj.planning.cost import DiffMethod, Strategy
 
 
 class LayerOptions(TypedDict, total=False):
     """The options of `QuantumLayer` that `QuantumProjection` hands on."""
 
-    encoding: str | None
-    ansatz: str | None
-    observables: str | Iterable[Observable]
+    encoding: EncodingName | None
+    ansatz: AnsatzName | None
+    observables: ObservablesName | Iterable[Observable]
     reupload: bool
     circuit: Circuit | None
-    diff_method: str
-    strategy: str
+    diff_method: DiffMethod
+    strategy: Strategy
     backend: Any
     shots: int | None
     seed: int | None
@@ -42,8 +46,8 @@ class QuantumProjection(nn.Module):
     """A linear map down to a few angles, a quantum circuit, a linear map up to the features wanted.
 
     Args:
-        in_features: Width of the inputs.
-        out_features: Width of the outputs.
+        in_features: Width of the inputs, at least 1.
+        out_features: Width of the outputs, at least 1.
         n_qubits: As for `QuantumLayer`.
         n_layers: As for `QuantumLayer`.
         generator: Source of all initial weights; torch's global one if `None`.
@@ -56,8 +60,8 @@ class QuantumProjection(nn.Module):
         expand: `nn.Linear(n_outputs, out_features)`.
 
     Raises:
-        ValueError: As `QuantumLayer`.
-        TypeError: As `QuantumLayer`.
+        ValueError: If a width is below 1; or as `QuantumLayer`.
+        TypeError: If a width is not an integer; or as `QuantumLayer`.
         ImportError: As `QuantumLayer`.
     """
 
@@ -72,6 +76,7 @@ class QuantumProjection(nn.Module):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__()
+        in_features, out_features = count("in_features", in_features), count("out_features", out_features)
         self.circuit = QuantumLayer(n_qubits, n_layers, **options)
         self.reduce = nn.Linear(in_features, self.circuit.n_inputs, bias=False)
         self.expand = nn.Linear(self.circuit.n_outputs, out_features)
@@ -119,6 +124,11 @@ class QuantumProjection(nn.Module):
         """Let another backend run the circuit; see `QuantumLayer.to_backend`."""
         self.circuit.to_backend(backend, shots, **changes)
         return self
+
+    if TYPE_CHECKING:  # torch's own is of any arguments and any result
+
+        def __call__(self, x: Tensor) -> Tensor:
+            """See `forward`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Project.

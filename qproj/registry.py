@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-def unknown_name(argument: str, value: object, known: Iterable[str], hint: str = "") -> ValueError:
+def unknown_name(
+    argument: str,
+    value: object,
+    known: Iterable[str],
+    hint: str = "",
+    also: Mapping[str, str] | None = None,
+) -> ValueError:
     """Build the error for a name that nothing is registered under.
 
     Args:
@@ -17,13 +23,15 @@ def unknown_name(argument: str, value: object, known: Iterable[str], hint: str =
         value: What the caller passed.
         known: The names that would have worked.
         hint: A further sentence on the way out.
+        also: Names in use elsewhere, and which of `known` they mean.
 
     Returns:
         The exception, to be raised by the caller so that the traceback ends there.
     """
     names = sorted(known)
-    close = difflib.get_close_matches(str(value), names, n=1)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
+    meant = {name.lower(): name for name in names} | {k.lower(): v for k, v in (also or {}).items()}
+    close = difflib.get_close_matches(str(value).lower(), meant, n=1)
+    guess = f" Did you mean {meant[close[0]]!r}?" if close else ""
     listed = ", ".join(repr(name) for name in names)
     return ValueError(f"{argument} must be one of {listed}, but was {value!r}.{guess}{hint}")
 
@@ -33,10 +41,14 @@ class Registry(Generic[T]):
 
     Args:
         argument: What the choice is called in signatures and error messages, for example `"encoding"`.
+
+    Attributes:
+        also: Names in use elsewhere, and the entries they mean: for the error.
     """
 
     def __init__(self, argument: str) -> None:
         self.argument = argument
+        self.also: dict[str, str] = {}
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> T:
@@ -54,7 +66,7 @@ class Registry(Generic[T]):
         try:
             return self._entries[name]
         except (KeyError, TypeError):
-            raise unknown_name(self.argument, name, self._entries) from None
+            raise unknown_name(self.argument, name, self._entries, also=self.also) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

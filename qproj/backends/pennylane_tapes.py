@@ -136,8 +136,8 @@ def operation(gate: Gate, labels: list[Any], angle: Any) -> Any:
     """A gate as a PennyLane operation."""
     import pennylane as qml
 
-    angles = () if gate.parameter is None else (angle,)
-    return getattr(qml, gate.name)(*angles, wires=[labels[wire] for wire in gate.wires])
+    numbers = [np.array(gate.matrix)] if gate.matrix else [angle] * gate.kind.n_angles
+    return getattr(qml, gate.name)(*numbers, wires=[labels[wire] for wire in gate.wires])
 
 
 def measurements(circuit: Circuit, labels: list[Any]) -> list[Any]:
@@ -146,7 +146,7 @@ def measurements(circuit: Circuit, labels: list[Any]) -> list[Any]:
 
     products = []
     for word in circuit.words:
-        paulis = [getattr(qml, f"Pauli{p}")(labels[w]) for p, w in zip(word.letters, word.wires, strict=True)]
+        paulis = [getattr(qml, p)(labels[w]) for p, w in zip(word.letters, word.wires, strict=True)]
         products.append(paulis[0] if len(paulis) == 1 else qml.prod(*paulis))
     return [qml.expval(product) for product in products]
 

@@ -1,7 +1,9 @@
 """What is run: circuits as plain Python data, known to neither JAX nor torch."""
 
+from qproj.circuits import kinds as _kinds  # noqa: F401  fills the table of gates
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Constant, Gate, InputSlot, WeightSlot
+from qproj.circuits.gates import Gate
 from qproj.circuits.observables import Hamiltonian, PauliWord
+from qproj.circuits.parameters import Constant, InputSlot, WeightSlot
 
 __all__ = ["Circuit", "Constant", "Gate", "Hamiltonian", "InputSlot", "PauliWord", "WeightSlot"]

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from qproj.circuits.gates import Gate, WeightSlot
+from qproj.circuits.gates import Gate
+from qproj.circuits.parameters import WeightSlot
 from qproj.registry import Registry
+
+# The names below, for type checkers and completion: a new one is added here as well.
+AnsatzName = Literal["basic_entangler", "basic_entangler_y", "basic_entangler_z", "strongly_entangling", "simplified_two_design"]
 
 
 class Ansatz(NamedTuple):

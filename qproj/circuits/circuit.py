@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
-from qproj.circuits.ansatz import ANSAETZE
+from qproj.circuits.ansatz import ANSAETZE, AnsatzName
 from qproj.circuits.drawing import draw
-from qproj.circuits.encodings import ENCODINGS
-from qproj.circuits.gates import Gate, InputSlot, WeightSlot
-from qproj.circuits.observables import OBSERVABLES, Hamiltonian, Observable, PauliWord
+from qproj.circuits.encodings import ENCODINGS, EncodingName
+from qproj.circuits.gates import Gate, write_out
+from qproj.circuits.observables import OBSERVABLES, Hamiltonian, Observable, ObservablesName, PauliWord
+from qproj.circuits.parameters import InputSlot, Parameter, WeightSlot, count
 
 
 @dataclass(frozen=True, init=False)
@@ -24,11 +26,10 @@ class Circuit:
     Args:
         n_qubits: Number of qubits, at least 1; by default 4, or as many as the gates need.
         n_layers: Number of ansatz layers, at least 1; by default 3.
-        encoding: How inputs enter: `"angle_x"`, `"angle_y"` (the default), `"angle_z"`, `"iqp"` or
-            `"amplitude"`.
-        ansatz: The trainable part: `"strongly_entangling"` (the default), `"basic_entangler"`,
-            `"basic_entangler_y"`, `"basic_entangler_z"` or `"simplified_two_design"`.
-        observables: What is measured: `"z"`, `"xyz"`, `"zz"`, or a sequence of `PauliWord` and `Hamiltonian`.
+        encoding: How inputs enter: a name of `qproj.circuits.encodings`; `"angle_y"` by default.
+        ansatz: The trainable part: a name of `qproj.circuits.ansatz`; `"strongly_entangling"` by default.
+        observables: What is measured: a name of `qproj.circuits.observables`, or a sequence of `PauliWord`
+            and `Hamiltonian`.
         reupload: Whether the inputs enter again before every layer (Perez-Salinas et al., "Data re-uploading
             for a universal quantum classifier" (2020), arXiv:1907.02085).
         gates: Gates of one's own, in the order in which they act. Excludes `n_layers`, `ansatz`, `reupload`
@@ -68,23 +69,25 @@ class Circuit:
         self,
         n_qubits: int | None = None,
         n_layers: int | None = None,
-        encoding: str | None = None,
-        ansatz: str | None = None,
-        observables: str | Iterable[Observable] = "z",
+        encoding: EncodingName | None = None,
+        ansatz: AnsatzName | None = None,
+        observables: ObservablesName | Iterable[Observable] = "z",
         reupload: bool = False,
         *,
         gates: Iterable[Gate] | None = None,
     ) -> None:
-        for name, count in (("n_qubits", n_qubits), ("n_layers", n_layers)):
-            if count is not None:
-                _check_count(name, count)
+        n_qubits = None if n_qubits is None else count("n_qubits", n_qubits)
+        n_layers = None if n_layers is None else count("n_layers", n_layers)
+        if reupload not in (True, False):
+            raise TypeError(f"reupload must be True or False, but was {reupload!r}.")
         if gates is None:
             n_qubits, n_layers = n_qubits or 4, n_layers or 3
-            encoding, ansatz = encoding or "angle_y", ansatz or "strongly_entangling"
-            enter, trained = ENCODINGS[encoding](n_qubits), ANSAETZE[ansatz](n_qubits, n_layers)
+            entered: str = "angle_y" if encoding is None else encoding
+            entangled: str = "strongly_entangling" if ansatz is None else ansatz
+            enter, trained = ENCODINGS[entered](n_qubits), ANSAETZE[entangled](n_qubits, n_layers)
             if reupload and enter.amplitudes:
                 raise ValueError(
-                    f"reupload must be False with encoding {encoding!r}, which prepares the state a circuit "
+                    f"reupload must be False with encoding {entered!r}, which prepares the state a circuit "
                     "starts in, but was True."
                 )
             again = enter.gates if reupload else ()
@@ -93,12 +96,12 @@ class Circuit:
             all_gates = sum(layers, enter.gates + trained.start)
             n_inputs, weight_shape, amplitudes = enter.n_inputs, trained.weight_shape, enter.amplitudes
         else:
-            own = all_gates = tuple(gates)
+            own = all_gates = (gates,) if isinstance(gates, Gate) else tuple(gates)
             amplitudes = encoding == "amplitude"
             options = {"n_layers": n_layers, "ansatz": ansatz, "reupload": reupload}
             _check_alone(all_gates, options if amplitudes else options | {"encoding": encoding})
             n_qubits = n_qubits or 1 + max(max(gate.wires) for gate in all_gates)
-            n_layers, encoding, ansatz = 0, "amplitude" if amplitudes else "", ""
+            n_layers, entered, entangled = 0, "amplitude" if amplitudes else "", ""
             n_inputs, n_weights = _count_slots(all_gates)
             if amplitudes and n_inputs:
                 raise ValueError("gates must have no InputSlot with encoding 'amplitude', but some had.")
@@ -106,12 +109,11 @@ class Circuit:
             weight_shape = (n_weights,)
         if isinstance(observables, str):
             observables = OBSERVABLES[observables](n_qubits)
-        observables = _observables(observables)
         values = {
-            "n_qubits": n_qubits, "n_layers": n_layers, "encoding": encoding, "ansatz": ansatz,
-            "observables": observables, "reupload": reupload, "own_gates": own, "gates": all_gates,
-            "n_inputs": n_inputs, "weight_shape": weight_shape, "amplitudes": amplitudes,
-            "products": _products(all_gates),
+            "n_qubits": n_qubits, "n_layers": n_layers, "encoding": entered, "ansatz": entangled,
+            "observables": _observables(observables), "reupload": bool(reupload), "own_gates": own,
+            "gates": all_gates, "n_inputs": n_inputs, "weight_shape": weight_shape,
+            "amplitudes": amplitudes, "products": _products(all_gates),
         }  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -124,6 +126,10 @@ class Circuit:
     @cached_property
     def _hash(self) -> int:
         return hash((self.n_qubits, self.n_layers, self.encoding, self.ansatz, len(self.gates)))
+
+    def __getstate__(self) -> dict[str, object]:
+        # Another process hashes text otherwise; what follows from the fields is computed there anew.
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     @property
     def n_outputs(self) -> int:
@@ -151,7 +157,10 @@ class Circuit:
 
     @cached_property
     def plain_gates(self) -> tuple[Gate, ...]:
-        """The gates with plain columns as input slots: each of `products` has a column of its own."""
+        """The gates with one angle at most, and plain columns as input slots.
+
+        Gates of several angles are written out, and each of `products` has a column of its own.
+        """
         column = {pair: self.n_inputs + i for i, pair in enumerate(self.products)}
 
         def plain(gate: Gate) -> Gate:
@@ -160,7 +169,7 @@ class Circuit:
                     return replace(gate, parameter=InputSlot(column[index, times], scale))
             return gate
 
-        return tuple(map(plain, self.gates))
+        return tuple(map(plain, write_out(self.gates)))
 
     def __str__(self) -> str:
         return draw(self.n_qubits, self.gates, self.observables, self.amplitudes)
@@ -181,11 +190,15 @@ def _words(observable: Observable) -> tuple[PauliWord, ...]:
     return observable.words if isinstance(observable, Hamiltonian) else (observable,)
 
 
+def _parameters(gates: Sequence[Gate]) -> Iterator[Parameter]:
+    return itertools.chain.from_iterable(gate.parameters for gate in gates)
+
+
 def _count_slots(gates: Sequence[Gate]) -> tuple[int, int]:
     """How many inputs and weights the gates' slots reach to."""
     n_inputs = n_weights = 0
-    for gate in gates:
-        match gate.parameter:
+    for parameter in _parameters(gates):
+        match parameter:
             case InputSlot(index, _, times):
                 n_inputs = max(n_inputs, index + 1, 0 if times is None else times + 1)
             case WeightSlot(index):
@@ -194,15 +207,8 @@ def _count_slots(gates: Sequence[Gate]) -> tuple[int, int]:
 
 
 def _products(gates: Sequence[Gate]) -> tuple[tuple[int, int], ...]:
-    slots = [gate.parameter for gate in gates if isinstance(gate.parameter, InputSlot)]
+    slots = [parameter for parameter in _parameters(gates) if isinstance(parameter, InputSlot)]
     return tuple(dict.fromkeys((slot.index, slot.times) for slot in slots if slot.times is not None))
-
-
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, but was {value!r} ({type(value).__name__}).")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, but was {value}.")
 
 
 def _check_alone(gates: Sequence[object], options: Mapping[str, object]) -> None:

@@ -49,7 +49,10 @@ def draw(
 
 
 # How the wires of a gate are drawn, where its name is not written on them.
-_SYMBOLS = {"CNOT": "●X", "CZ": "●●", "Toffoli": "●●X", "SWAP": "xx"}
+_SYMBOLS = {
+    "CNOT": "●X", "CY": "●Y", "CZ": "●●", "CH": "●H", "Toffoli": "●●X", "CCZ": "●●●", "SWAP": "xx",
+    "CSWAP": "●xx",
+}  # fmt: skip
 
 
 def _symbols(gate: Gate) -> dict[int, str]:

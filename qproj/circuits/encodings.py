@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from qproj.circuits.gates import Gate, InputSlot
+from qproj.circuits.gates import Gate
+from qproj.circuits.parameters import InputSlot
 from qproj.registry import Registry
+
+# The names below, for type checkers and completion: a new one is added here as well.
+EncodingName = Literal["angle_x", "angle_y", "angle_z", "iqp", "amplitude"]
 
 
 class Encoding(NamedTuple):

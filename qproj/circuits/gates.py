@@ -1,252 +1,253 @@
-"""Gates: what a circuit is a list of, and the table that says what each name means.
+"""Gates: what a circuit is a list of, and what their names can mean.
 
 A gate is of one of five kinds, and each runner needs to know no more than the kind:
 
 - a rotation `exp(-i t P / 2)` about a one-qubit generator `P` with `P @ P = 1`,
 - a rotation `exp(-i t Z...Z / 2)` about Z on every wire of the gate, which is diagonal,
-- a fixed one-qubit unitary,
+- a fixed unitary, of the name or the gate's own,
 - a permutation of the basis states of its wires, such as CNOT,
 - a product of gates of these kinds, such as CZ or CRX; equal up to a global phase, which is noted.
 
-Names are PennyLane's, so that its backend finds the operation by the same name. Matrices follow Nielsen
-and Chuang, "Quantum Computation and Quantum Information", section 4.2.
+`lower` leaves the first four, with one angle each, and fixed unitaries on one wire. Names are PennyLane's, so
+that its backend finds the operation by the same name; the table of them is `qproj.circuits.kinds`.
 """
 
 from __future__ import annotations
 
-import cmath
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+
+from qproj.circuits.parameters import Constant, InputSlot, Parameter, WeightSlot, wires_of
+from qproj.circuits.synthesis import Factor, Matrix, factors
 from qproj.registry import Registry
 
-Matrix2 = tuple[tuple[complex, complex], tuple[complex, complex]]
+__all__ = ["GATES", "Constant", "Gate", "GateKind", "InputSlot", "Parameter", "WeightSlot", "lower"]
 
-PAULI_X: Matrix2 = ((0, 1), (1, 0))
-PAULI_Y: Matrix2 = ((0, -1j), (1j, 0))
-PAULI_Z: Matrix2 = ((1, 0), (0, -1))
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A fixed angle, in radians."""
-
-    value: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3g}"
-
-
-@dataclass(frozen=True)
-class InputSlot:
-    """The angle `scale * inputs[index]`, or `scale * inputs[index] * inputs[times]`: one value per sample."""
-
-    index: int
-    scale: float = 1.0
-    times: int | None = None
-
-    def __post_init__(self) -> None:
-        _check_index(self.index)
-        if self.times is not None:
-            _check_index(self.times)
-
-    def __str__(self) -> str:
-        product = f"x{self.index}" if self.times is None else f"x{self.index}*x{self.times}"
-        return _scaled(product, self.scale)
-
-
-@dataclass(frozen=True)
-class WeightSlot:
-    """The angle `scale * weights.flatten()[index]`: one value for the whole batch."""
-
-    index: int
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check_index(self.index)
-
-    def __str__(self) -> str:
-        return _scaled(f"w{self.index}", self.scale)
-
-
-Parameter = Constant | InputSlot | WeightSlot
-
-
-def _check_index(index: object) -> None:
-    if not isinstance(index, int) or isinstance(index, bool) or index < 0:
-        raise ValueError(f"index of a slot must be an int of at least 0, but was {index!r}.")
-
-
-def _scaled(symbol: str, scale: float) -> str:
-    return symbol if scale == 1.0 else f"{scale:.3g}*{symbol}"
+# What a matrix may be away from a unitary: single precision is precise enough.
+_UNITARY = 1e-5
 
 
 @dataclass(frozen=True)
 class GateKind:
-    """The meaning of a gate name; exactly one of the five fields from `generator` on is set.
+    """The meaning of a gate name; exactly one of `generator` to `decomposition` is set.
 
     Attributes:
-        n_wires: Number of wires the gate acts on.
+        n_wires: Number of wires the gate acts on, or the least of them.
+        most_wires: The most wires, where a gate may act on several numbers of them.
         generator: `P` of the rotation `exp(-i t P / 2)`; needs `P @ P = 1`.
         z_rotation: Whether the gate is `exp(-i t Z...Z / 2)` on its wires.
-        matrix: A fixed one-qubit unitary.
-        permutation: `permutation[i]` is the basis state that `i` is sent to; the first wire of the gate is
-            the most significant bit.
-        decomposition: `(wires, parameter) -> gates`, in the order in which they act.
+        matrix: A fixed unitary; the first wire of the gate is the most significant bit.
+        own_matrix: Whether each gate has a unitary of its own, `Gate.matrix`.
+        permutation: `permutation[i]` is the basis state that `i` is sent to; bits as in `matrix`.
+        decomposition: `(wires, *parameters) -> gates`, in the order in which they act.
         frequencies: Of an expectation value as a function of the angle: the positive differences of the
             generator's eigenvalues. They decide the parameter-shift rule.
+        several: Number of angles, where it is more than one; such a gate is a product of gates of one each.
+        written_out: Whether runners are given the product in its place, which then has to be exact. Gates of
+            several angles always are written out.
         phase: What a decomposition leaves out: the gate is `exp(1j * phase * t)` times it, where `t` is the
             angle, or 1 for gates without one. Expectation values do not see it, amplitudes do.
     """
 
     n_wires: int
-    generator: Matrix2 | None = None
+    most_wires: int | None = None
+    generator: Matrix | None = None
     z_rotation: bool = False
-    matrix: Matrix2 | None = None
+    matrix: Matrix | None = None
+    own_matrix: bool = False
     permutation: tuple[int, ...] | None = None
-    decomposition: Callable[[tuple[int, ...], Parameter | None], tuple[Gate, ...]] | None = None
+    decomposition: Callable[..., tuple[Gate, ...]] | None = None
     frequencies: tuple[float, ...] = ()
+    several: int = 0
+    written_out: bool = False
     phase: float = 0.0
+
+    @property
+    def n_angles(self) -> int:
+        """Number of angles."""
+        return self.several or len(self.frequencies[:1])
+
+
+GATES: Registry[GateKind] = Registry("gate name")
 
 
 @dataclass(frozen=True)
 class Gate:
     """One gate of a circuit.
 
-    Attributes:
+    Args:
         name: A name in `GATES`, for example `"RX"` or `"CNOT"`.
-        wires: The wires it acts on, control first.
-        parameter: The angle of a rotation in radians (`Constant`, `InputSlot` or `WeightSlot`), else `None`.
+        wires: The wires it acts on, control first: a sequence of ints, or one.
+        parameter: As below; a sequence for several angles.
+        matrix: As below; an array will do.
+
+    Attributes:
+        name: The name.
+        wires: The wires, a tuple of ints.
+        parameter: The angle of a rotation in radians (`Constant`, `InputSlot` or `WeightSlot`), a tuple of
+            them for a gate of several angles such as `"Rot"`, else `None`.
+        matrix: The unitary of a `"QubitUnitary"`, `(2**k, 2**k)` rows on `k` wires, 1 to 3; its first wire is
+            the most significant bit. Else `None`.
 
     Raises:
-        ValueError: If the name is unknown, or wires or parameter do not fit it.
-        TypeError: If wires are not a tuple of ints, or the parameter is a bare number.
+        ValueError: If the name is unknown, or wires, parameter or matrix do not fit it.
+        TypeError: If wires are not ints, or the parameter is a bare number.
     """
 
     name: str
     wires: tuple[int, ...]
-    parameter: Parameter | None = None
+    parameter: Parameter | tuple[Parameter, ...] | None = None
+    matrix: Matrix | None = None
 
     def __post_init__(self) -> None:
-        kind = self.kind
-        if not isinstance(self.wires, tuple) or not all(type(wire) is int for wire in self.wires):
-            raise TypeError(f"wires of {self.name} must be a tuple of ints, but was {self.wires!r}.")
-        if len(self.wires) != kind.n_wires or len(set(self.wires)) != len(self.wires):
-            raise ValueError(
-                f"wires of {self.name} must be {kind.n_wires} different wires, but were {self.wires}."
-            )
-        if (self.parameter is not None) != bool(kind.frequencies):
-            rule = "must be given" if kind.frequencies else "must be None"
-            raise ValueError(f"parameter of {self.name} {rule}, but was {self.parameter!r}.")
-        if self.parameter is not None and not isinstance(self.parameter, Parameter):
-            raise TypeError(
-                f"parameter of {self.name} must be a Constant, InputSlot or WeightSlot, but was "
-                f"{self.parameter!r}."
-            )
+        kind, wires = self.kind, wires_of(f"wires of {self.name}", self.wires)
+        least, most = kind.n_wires, kind.most_wires or kind.n_wires
+        if not least <= len(wires) <= most:
+            many = str(least) if least == most else f"{least} to {most}"
+            raise ValueError(f"wires of {self.name} must be {many} different wires, but were {wires}.")
+        object.__setattr__(self, "wires", wires)
+        object.__setattr__(self, "parameter", _parameter(self.name, kind, self.parameter))
+        object.__setattr__(self, "matrix", _matrix(self.name, kind, wires, self.matrix))
 
     @property
     def kind(self) -> GateKind:
         """What the name means."""
         return GATES[self.name]
 
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The angles: none, one or several."""
+        if self.parameter is None:
+            return ()
+        return self.parameter if isinstance(self.parameter, tuple) else (self.parameter,)
+
+    @property
+    def angle(self) -> Parameter | None:
+        """The angle of a gate that has one at most, as those of `Circuit.plain_gates` have."""
+        assert not isinstance(self.parameter, tuple)
+        return self.parameter
+
+    @property
+    def unitary(self) -> Matrix | None:
+        """The matrix of a gate that is a fixed unitary, whether its own or of its name."""
+        return self.matrix or self.kind.matrix
+
     def __str__(self) -> str:
-        return self.name if self.parameter is None else f"{self.name}({self.parameter})"
+        angles = ", ".join(map(str, self.parameters))
+        name = "U" if self.matrix else self.name
+        return f"{name}({angles})" if angles else name
 
 
-def lower(gates: Sequence[Gate]) -> tuple[Gate, ...]:
-    """Write gates that are products of others out, until none is left; equal up to a global phase."""
+def lower(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    """Write gates that are products of others out, until none is left; equal up to a global phase.
+
+    Args:
+        gates: In the order in which they act.
+
+    Returns:
+        Rotations, permutations, and fixed unitaries on one wire.
+    """
     lowered: list[Gate] = []
     for gate in gates:
-        if gate.kind.decomposition is None:
-            lowered.append(gate)
+        if gate.kind.decomposition is not None:
+            lowered += lower(gate.kind.decomposition(gate.wires, *gate.parameters))
+        elif gate.unitary is not None and len(gate.wires) > 1:
+            lowered += (_factor(gate.wires, factor) for factor in factors(gate.unitary))
         else:
-            lowered += lower(gate.kind.decomposition(gate.wires, gate.parameter))
+            lowered.append(gate)
     return tuple(lowered)
 
 
-def _times(parameter: Parameter | None, factor: float) -> Parameter:
+def write_out(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    """Write gates of several angles out, and others that not every runner has; exact.
+
+    Args:
+        gates: In the order in which they act.
+
+    Returns:
+        Gates of one angle at most.
+    """
+    written: list[Gate] = []
+    for gate in gates:
+        if gate.kind.several or gate.kind.written_out:
+            assert gate.kind.decomposition is not None
+            written += gate.kind.decomposition(gate.wires, *gate.parameters)
+        else:
+            written.append(gate)
+    return tuple(written)
+
+
+def times(parameter: Parameter, factor: float) -> Parameter:
     """A parameter, with its angle multiplied."""
-    assert parameter is not None
     if isinstance(parameter, Constant):
         return Constant(parameter.value * factor)
     return replace(parameter, scale=parameter.scale * factor)
 
 
-def _between(
-    before: Sequence[tuple[str, float | None]], middle: str
-) -> Callable[[tuple[int, ...], Parameter | None], tuple[Gate, ...]]:
-    """A two-wire rotation `middle` in another basis: one-wire gates before it, undone after it.
-
-    Args:
-        before: For each wire the name of a gate that is its own inverse, or a rotation and its angle; an
-            empty name for none.
-        middle: The rotation.
-    """
-
-    def decompose(wires: tuple[int, ...], parameter: Parameter | None) -> tuple[Gate, ...]:
-        turned = [(name, angle, wire) for (name, angle), wire in zip(before, wires, strict=True) if name]
-        there = [Gate(n, (w,), None if a is None else Constant(a)) for n, a, w in turned]
-        back = [Gate(n, (w,), None if a is None else Constant(-a)) for n, a, w in turned]
-        return (*there, Gate(middle, wires, parameter), *back)
-
-    return decompose
+def z_turn(wires: tuple[int, ...], parameter: Parameter) -> Gate:
+    """A rotation about Z on each of some wires."""
+    return Gate({1: "RZ", 2: "IsingZZ"}.get(len(wires), "MultiRZ"), wires, parameter)
 
 
-def _controlled_rz(wires: tuple[int, ...], parameter: Parameter | None) -> tuple[Gate, ...]:
-    # (1 - Z) / 2 on the control times Z on the target.
-    return (
-        Gate("RZ", wires[1:], _times(parameter, 0.5)),
-        Gate("IsingZZ", wires, _times(parameter, -0.5)),
+def _factor(wires: tuple[int, ...], factor: Factor) -> Gate:
+    on = tuple(wires[place] for place in factor.places)
+    if factor.matrix is None:
+        return z_turn(on, Constant(factor.angle))
+    return Gate("QubitUnitary", on, matrix=factor.matrix)
+
+
+def _parameter(name: str, kind: GateKind, given: Any) -> Parameter | tuple[Parameter, ...] | None:
+    """The parameter of a gate as it is kept, or an error."""
+    if kind.n_angles < 2 and (given is None or isinstance(given, Parameter)):
+        if (given is None) == (kind.n_angles == 0):
+            return given
+        rule = "must be given" if kind.n_angles else "must be None"
+        raise ValueError(f"parameter of {name} {rule}, but was {given!r}.")
+    items = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else None
+    if kind.n_angles > 1 and items is not None and all(isinstance(item, Parameter) for item in items):
+        if len(items) == kind.n_angles:
+            return items
+        raise ValueError(f"parameter of {name} must be {kind.n_angles} angles, but were {len(items)}.")
+    if kind.own_matrix:
+        raise TypeError(
+            f"parameter of {name} must be None, but was {given!r}. Pass its unitary as matrix=..."
+        )
+    if not kind.n_angles:
+        raise TypeError(f"parameter of {name} must be None, but was {given!r}.")
+    one = "a Constant, InputSlot or WeightSlot"
+    rule = one if kind.n_angles == 1 else f"a tuple of {kind.n_angles}, each {one}"
+    raise TypeError(
+        f"parameter of {name} must be {rule}, but was {given!r}. For a fixed angle in radians write "
+        "qproj.Constant(0.5), for an input qproj.InputSlot(0), for a weight qproj.WeightSlot(0)."
     )
 
 
-def _controlled_phase(wires: tuple[int, ...], parameter: Parameter | None) -> tuple[Gate, ...]:
-    # |11><11| = (1 - Z1 - Z2 + Z1 Z2) / 4, and the constant is a global phase.
-    half = _times(parameter, 0.5)
-    return (
-        Gate("RZ", wires[:1], half),
-        Gate("RZ", wires[1:], half),
-        Gate("IsingZZ", wires, _times(parameter, -0.5)),
-    )
-
-
-def _controlled_z(wires: tuple[int, ...], parameter: Parameter | None) -> tuple[Gate, ...]:  # noqa: ARG001
-    return _controlled_phase(wires, Constant(math.pi))
-
-
-def _phase_shift(wires: tuple[int, ...], parameter: Parameter | None) -> tuple[Gate, ...]:
-    return (Gate("RZ", wires, parameter),)
-
-
-_H = 1 / math.sqrt(2)
-_PAULI = (1.0,)  # eigenvalues -1/2 and 1/2
-_CONTROLLED = (0.5, 1.0)  # eigenvalues -1/2, 0 and 1/2
-_QUARTER = math.pi / 2
-_X_BASIS, _Y_BASIS, _AS_IT_IS = ("Hadamard", None), ("RX", _QUARTER), ("", None)
-
-GATES: Registry[GateKind] = Registry("gate name")
-GATES.add("RX", GateKind(1, generator=PAULI_X, frequencies=_PAULI))
-GATES.add("RY", GateKind(1, generator=PAULI_Y, frequencies=_PAULI))
-GATES.add("RZ", GateKind(1, generator=PAULI_Z, frequencies=_PAULI))
-GATES.add("PhaseShift", GateKind(1, decomposition=_phase_shift, frequencies=_PAULI, phase=0.5))
-GATES.add("Hadamard", GateKind(1, matrix=((_H, _H), (_H, -_H))))
-GATES.add("PauliX", GateKind(1, matrix=PAULI_X))
-GATES.add("PauliY", GateKind(1, matrix=PAULI_Y))
-GATES.add("PauliZ", GateKind(1, matrix=PAULI_Z))
-GATES.add("S", GateKind(1, matrix=((1, 0), (0, 1j))))
-GATES.add("T", GateKind(1, matrix=((1, 0), (0, cmath.exp(1j * math.pi / 4)))))
-GATES.add("CNOT", GateKind(2, permutation=(0, 1, 3, 2)))
-GATES.add("SWAP", GateKind(2, permutation=(0, 2, 1, 3)))
-GATES.add("Toffoli", GateKind(3, permutation=(0, 1, 2, 3, 4, 5, 7, 6)))
-GATES.add("CZ", GateKind(2, decomposition=_controlled_z, phase=math.pi / 4))
-GATES.add("IsingZZ", GateKind(2, z_rotation=True, frequencies=_PAULI))
-GATES.add("IsingXX", GateKind(2, decomposition=_between([_X_BASIS] * 2, "IsingZZ"), frequencies=_PAULI))
-GATES.add("IsingYY", GateKind(2, decomposition=_between([_Y_BASIS] * 2, "IsingZZ"), frequencies=_PAULI))
-GATES.add("CRZ", GateKind(2, decomposition=_controlled_rz, frequencies=_CONTROLLED))
-GATES.add("CRX", GateKind(2, decomposition=_between([_AS_IT_IS, _X_BASIS], "CRZ"), frequencies=_CONTROLLED))
-GATES.add("CRY", GateKind(2, decomposition=_between([_AS_IT_IS, _Y_BASIS], "CRZ"), frequencies=_CONTROLLED))
-GATES.add(
-    "ControlledPhaseShift",
-    GateKind(2, decomposition=_controlled_phase, frequencies=_PAULI, phase=0.25),
-)
+def _matrix(name: str, kind: GateKind, wires: tuple[int, ...], given: Any) -> Matrix | None:
+    """The matrix of a gate as it is kept, or an error."""
+    if not kind.own_matrix:
+        if given is not None:
+            raise ValueError(f"matrix of {name} must be None; for a unitary of your own use 'QubitUnitary'.")
+        return None
+    if given is None:
+        raise ValueError(f"matrix of {name} must be given: a unitary of shape {(2 ** len(wires),) * 2}.")
+    if getattr(given, "requires_grad", False):
+        raise TypeError(f"matrix of {name} must be constant, but was a tensor that requires a gradient.")
+    try:
+        array = np.asarray(given, np.complex128)
+    except (TypeError, ValueError):
+        raise TypeError(f"matrix of {name} must be an array of numbers, but was {given!r}.") from None
+    if array.shape != (2 ** len(wires),) * 2:
+        raise ValueError(
+            f"matrix of {name} must have shape {(2 ** len(wires),) * 2} on {len(wires)} wires, but had shape "
+            f"{array.shape}."
+        )
+    away = np.abs(array @ array.conj().T - np.eye(len(array))).max()
+    if not away < _UNITARY:
+        raise ValueError(
+            f"matrix of {name} must be unitary, but times its conjugate transpose it is {away:.2g} away from "
+            "the identity."
+        )
+    return tuple(map(tuple, array.tolist()))

@@ -8,11 +8,12 @@ from dataclasses import fields
 from typing import Any
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Constant, Gate, InputSlot, WeightSlot
+from qproj.circuits.gates import Gate
 from qproj.circuits.observables import Hamiltonian, PauliWord
+from qproj.circuits.parameters import Constant, InputSlot, WeightSlot
 
 _PARTS: dict[str, Any] = {
-    part.__name__: part for part in (Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot)
+    part.__name__: part for part in (Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot, complex)
 }
 
 
@@ -65,9 +66,12 @@ def decode(text: str) -> Any:
 
 
 def _fields(part: Any) -> dict[str, Any]:
+    if isinstance(part, complex):
+        return {"is": "complex", "real": part.real, "imag": part.imag}
     if _PARTS.get(type(part).__name__) is not type(part):
         raise TypeError(f"cannot write {part!r} ({type(part).__name__}) as text.")
-    return {"is": type(part).__name__} | {field.name: getattr(part, field.name) for field in fields(part)}
+    values = {field.name: getattr(part, field.name) for field in fields(part)}
+    return {"is": type(part).__name__} | {name: v for name, v in values.items() if v is not None}
 
 
 def _part(found: dict[str, Any]) -> Any:

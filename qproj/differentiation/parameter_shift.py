@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +46,7 @@ class _Occurrences:
 
     @classmethod
     def of(cls, gates: list[Gate]) -> _Occurrences:
-        slots = [gate.parameter for gate in gates]
+        slots = [gate.angle for gate in gates]
         rows = [
             (angle, shift, coefficient)
             for angle, gate in enumerate(gates)
@@ -77,17 +77,17 @@ class ParameterShift:
         entered: list[Gate] = []
         trained: list[Gate] = []
         for gate in circuit.plain_gates:
-            if isinstance(gate.parameter, InputSlot):
+            if isinstance(gate.angle, InputSlot):
                 gates.append(replace(gate, parameter=InputSlot(len(entered))))
                 entered.append(gate)
-            elif isinstance(gate.parameter, WeightSlot):
+            elif isinstance(gate.angle, WeightSlot):
                 gates.append(replace(gate, parameter=WeightSlot(len(trained))))
                 trained.append(gate)
             else:
                 gates.append(gate)
         self._entered, self._trained = _Occurrences.of(entered), _Occurrences.of(trained)
         self._whole = build(circuit)
-        encoding = "amplitude" if circuit.amplitudes else None
+        encoding: Literal["amplitude"] | None = "amplitude" if circuit.amplitudes else None
         self._apart = build(
             Circuit(circuit.n_qubits, encoding=encoding, observables=circuit.observables, gates=gates)
         )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from qproj.interop.probing import QNODE_INPUT
 from qproj.interop.tracing import Traced, trace
 from qproj.layers import QuantumLayer
+from qproj.planning.cost import DiffMethod, Strategy
 
 InitMethod = Callable[[Tensor], Any] | Mapping[str, Callable[[Tensor], Any] | Tensor] | None
 
@@ -23,8 +24,8 @@ def from_qnode(
     init_method: InitMethod = None,
     *,
     n_inputs: int | None = None,
-    diff_method: str = "best",
-    strategy: str = "auto",
+    diff_method: DiffMethod = "best",
+    strategy: Strategy = "auto",
     backend: Any = "jax",
 ) -> QNodeLayer:
     """Make a quantum layer of a PennyLane QNode; the first three arguments are those of `qml.qnn.TorchLayer`.

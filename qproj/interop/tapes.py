@@ -22,7 +22,10 @@ from qproj.circuits.observables import PauliWord
 _PHASES = ("Identity", "GlobalPhase")
 
 
-NATIVE = frozenset(GATES) | frozenset(_PHASES)
+# Those of one number at most, so that new numbers find the program that was compiled for others.
+NATIVE = frozenset(_PHASES) | {
+    name for name, kind in ((name, GATES[name]) for name in GATES) if not (kind.several or kind.own_matrix)
+}
 
 
 def is_native(operation: Any) -> bool:

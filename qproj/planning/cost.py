@@ -11,15 +11,20 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from qproj.circuits.circuit import Circuit
+from qproj.circuits.parameters import count
 from qproj.memory import physical_memory, written
 from qproj.planning.fusion import Layer, layers
 from qproj.planning.schedule import compiled_layers, walk
 from qproj.registry import unknown_name
 
-STRATEGIES = ("dense", *(f"fused-{k}" for k in range(2, 7)))
-DIFF_METHODS = ("adjoint", "backprop", "jacobian", "parameter-shift")
+Strategy = Literal["auto", "dense", "fused-2", "fused-3", "fused-4", "fused-5", "fused-6"]
+DiffMethod = Literal["best", "adjoint", "backprop", "jacobian", "parameter-shift"]
+# Without the first, by which the planner chooses.
+STRATEGIES: tuple[str, ...] = get_args(Strategy)[1:]
+DIFF_METHODS: tuple[str, ...] = get_args(DiffMethod)[1:]
 
 # Seconds for one compiled operation; bytes and real operations per second, in single precision.
 _OPERATION = 2.5e-6
@@ -125,9 +130,11 @@ def plan(
         The choice and its reasons.
 
     Raises:
-        ValueError: If a name is unknown, or the strategy cannot run this circuit.
+        ValueError: If a name is unknown, the batch is below 1, or the strategy cannot run this circuit.
+        TypeError: If the batch is not an integer.
     """
     check_names(strategy, diff_method)
+    batch = count("batch", batch)
     made = layers(circuit)
     rows = slice_rows(circuit, batch, itemsize) if apart else batch
     possible = [_cost(circuit, made, name, batch, itemsize, rows) for name in _possible(circuit, made)]

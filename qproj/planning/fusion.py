@@ -201,19 +201,19 @@ class _Placement:
         if kind.permutation is not None:
             self._stage(gate.wires, _MOVES)[2].append(gate)
         elif kind.z_rotation:
-            self._stage(gate.wires, _DIAGONAL)[1].append(_ZWord(gate.wires, gate.parameter))
-        elif kind.matrix is not None:
-            self._stage(gate.wires, _LOCAL)[0].append(_Turn(wire, kind.matrix))
-        elif isinstance(gate.parameter, InputSlot) and (self._prepared or self._at[wire] != (0, _LOCAL)):
+            self._stage(gate.wires, _DIAGONAL)[1].append(_ZWord(gate.wires, gate.angle))
+        elif gate.unitary is not None:
+            self._stage(gate.wires, _LOCAL)[0].append(_Turn(wire, gate.unitary))
+        elif isinstance(gate.angle, InputSlot) and (self._prepared or self._at[wire] != (0, _LOCAL)):
             _, basis = np.linalg.eigh(
                 -np.array(kind.generator)
             )  # eigenvalue 1 of the generator first, as in Z
             self._stage(gate.wires, _LOCAL)[0].append(_Turn(wire, basis.conj().T))
-            self._stage(gate.wires, _DIAGONAL)[1].append(_ZWord(gate.wires, gate.parameter))
+            self._stage(gate.wires, _DIAGONAL)[1].append(_ZWord(gate.wires, gate.angle))
             self._stage(gate.wires, _LOCAL)[0].append(_Turn(wire, basis))
         else:
             assert kind.generator is not None
-            turn = _Turn(wire, np.eye(2), kind.generator, gate.parameter)
+            turn = _Turn(wire, np.eye(2), kind.generator, gate.angle)
             self._stage(gate.wires, _LOCAL)[0].append(turn)
 
     def _stage(self, wires: tuple[int, ...], wanted: int) -> tuple[list[_Turn], list[_ZWord], list[Gate]]:

@@ -4,8 +4,11 @@ It shares the gate list with the package and nothing else: matrices are written 
 """
 
 import functools
+import itertools
 
 import numpy as np
+
+from qproj.circuits.gates import GATES, Gate
 
 I = np.eye(2)  # noqa: E741
 PAULI = {
@@ -22,6 +25,12 @@ FIXED = {
     "PauliZ": PAULI["Z"],
     "S": np.diag([1, 1j]),
     "T": np.diag([1, np.sqrt(0.5) * (1 + 1j)]),
+    "SX": np.array([[1 + 1j, 1 - 1j], [1 - 1j, 1 + 1j]]) / 2,
+    "ISWAP": np.array([[1, 0, 0, 0], [0, 0, 1j, 0], [0, 1j, 0, 0], [0, 0, 0, 1]]),
+    "SISWAP": np.array(
+        [[1, 0, 0, 0], [0, 0.5**0.5, 0.5**0.5 * 1j, 0], [0, 0.5**0.5 * 1j, 0.5**0.5, 0], [0, 0, 0, 1]]
+    ),
+    "ECR": np.array([[0, 0, 1, 1j], [0, 0, 1j, 1], [1, -1j, 0, 0], [-1j, 1, 0, 0]]) / np.sqrt(2),
 }
 
 
@@ -50,29 +59,95 @@ def angle(parameter, x, weights):
     return parameter.scale * x[parameter.index] * (1 if parameter.times is None else x[parameter.times])
 
 
+def spread(n_qubits, wires, small):
+    """A matrix on some wires, the first of them the most significant bit, as one on all of them."""
+    n_small = len(wires)
+    tensor = np.asarray(small).reshape((2,) * (2 * n_small))
+    state = np.eye(2**n_qubits).reshape((2,) * (2 * n_qubits))
+    state = np.tensordot(tensor, state, axes=(range(n_small, 2 * n_small), wires))
+    return np.moveaxis(state, range(n_small), wires).reshape(2**n_qubits, 2**n_qubits)
+
+
+def between(states, size, t, rest=0.0):
+    """A turn by `t / 2` from basis state `states[0]` to `states[1]`; all others get the phase `rest`."""
+    small = np.exp(1j * rest) * np.eye(size, dtype=complex)
+    small[np.ix_(states, states)] = [[np.cos(t / 2), -np.sin(t / 2)], [np.sin(t / 2), np.cos(t / 2)]]
+    return small
+
+
+def rot(phi, theta, omega):
+    return rotation(PAULI["Z"], omega) @ rotation(PAULI["Y"], theta) @ rotation(PAULI["Z"], phi)
+
+
+def u3(theta, phi, delta):
+    c, s = np.cos(theta / 2), np.sin(theta / 2)
+    return np.array(
+        [[c, -s * np.exp(1j * delta)], [s * np.exp(1j * phi), c * np.exp(1j * (phi + delta))]]
+    )
+
+
+def small_matrix(name, angles):
+    """The matrix on the gate's own wires, of gates whose matrix depends on angles."""
+    if name in ("Rot", "U3"):
+        return (rot if name == "Rot" else u3)(*angles)
+    if name == "U2":
+        return u3(np.pi / 2, *angles)
+    if name == "CRot":
+        return np.kron(OFF, I) + np.kron(ON, rot(*angles))
+    (t,) = angles
+    sign = {"Plus": 0.5, "inus": -0.5}.get(name[-4:], 0.0)
+    if name.startswith("SingleExcitation"):
+        return between([1, 2], 4, t, sign * t)
+    if name.startswith("DoubleExcitation"):
+        return between([3, 12], 16, t, sign * t)
+    assert name == "IsingXY", name
+    # (XX + YY) / 2 squared is the projector on |01> and |10>.
+    exchange = sum(np.kron(PAULI[p], PAULI[p]) for p in "XY") / 2
+    return np.eye(4) + (np.cos(t / 2) - 1) * exchange @ exchange + 1j * np.sin(t / 2) * exchange
+
+
 def matrix(n_qubits, gate, x, weights):
     name, wires = gate.name, gate.wires
-    if name in FIXED:
-        return on_wires(n_qubits, {wires[0]: FIXED[name]})
-    if name in ("CNOT", "Toffoli"):
-        return controlled(n_qubits, wires[:-1], wires[-1], PAULI["X"])
-    if name == "CZ":
-        return controlled(n_qubits, wires[:1], wires[1], PAULI["Z"])
+    if name in FIXED or gate.matrix:
+        return spread(n_qubits, wires, gate.matrix or FIXED[name])
+    if name in ("CNOT", "Toffoli", "CY", "CZ", "CCZ"):
+        return controlled(n_qubits, wires[:-1], wires[-1], PAULI.get(name[-1], PAULI["X"]))
+    if name == "CH":
+        return controlled(n_qubits, wires[:1], wires[1], FIXED["Hadamard"])
     if name == "SWAP":
         pairs = [on_wires(n_qubits, dict.fromkeys(wires, pauli)) for pauli in PAULI.values()]
         return (np.eye(2**n_qubits) + sum(pairs)) / 2
-    t = angle(gate.parameter, x, weights)
+    if name == "CSWAP":
+        return spread(n_qubits, wires, np.eye(8)[[0, 1, 2, 3, 4, 6, 5, 7]])
+    angles = [angle(parameter, x, weights) for parameter in gate.parameters]
+    t = angles[0]
     if name in ("RX", "RY", "RZ"):
         return on_wires(n_qubits, {wires[0]: rotation(PAULI[name[1]], t)})
     if name in ("CRX", "CRY", "CRZ"):
         return controlled(n_qubits, wires[:1], wires[1], rotation(PAULI[name[2]], t))
-    if name in ("IsingXX", "IsingYY", "IsingZZ"):
+    if name in ("IsingXX", "IsingYY", "IsingZZ", "MultiRZ"):
         return rotation(on_wires(n_qubits, dict.fromkeys(wires, PAULI[name[-1]])), t)
     phase = np.diag([1, np.exp(1j * t)])
-    if name == "PhaseShift":
+    if name in ("PhaseShift", "U1"):
         return on_wires(n_qubits, {wires[0]: phase})
-    assert name == "ControlledPhaseShift", name
-    return controlled(n_qubits, wires[:1], wires[1], phase)
+    if name == "ControlledPhaseShift":
+        return controlled(n_qubits, wires[:1], wires[1], phase)
+    return spread(n_qubits, wires, small_matrix(name, angles))
+
+
+def unitary(n_wires, seed=0):
+    """A unitary without any structure."""
+    rng = np.random.default_rng(seed)
+    size = (2**n_wires,) * 2
+    return np.linalg.qr(rng.normal(size=size) + 1j * rng.normal(size=size))[0]
+
+
+def example(name, wires, parameters):
+    """A gate of any kind, with the next of an endless supply of parameters for each of its angles."""
+    kind = GATES[name]
+    angles = tuple(itertools.islice(parameters, kind.n_angles))
+    own = unitary(len(wires)) if kind.own_matrix else None
+    return Gate(name, wires, angles if kind.several else next(iter(angles), None), own)
 
 
 def state(circuit, x, weights):
@@ -91,7 +166,7 @@ def operator(n_qubits, observable):
     """The matrix of a Pauli word or of a sum of them."""
     total = np.zeros((2**n_qubits, 2**n_qubits), complex)
     for word in getattr(observable, "words", (observable,)):
-        paulis = {wire: PAULI[p] for p, wire in zip(word.letters, word.wires, strict=True)}
+        paulis = {wire: (PAULI | {"I": I})[p] for p, wire in zip(word.letters, word.wires, strict=True)}
         total += word.coefficient * on_wires(n_qubits, paulis)
     return total
 

@@ -63,10 +63,45 @@ EVERY_GATE = Circuit(
     observables=[PauliWord("Z", (0,)), PauliWord("XYZ", (2, 0, 1), -0.5), H],
 )
 
+# What came later: several angles, excitations, matrices, identities.
+OTHER_GATES = Circuit(
+    gates=[
+        Gate("Rot", 0, (InputSlot(0), WeightSlot(0), Constant(0.4))),
+        Gate("U3", 1, (WeightSlot(1), InputSlot(1, 0.5), WeightSlot(0))),
+        Gate("U2", 2, (InputSlot(0, times=1), WeightSlot(1))),
+        Gate("U1", 3, WeightSlot(2)),
+        Gate("QubitUnitary", (3, 1), matrix=reference.unitary(2)),
+        Gate("SX", 3),
+        Gate("DoubleExcitation", (2, 0, 3, 1), WeightSlot(0)),
+        Gate("CY", (0, 3)),
+        Gate("SingleExcitation", (1, 3), InputSlot(1)),
+        Gate("CRot", (2, 1), (WeightSlot(2), Constant(-0.3), InputSlot(0))),
+        Gate("CH", (1, 2)),
+        Gate("SingleExcitationPlus", (0, 2), WeightSlot(1)),
+        Gate("ISWAP", (0, 1)),
+        Gate("DoubleExcitationMinus", (1, 2, 0, 3), WeightSlot(2, 0.5)),
+        Gate("CCZ", (0, 2, 3)),
+        Gate("IsingXY", (3, 0), WeightSlot(0)),
+        Gate("ECR", (1, 0)),
+        Gate("MultiRZ", (0, 2, 3), InputSlot(0)),
+        Gate("SingleExcitationMinus", (2, 3), WeightSlot(0)),
+        Gate("CSWAP", (3, 1, 2)),
+        Gate("DoubleExcitationPlus", (0, 1, 2, 3), InputSlot(1)),
+        Gate("SISWAP", (1, 3)),
+        Gate("QubitUnitary", 0, matrix=reference.unitary(1)),
+    ],
+    observables=[
+        PauliWord("XIZ", (0, 1, 3)),
+        PauliWord("I", 2, 0.7),
+        Hamiltonian((PauliWord("I", coefficient=-0.5), PauliWord("ZY", (2, 1)))),
+    ],
+)
+
 AMPLITUDE = Circuit(2, 1, "amplitude", observables=[PauliWord("Z", (0,)), H])
 
 CIRCUITS = {
     "every gate": EVERY_GATE,
+    "other gates": OTHER_GATES,
     "strongly entangling": Circuit(3, 2),
     "iqp, uploaded again": Circuit(2, 2, "iqp", "basic_entangler_y", "xyz", reupload=True),
     "two-design": Circuit(3, 1, "angle_x", "simplified_two_design", "zz"),
@@ -135,7 +170,7 @@ def test_a_device_of_few_gates_and_no_gradients(circuit):
 
 
 def test_every_gate_is_in_the_circuit_of_every_gate():
-    assert {gate.name for gate in EVERY_GATE.gates} == set(GATES)
+    assert {gate.name for gate in EVERY_GATE.gates + OTHER_GATES.gates} == set(GATES)
 
 
 @pytest.mark.parametrize(("backend", "diff_method"), CHEAP)

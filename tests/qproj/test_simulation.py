@@ -46,6 +46,17 @@ def run(circuit, columns, weights, strategy, diff_method="adjoint"):
         return np.asarray(programs.program(circuit, strategy, diff_method).run(columns, weights))
 
 
+def random_slots(rng):
+    """Angles of every sort, without end."""
+    while True:
+        slots = [
+            Constant(rng.normal()),
+            InputSlot(rng.integers(2), rng.normal(), times=[None, 1][rng.integers(2)]),
+            WeightSlot(rng.integers(3), rng.normal()),
+        ]
+        yield slots[rng.integers(3)]
+
+
 def random_circuit(n_qubits, n_gates, seed):
     """Any gates anywhere: inputs in the middle, products of inputs, gates on a part of the wires."""
     rng = np.random.default_rng(seed)
@@ -55,13 +66,9 @@ def random_circuit(n_qubits, n_gates, seed):
         kind = GATES[name]
         if kind.n_wires > n_qubits:
             continue
-        wires = tuple(int(wire) for wire in rng.permutation(n_qubits)[: kind.n_wires])
-        slots = [
-            Constant(float(rng.normal())),
-            InputSlot(int(rng.integers(2)), float(rng.normal()), times=[None, 1][int(rng.integers(2))]),
-            WeightSlot(int(rng.integers(3)), float(rng.normal())),
-        ]
-        gates.append(Gate(name, wires, slots[int(rng.integers(3))] if kind.frequencies else None))
+        most = kind.n_wires if kind.most_wires is None else 2
+        wires = rng.permutation(n_qubits)[: rng.integers(kind.n_wires, most + 1)]
+        gates.append(reference.example(name, wires, random_slots(rng)))
     gates.append(Gate("RX", (0,), InputSlot(1)))
     gates.append(Gate("RY", (n_qubits - 1,), WeightSlot(2)))
     words = [PauliWord("Z", (0,)), PauliWord("Y", (n_qubits - 1,), -0.5)]
