@@ -15,7 +15,13 @@ from qproj.circuits.parameters import WeightSlot
 from qproj.registry import Registry
 
 # The names below, for type checkers and completion: a new one is added here as well.
-AnsatzName = Literal["basic_entangler", "basic_entangler_y", "basic_entangler_z", "strongly_entangling", "simplified_two_design"]
+AnsatzName = Literal[
+    "basic_entangler",
+    "basic_entangler_y",
+    "basic_entangler_z",
+    "strongly_entangling",
+    "simplified_two_design",
+]
 
 
 class Ansatz(NamedTuple):

@@ -196,9 +196,7 @@ GATES.add(
 GATES.add("IsingZZ", GateKind(2, z_rotation=True, frequencies=_PAULI))
 GATES.add("IsingXX", GateKind(2, decomposition=_between([_X_BASIS] * 2, "IsingZZ"), frequencies=_PAULI))
 GATES.add("IsingYY", GateKind(2, decomposition=_between([_Y_BASIS] * 2, "IsingZZ"), frequencies=_PAULI))
-GATES.add(
-    "IsingXY", GateKind(2, decomposition=_between_01_and_10("CRX", -1.0), frequencies=_CONTROLLED)
-)
+GATES.add("IsingXY", GateKind(2, decomposition=_between_01_and_10("CRX", -1.0), frequencies=_CONTROLLED))
 GATES.add("CRZ", GateKind(2, decomposition=_controlled_rz, frequencies=_CONTROLLED))
 GATES.add("CRX", GateKind(2, decomposition=_between([_AS_IT_IS, _X_BASIS], "CRZ"), frequencies=_CONTROLLED))
 GATES.add("CRY", GateKind(2, decomposition=_between([_AS_IT_IS, _Y_BASIS], "CRZ"), frequencies=_CONTROLLED))

@@ -101,20 +101,25 @@ class Probe:
             f"failed: {type(self._failure).__name__}: {self._failure}"
         ) from self._failure
 
-    def run(self, n_inputs: int, generator: torch.Generator, size: float) -> list[Run]:
+    def run(
+        self, n_inputs: int, generator: torch.Generator, size: float, of_weights: float = 1.0
+    ) -> list[Run]:
         """Run the QNode on drawn numbers.
 
         Args:
             n_inputs: Of a sample.
             generator: Source of the numbers.
             size: Standard deviation of the inputs.
+            of_weights: Standard deviation of the weights.
 
         Returns:
             What was run, for each sample.
         """
         n_rows = 2 if self._for_batches else 1
         rows = [_drawn(n_inputs, generator, size) for _ in range(n_rows)]
-        weights = _drawn(sum(torch.Size(shape).numel() for shape in self._shapes.values()), generator)
+        weights = _drawn(
+            sum(torch.Size(shape).numel() for shape in self._shapes.values()), generator, of_weights
+        )
         inputs = torch.stack(rows) if self._for_batches else rows[0]
         tape, returns = self._tape({QNODE_INPUT: inputs, **split(weights, self._shapes)})
         operations = [operation for operation in tape.operations if not is_phase(operation)]

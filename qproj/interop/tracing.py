@@ -19,8 +19,12 @@ from qproj.interop.formulas import Formula, gradients
 from qproj.interop.probing import ON_THIS_ENGINE, Probe, RefusedError, Run
 from qproj.interop.tapes import measured
 
-# Sizes of the inputs that the formulas are compared on, one run each.
-_SIZES = (1.0, 1.0, 3.0, 3.0, 0.1, 0.1, 10.0, 10.0)
+# Sizes of inputs and of weights that the formulas are compared on, one run each: small, as large as first
+# weights, and far larger, so that what is cut off or wrapped around shows.
+_SIZES = (
+    *((1.0, 1.0), (1.0, 10.0), (10.0, 1.0), (3.0, 3.0), (0.1, 0.1), (0.1, 30.0), (30.0, 0.1), (10.0, 10.0)),
+    *((100.0, 100.0), (1000.0, 1000.0)),
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ def trace(qnode: Any, shapes: Mapping[str, tuple[int, ...]], n_inputs: int | Non
             inputs, of products of two inputs and of weights, or measures more than expectation values.
     """
     try:
-        return _trace(Probe(qnode, shapes), n_inputs)
+        # Whatever the layer is made within: derivatives of numbers are what is read.
+        with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
+            return _trace(Probe(qnode, shapes), n_inputs)
     except RefusedError as error:
         raise ValueError(str(error)) from error.__cause__
 
@@ -66,8 +72,8 @@ def _trace(probe: Probe, n_inputs: int | None) -> Traced:
     generator = torch.Generator().manual_seed(0)
     first = probe.run(n_inputs, generator, 1.0)[0]
     formulas = [Formula.of(angle, first.x, first.weights) for angle in first.angles]
-    for size in _SIZES:
-        for run in probe.run(n_inputs, generator, size):
+    for size, of_weights in _SIZES:
+        for run in probe.run(n_inputs, generator, size, of_weights):
             _check_structure(run, first)
             for place, (formula, angle) in enumerate(zip(formulas, run.angles, strict=True)):
                 if not formula.agrees(angle, run.x, run.weights):

@@ -81,9 +81,7 @@ def rot(phi, theta, omega):
 
 def u3(theta, phi, delta):
     c, s = np.cos(theta / 2), np.sin(theta / 2)
-    return np.array(
-        [[c, -s * np.exp(1j * delta)], [s * np.exp(1j * phi), c * np.exp(1j * (phi + delta))]]
-    )
+    return np.array([[c, -s * np.exp(1j * delta)], [s * np.exp(1j * phi), c * np.exp(1j * (phi + delta))]])
 
 
 def small_matrix(name, angles):

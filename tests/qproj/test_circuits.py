@@ -1,7 +1,6 @@
 """Circuits as data: derived fields, drawing, errors; encodings, ansaetze and gates against PennyLane's."""
 
 import copy
-import itertools
 import pickle
 from typing import get_args
 
@@ -492,7 +491,7 @@ def test_bad_circuit(arguments, error, message):
     ("arguments", "message"),
     [
         (("CNOT", (0,)), "wires of CNOT must be 2 different wires"),
-        (("CNOT", (1, 1)), "wires of CNOT must be 2 different wires"),
+        (("CNOT", (1, 1)), r"wires of CNOT must be different wires, but were \(1, 1\)"),
         (("Toffoli", (0, 1)), r"wires of Toffoli must be 3 different wires, but were \(0, 1\)"),
         (("RX", (0,)), "parameter of RX must be given"),
         (("CRX", (0, 1)), "parameter of CRX must be given"),

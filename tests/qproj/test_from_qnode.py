@@ -375,6 +375,28 @@ def test_products_of_inputs_and_weights():
     assert "that of CRY on wires [0, 1] is a product of inputs and weights" in message
 
 
+@pytest.mark.parametrize(
+    "gate",
+    [
+        lambda x, w: qml.RX(torch.clamp(w, -np.pi, np.pi), 0),
+        lambda x, w: qml.RX(torch.clamp(w, -20, 20), 0),
+        lambda x, w: qml.RX(torch.remainder(w, 2 * np.pi), 0),
+        lambda x, w: qml.RX(w.abs(), 0),
+        lambda x, w: qml.RX(torch.clamp(x[0], -20, 20), 0),
+    ],
+    ids=["clamp", "wide clamp", "remainder", "abs", "clamp of an input"],
+)
+def test_what_is_cut_off_or_wrapped_around(gate):
+    assert "is another function of" in other(gate)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, lambda: torch.device("meta")])
+def test_made_within_modes_of_torch(mode):
+    with mode():
+        layer = qproj.from_qnode(*moons())
+    assert layer.circuit == qproj.from_qnode(*moons()).circuit
+
+
 def test_what_torch_cannot_follow():
     message = other(lambda x, w: qml.RX(x.detach().numpy()[0], 0))
     assert "computed outside of torch" in message
