@@ -2,7 +2,7 @@
 
 A unitary on `n` wires is `(A1 + A2) (H (1 + B) H) (1 + C)`, where `+` puts two unitaries on the other wires
 side by side, for the first wire in 0 and 1, and `H` acts on the first wire: the block-ZXZ decomposition of
-Krol and Al-Ars, "Beyond Quantum Shannon" (2024), arXiv:2403.13692. Two unitaries side by side are one that both
+Krol and Al-Ars, "Beyond Quantum Shannon" (2024), arXiv:2403.13692. Two unitaries side by side are one both
 have, a diagonal, and another (Shende, Bullock and Markov, "Synthesis of quantum logic circuits" (2006),
 arXiv:quant-ph/0406176), and the diagonal is rotations about Z words.
 """

@@ -157,13 +157,9 @@ assert torch.get_default_dtype() == torch.float32
 
 def test_version_and_surface():
     circuits = {"Circuit", "Constant", "Gate", "Hamiltonian", "InputSlot", "PauliWord", "WeightSlot"}
-    assert set(qproj.__all__) == circuits | {
-        "QuantumLayer",
-        "QuantumProjection",
-        "__version__",
-        "clear_caches",
-        "from_qnode",
-    }
+    others = {"QuantumLayer", "QuantumProjection", "__version__", "clear_caches", "from_qnode", "functional"}
+    assert set(qproj.__all__) == circuits | others
+    assert qproj.functional.expectation.__module__ == "qproj.functional"
     try:
         installed = metadata.version("qproj")
     except metadata.PackageNotFoundError:
