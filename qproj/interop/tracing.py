@@ -77,7 +77,7 @@ def _trace(probe: Probe, n_inputs: int | None) -> Traced:
             _check_structure(run, first)
             for place, (formula, angle) in enumerate(zip(formulas, run.angles, strict=True)):
                 if not formula.agrees(angle, run.x, run.weights):
-                    raise _refusal(run, place)
+                    raise _refusal(run, first, place)
     observables, constants = _observables(first.measurements)
     circuit = Circuit(observables=observables, n_qubits=_n_qubits(first), gates=_gates(first, formulas))
     return Traced(circuit, n_inputs, constants, first.returns)
@@ -98,11 +98,13 @@ def _check_structure(run: Run, first: Run) -> None:
         )
 
 
-def _refusal(run: Run, place: int) -> ValueError:
+def _refusal(run: Run, first: Run, place: int) -> ValueError:
     """The error for an angle that is not of the form that can be run."""
     name, wires = [gate for gate in run.gates if GATES[gate[0]].frequencies][place]
-    by_x, by_weights = gradients(run.angles[place], run.x, run.weights)
-    sources = ["inputs"] * bool(by_x.any()) + ["weights"] * bool(by_weights.any())
+    _, by_weights = gradients(run.angles[place], run.x, run.weights)
+    # Where an angle is cut off it has no derivative, but in the first run it may have had.
+    both = [gradients(one.angles[place], one.x, one.weights) for one in (first, run)]
+    sources = [name for i, name in enumerate(("inputs", "weights")) if any(pair[i].any() for pair in both)]
     if gradients(by_weights.sum(), run.x, run.weights)[0].any():
         what = "a product of inputs and weights, or the like"
     elif sources:
