@@ -122,7 +122,7 @@ class PennyLaneSampler:
                 # Unchecked: PennyLane objects to the rounding of single precision.
                 qml.StatePrep(amplitudes, wires=labels, validate_norm=False)
             for gate, column in zip(template.gates, template.columns, strict=True):
-                constant = gate.parameter.value if isinstance(gate.parameter, Constant) else None
+                constant = gate.angle.value if isinstance(gate.angle, Constant) else None
                 operation(gate, labels, constant if column is None else angles[column])
             return measurements(circuit, labels)
 

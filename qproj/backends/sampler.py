@@ -92,10 +92,11 @@ def template(circuit: Circuit, gates: frozenset[str] | None = None) -> Template:
     slots: list[InputSlot | WeightSlot] = []
     columns: list[int | None] = []
     for gate in written:
-        is_slot = isinstance(gate.parameter, InputSlot | WeightSlot)
+        slot = gate.angle
+        is_slot = isinstance(slot, InputSlot | WeightSlot)
         columns.append(len(slots) if is_slot else None)
-        if isinstance(gate.parameter, InputSlot | WeightSlot):
-            slots.append(gate.parameter)
+        if isinstance(slot, InputSlot | WeightSlot):
+            slots.append(slot)
     return Template(circuit, tuple(written), tuple(slots), tuple(columns))
 
 
@@ -137,7 +138,7 @@ class Bound:
             if column is not None:
                 yield gate, float(self.angles[row, column])
             else:
-                yield gate, gate.parameter.value if isinstance(gate.parameter, Constant) else None
+                yield gate, gate.angle.value if isinstance(gate.angle, Constant) else None
 
 
 class RowsFailedError(RuntimeError):

@@ -150,7 +150,7 @@ def _phases(circuit: Circuit) -> tuple[float, np.ndarray, np.ndarray]:
     of_inputs, of_weights = np.zeros(circuit.n_features), np.zeros(int(np.prod(circuit.weight_shape)))
     for gate in circuit.plain_gates:
         phase = gate.kind.phase
-        match gate.parameter:
+        match gate.angle:
             case None:
                 constant += phase
             case Constant(value):

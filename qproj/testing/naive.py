@@ -63,7 +63,7 @@ def _matrix(n_qubits: int, gate: Gate, x: Any, weights: Any) -> Any:
         return _kron(n_qubits, {gate.wires[0]: (_PAULI["X"] + _PAULI["Z"]) / np.sqrt(2)})
     if gate.name == "CNOT":
         return _controlled(n_qubits, gate.wires, _PAULI["X"])
-    slot: Any = gate.parameter
+    slot: Any = gate.angle
     if isinstance(slot, Constant):
         t = slot.value
     elif isinstance(slot, InputSlot):

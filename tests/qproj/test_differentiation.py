@@ -1,12 +1,15 @@
 """Gradients: every method and strategy against finite differences, each other, and JAX; what is kept."""
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qproj.circuits import Circuit, Gate, InputSlot, WeightSlot
+from qproj.circuits import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
+from qproj.circuits.gates import GATES
 from qproj.execution import programs
 
 from . import reference
@@ -97,6 +100,19 @@ def test_parameter_shift_uses_the_rule_of_the_gate():
         gates=[Gate("Hadamard", (0,)), Gate("CRX", (0, 1), InputSlot(0)), Gate("CRY", (1, 0), WeightSlot(0))]
     )
     check(circuit, seed=3)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_gradients_of_every_gate_with_angles(part):
+    """Each angle a weight of its own in one half of the circuit, an input in the other."""
+    names = [name for name in GATES if GATES[name].n_angles][part::4]
+    angles = (WeightSlot(i, 0.7 + 0.1 * i) if i % 2 else InputSlot(i // 2, 1.3) for i in itertools.count())
+    gates = [gate for wire in range(4) for gate in (Gate("Hadamard", wire), Gate("T", wire))]
+    for i, name in enumerate(names):
+        n_wires = GATES[name].n_wires if GATES[name].most_wires is None else 3
+        gates += [reference.example(name, np.roll(range(4), i)[:n_wires], angles), Gate("SX", i % 4)]
+    words = [PauliWord("XYZ", (2, 0, 1)), Hamiltonian((PauliWord("Z", (3,)), PauliWord("YX", (0, 3), 0.5)))]
+    check(Circuit(gates=gates, observables=words), part, ("adjoint", "parameter-shift"))
 
 
 def test_a_weight_in_many_places_gets_all_their_gradients():
