@@ -11,8 +11,10 @@ from torch import Tensor
 
 from qproj.circuits.gates import Constant, InputSlot, Parameter, WeightSlot
 
-_TOLERANCE = 1e-9
-_ROUNDING = 1e-12
+# Of sums and products: how many roundings they are taken to be away from exact.
+_TOLERANCE = 32
+# Generous to double precision; half precision is none: what it rounds off shows in the layer's outputs.
+_DOUBLE, _SINGLE = 2.0**-42, 2.0**-23
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Formula:
         linear: `(n_inputs,)`.
         quadratic: `(n_inputs, n_inputs)`, symmetric.
         of_weights: `(n_weights,)`.
+
+    All of them are in double precision.
     """
 
     constant: float
@@ -32,32 +36,44 @@ class Formula:
     of_weights: Tensor
 
     @classmethod
-    def of(cls, angle: Tensor, x: Tensor, weights: Tensor) -> Formula:
+    def of(cls, angle: Tensor, x: Tensor, weights: Tensor, precision: float = _DOUBLE) -> Formula:
         """The one formula that has an angle's value and derivatives at one point.
 
         Args:
             angle: Without dimensions.
             x: Inputs `(n_inputs,)` that the angle was computed from.
             weights: `(n_weights,)`, likewise.
+            precision: Of the numbers that it was computed with.
 
         Returns:
             The formula; whether it holds elsewhere is for `agrees` to tell.
         """
         slope, of_weights = gradients(angle, x, weights)
         quadratic = torch.stack([gradients(entry, x, weights)[0] for entry in slope]).detach()
-        value, x, weights, slope, of_weights = (t.detach() for t in (angle, x, weights, slope, of_weights))
+        value, x, weights, slope, quadratic, of_weights = (
+            t.detach().double() for t in (angle, x, weights, slope, quadratic, of_weights)
+        )
         linear = slope - quadratic @ x
         constant = value - linear @ x - x @ quadratic @ x / 2 - of_weights @ weights
-        constant, linear, quadratic, of_weights = (
-            torch.where(t.abs() < _ROUNDING, 0.0, t) for t in (constant, linear, quadratic, of_weights)
+        size = cls(value.item(), slope, quadratic, of_weights)._size(x, weights)
+        constant = torch.where(constant.abs() <= _allowed(precision, 1 + size), 0.0, constant)
+        linear, quadratic, of_weights = (
+            torch.where(t.abs() <= _allowed(precision, float(of.abs().sum())), 0.0, t)
+            for t, of in ((linear, slope), (quadratic, quadratic), (of_weights, of_weights))
         )
         return cls(constant.item(), linear, quadratic, of_weights)
 
-    def agrees(self, angle: Tensor, x: Tensor, weights: Tensor) -> bool:
-        """Whether the formula gives this angle at this point."""
-        angle, x, weights = angle.detach(), x.detach(), weights.detach()
+    def agrees(self, angle: Tensor, x: Tensor, weights: Tensor, precision: float = _DOUBLE) -> bool:
+        """Whether the formula gives this angle at this point, computed with numbers of this precision."""
+        angle, x, weights = (t.detach().double() for t in (angle, x, weights))
         value = self.constant + self.linear @ x + x @ self.quadratic @ x / 2 + self.of_weights @ weights
-        return bool((value - angle).abs() <= _TOLERANCE * (1 + angle.abs()))
+        return bool((value - angle).abs() <= _allowed(precision, 1 + self._size(x, weights)))
+
+    def _size(self, x: Tensor, weights: Tensor) -> float:
+        """The sum of the terms' sizes, which rounding errors go by: terms may cancel."""
+        x = x.abs()
+        terms = self.linear.abs() @ x + x @ self.quadratic.abs() @ x + self.of_weights.abs() @ weights.abs()
+        return abs(self.constant) + float(terms)
 
     def terms(self) -> list[Parameter]:
         """Parameters that add up to the angle; at least one."""
@@ -72,6 +88,11 @@ class Formula:
             yield WeightSlot(k, float(self.of_weights[k]))
         if self.constant:
             yield Constant(self.constant)
+
+
+def _allowed(precision: float, size: float) -> float:
+    """The rounding error of a sum whose terms' sizes add up to `size`."""
+    return _TOLERANCE * min(max(precision, _DOUBLE), _SINGLE) * size
 
 
 def gradients(value: Tensor, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,14 @@ from torch import Tensor
 
 from qproj.interop.formulas import gradients
 from qproj.interop.tapes import is_native, is_phase
+from qproj.interop.watching import Watch
 
 QNODE_INPUT = "inputs"
 
 # Up to this many inputs are tried where their number is not given.
 _MOST_INPUTS = 64
+
+_WAYS = tuple(itertools.product((torch.float64, torch.float32), (False, True)))
 
 ON_THIS_ENGINE = 'Use qml.qnn.TorchLayer; with qml.device("qproj.statevector") it runs on this engine too.'
 
@@ -32,6 +36,7 @@ class Run:
         returns: As in `Traced`.
         x: The inputs.
         weights: All weights in one vector.
+        watch: What the QNode did with inputs and weights.
     """
 
     gates: tuple[tuple[str, tuple[int, ...]], ...]
@@ -40,6 +45,7 @@ class Run:
     returns: str
     x: Tensor
     weights: Tensor
+    watch: Watch
 
 
 class RefusedError(ValueError):
@@ -67,13 +73,14 @@ class Probe:
     def __init__(self, qnode: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._qnode = copy.copy(qnode)  # constructing a tape writes to it
         self._shapes = shapes
-        # Whether it is written for a batch, as `inputs[:, 0]`, or for a sample, as `inputs[0]`.
-        self._for_batches = False
+        # Whether it is written for a batch, as `inputs[:, 0]`, or for a sample, as `inputs[0]`; and in what
+        # precision it runs: some multiply by matrices in single precision.
+        self._for_batches, self._dtype = False, torch.float64
         self._failure: Exception | None = None
 
     def width(self) -> int:
         """The largest number of inputs that the QNode runs with and makes use of."""
-        for self._for_batches in (False, True):
+        for self._dtype, self._for_batches in _WAYS:
             runs: list[int] = []
             used: list[int] = []
             for width in range(1, _MOST_INPUTS + 1):
@@ -93,7 +100,7 @@ class Probe:
 
     def checked(self, n_inputs: int) -> int:
         """The number of inputs, if the QNode runs with it, on samples or on batches."""
-        for self._for_batches in (False, True):
+        for self._dtype, self._for_batches in _WAYS:
             if self._uses_all(n_inputs) is not None:
                 return n_inputs
         raise ValueError(
@@ -116,12 +123,11 @@ class Probe:
             What was run, for each sample.
         """
         n_rows = 2 if self._for_batches else 1
-        rows = [_drawn(n_inputs, generator, size) for _ in range(n_rows)]
-        weights = _drawn(
-            sum(torch.Size(shape).numel() for shape in self._shapes.values()), generator, of_weights
-        )
+        rows = [_drawn(n_inputs, generator, size, self._dtype) for _ in range(n_rows)]
+        n_weights = sum(torch.Size(shape).numel() for shape in self._shapes.values())
+        weights = _drawn(n_weights, generator, of_weights, self._dtype)
         inputs = torch.stack(rows) if self._for_batches else rows[0]
-        tape, returns = self._tape({QNODE_INPUT: inputs, **split(weights, self._shapes)})
+        tape, returns, watch = self._tape({QNODE_INPUT: inputs, **split(weights, self._shapes)})
         operations = [operation for operation in tape.operations if not is_phase(operation)]
         gates = tuple((operation.name, tuple(operation.wires)) for operation in operations)
         return [
@@ -132,6 +138,7 @@ class Probe:
                 returns,
                 x,
                 weights,
+                watch,
             )
             for row, x in enumerate(rows)
         ]
@@ -150,12 +157,16 @@ class Probe:
             used |= gradients(angle, run.x, run.weights)[0] != 0
         return bool(used.all())
 
-    def _tape(self, arguments: dict[str, Tensor]) -> tuple[Any, str]:
-        """The tape of native gates, on wires counted from 0, and how the QNode returns what it measures."""
+    def _tape(self, arguments: dict[str, Tensor]) -> tuple[Any, str, Watch]:
+        """The tape of native gates on wires counted from 0, how the QNode returns what it measures, and what
+        it did.
+        """
         from pennylane.devices.preprocess import decompose
         from pennylane.measurements import MeasurementProcess
 
-        tape = self._qnode.construct((), arguments)
+        # Not the decomposition: PennyLane branches there, but between writings of one operation.
+        watch = Watch(arguments.values())
+        tape = watch.run(lambda: self._qnode.construct((), arguments))
         output = self._qnode._qfunc_output
         returns = "one" if isinstance(output, MeasurementProcess) else type(output).__name__
         if returns not in ("one", "tuple", "list"):
@@ -171,7 +182,7 @@ class Probe:
             name="qproj.from_qnode",
             error=RefusedError,
         )
-        return tape.map_to_standard_wires(), returns
+        return tape.map_to_standard_wires(), returns, watch
 
     def _transformed(self, tape: Any) -> Any:
         """The tape after the transforms that were applied to the QNode."""
@@ -188,8 +199,9 @@ class Probe:
         )
 
 
-def _drawn(count: int, generator: torch.Generator, size: float = 1.0) -> Tensor:
-    return (size * torch.randn(count, generator=generator, dtype=torch.float64)).requires_grad_()
+def _drawn(count: int, generator: torch.Generator, size: float, dtype: torch.dtype) -> Tensor:
+    numbers = size * torch.randn(count, generator=generator, dtype=torch.float64)
+    return numbers.to(dtype).requires_grad_()
 
 
 def _angle(operation: Any, row: int, n_rows: int) -> Tensor:

@@ -1,7 +1,8 @@
 """What a QNode does, as a circuit.
 
 A QNode is a Python function, so nothing can be read off it; it is run on drawn numbers instead. The
-derivatives of one run give a formula for every angle, and runs on other numbers have to agree with it.
+derivatives of one run give a formula for every angle, and runs on other numbers have to agree with it. That
+there is no other branch is for `qproj.interop.watching` to see.
 """
 
 from __future__ import annotations
@@ -71,14 +72,23 @@ def _trace(probe: Probe, n_inputs: int | None) -> Traced:
     n_inputs = probe.width() if n_inputs is None else probe.checked(n_inputs)
     generator = torch.Generator().manual_seed(0)
     first = probe.run(n_inputs, generator, 1.0)[0]
-    formulas = [Formula.of(angle, first.x, first.weights) for angle in first.angles]
+    formulas = [Formula.of(angle, first.x, first.weights, first.watch.precision) for angle in first.angles]
+    functions = dict(first.watch.seen)
     for size, of_weights in _SIZES:
         for run in probe.run(n_inputs, generator, size, of_weights):
             _check_structure(run, first)
             for place, (formula, angle) in enumerate(zip(formulas, run.angles, strict=True)):
-                if not formula.agrees(angle, run.x, run.weights):
+                if not formula.agrees(angle, run.x, run.weights, run.watch.precision):
                     raise _refusal(run, first, place)
+            functions |= run.watch.seen
     observables, constants = _observables(first.measurements)
+    if functions:
+        raise ValueError(
+            "qnode must be one circuit whatever the values of inputs and weights, but it applies "
+            f"{', '.join(functions)} to them or to what it computes from them, so it may be another circuit "
+            "where it was not tried. Apply the function before the layer, and pass its result as an input, "
+            "or use qml.qnn.TorchLayer."
+        )
     circuit = Circuit(observables=observables, n_qubits=_n_qubits(first), gates=_gates(first, formulas))
     return Traced(circuit, n_inputs, constants, first.returns)
 

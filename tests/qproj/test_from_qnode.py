@@ -390,11 +390,72 @@ def test_what_is_cut_off_or_wrapped_around(gate):
     assert "is another function of" in other(gate)
 
 
+@pytest.mark.parametrize(
+    ("gates", "function"),
+    [
+        (lambda x, w: (w > -1e6).all() and qml.RX(w.sum(), 0), "gt, all, item"),
+        (lambda x, w: qml.RX(w[0], 0) if w.sum() < 1e9 else qml.RY(w[0], 0), "lt, item"),
+        (lambda x, w: float(w.detach().max()) < 1e6 and qml.RX(w[0], 0), "max, item"),
+        (lambda x, w: np.abs(w.detach().numpy()).max() < 1e6 and qml.RX(w[0], 0), "numpy"),
+        (lambda x, w: x.detach().tolist()[0] < 1e6 and qml.RX(x[0], 0), "tolist"),
+        (lambda x, w: 1e6 in w or qml.RX(w[0], 0), "eq"),
+        (lambda x, w: qml.cond(x[0] < 1e6, qml.RX, qml.RY)(x[0], 0), "lt, item"),
+        (lambda x, w: qml.RX(torch.clamp(w[0], -1e6, 1e6), 0), "clamp"),
+        (lambda x, w: qml.RX(torch.where(x[0] < 1e6, x[0], 0.0), 0), "lt"),
+        (lambda x, w: qml.RX(torch.remainder(w[0] + 2e4, 4e4) - 2e4, 0), "remainder"),
+        (lambda x, w: qml.RX(torch.sqrt((w[0] + 2e4) ** 2) - 2e4, 0), "sqrt"),
+        (lambda x, w: qml.RX(x[0] + (w[1] + 1e6).long() // 10**8, 0), "_to_copy"),
+        (lambda x, w: qml.RX(x[0] + torch.div(w[1], 1e7, rounding_mode="trunc"), 0), "div"),
+    ],
+)  # fmt: skip
+def test_branches_that_no_drawn_number_takes(gates, function):
+    """What probing cannot find is seen while the QNode runs."""
+    with pytest.raises(ValueError, match="qnode must be one circuit whatever the values") as raised:
+        qproj.from_qnode(qnode(gates), {"w": 3})
+    applied = str(raised.value).split("it applies ")[1].split(" to them")[0].split(", ")
+    assert set(function.split(", ")) <= set(applied)
+
+
+def test_constants_and_shapes_may_be_branched_on():
+    def gates(x, w):
+        scale = torch.tensor([0.5, 2.0], dtype=torch.float64)
+        if scale.max() > 1 and bool((torch.zeros_like(w) == 0).all()) and w.shape[0] == 3 and len(x):
+            qml.RX(scale[0] * x[..., 0] + w @ torch.arange(3.0).double(), 0)
+
+    same(qnode(gates), {"w": 3}, (2, 1))
+
+
+SINGLE = torch.tensor([[0.1, 0.7], [1 / 3, -2.0]])
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [
+        lambda x, w: [qml.RX(angle, i) for i, angle in enumerate((x @ SINGLE).unbind(-1))],
+        lambda x, w: qml.RX(x[..., 0].float() / 3 + x[..., 1].float() * 0.1 + w[0].float() * 0.7 + 0.2, 0),
+        lambda x, w: qml.Rot(*(w.to(torch.float32) * 0.3).unbind(), wires=1),
+    ],
+    ids=["a matrix", "sums", "weights"],
+)
+def test_arithmetic_in_single_precision(gates):
+    layer, peer = pair(qnode(lambda x, w: qml.RY(w[1], 1), gates), {"w": 3}, n_inputs=2)
+    x = torch.randn(4, 2, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(layer(x), peer(x).expand(4).float(), atol=2e-6, rtol=0)
+    # No terms made of rounding errors.
+    angles = [p for gate in layer.circuit.gates for p in gate.parameters]
+    assert all(abs(getattr(p, "scale", getattr(p, "value", None))) > 0.01 for p in angles)
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, lambda: torch.device("meta")])
 def test_made_within_modes_of_torch(mode):
+    """As TorchLayer is, with the same outputs."""
+    node, shapes = moons()
+    init = {"weights": torch.randn(3, 2, 3)}
+    x = torch.randn(3, 2)
     with mode():
-        layer = qproj.from_qnode(*moons())
-    assert layer.circuit == qproj.from_qnode(*moons()).circuit
+        layer, peer = qproj.from_qnode(node, shapes, init), qml.qnn.TorchLayer(node, shapes, init)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), peer(x), atol=1e-6, rtol=0)
 
 
 def test_what_torch_cannot_follow():
