@@ -158,9 +158,7 @@ class Probe:
         return bool(used.all())
 
     def _tape(self, arguments: dict[str, Tensor]) -> tuple[Any, str, Watch]:
-        """The tape of native gates on wires counted from 0, how the QNode returns what it measures, and what
-        it did.
-        """
+        """The tape of native gates, on wires from 0; how the QNode returns what it measures; what it did."""
         from pennylane.devices.preprocess import decompose
         from pennylane.measurements import MeasurementProcess
 

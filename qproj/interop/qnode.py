@@ -34,10 +34,10 @@ def from_qnode(
     not needed afterwards. Each angle must be a sum of constants, multiples of inputs, of products of two
     inputs, and of weights; each measurement the expectation value of a sum of Pauli words.
 
-    What the QNode does with inputs and weights in torch is watched, so a function that compares, cuts off,
+    What the QNode does in torch with inputs and weights is watched, so a function that compares, cuts off,
     wraps around or reads their values is refused, even where none of the drawn numbers shows it. What cannot
-    be seen: a QNode that goes by anything else, such as the size of the batch, a global variable, a counter or
-    the time; and a transform applied to the QNode that goes by values.
+    be seen: a QNode that goes by anything else, such as the size of the batch, a global variable, a counter
+    or the time; and a transform applied to the QNode that goes by values.
 
     Args:
         qnode: The QNode, with an argument `inputs`; all others are weights. Its device and `diff_method` do

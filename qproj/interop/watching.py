@@ -16,28 +16,33 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-# Names of ATen operations, those in place without their underscore. Polynomials, and the moving of numbers.
+# Names of ATen operations, without the underscore of those in place: sums and products, then what moves
+# numbers.
 _POLYNOMIAL = frozenset(
-    """
-    add sub rsub mul neg positive sum mean prod cumsum cumprod square mm mv dot vdot bmm addmm addmv addbmm
-    baddbmm addr addcmul linear trace lerp
-    alias as_strided block_diag cat clone constant_pad_nd copy detach diag_embed diagonal diagonal_scatter
-    expand fill flip gather index index_add index_copy index_put index_select lift lift_fresh masked_fill
-    permute repeat reshape roll scatter scatter_add select select_scatter slice slice_scatter split
-    split_with_sizes squeeze stack t take transpose tril triu unbind unfold unsqueeze view where zero
-    _index_put_impl _reshape_alias _unsafe_view
-    """.split()
-)
+    {
+        "add", "addbmm", "addcmul", "addmm", "addmv", "addr", "baddbmm", "bmm", "cumprod", "cumsum", "dot",
+        "lerp", "linear", "mean", "mm", "mul", "mv", "neg", "positive", "prod", "rsub", "square", "sub",
+        "sum", "trace", "vdot",
+        "_index_put_impl", "_reshape_alias", "_unsafe_view", "alias", "as_strided", "block_diag", "cat",
+        "clone", "constant_pad_nd", "copy", "detach", "diag_embed", "diagonal", "diagonal_scatter",
+        "expand", "fill", "flip", "gather", "index", "index_add", "index_copy", "index_put", "index_select",
+        "lift", "lift_fresh", "masked_fill", "permute", "repeat", "reshape", "roll", "scatter",
+        "scatter_add", "select", "select_scatter", "slice", "slice_scatter", "split", "split_with_sizes",
+        "squeeze", "stack", "t", "take", "transpose", "tril", "triu", "unbind", "unfold", "unsqueeze",
+        "view", "where", "zero",
+    }
+)  # fmt: skip
 # These look at shapes alone.
-_SHAPES = frozenset(
-    "empty_like full_like ones_like zeros_like new_empty new_full new_ones new_zeros rand_like randn_like".split()
-)
-# Of functions that no operation belongs to: numbers that leave torch.
+_SHAPES = frozenset({f"{value}_like" for value in ("empty", "full", "ones", "zeros", "rand", "randn")}) | {
+    f"new_{value}" for value in ("empty", "full", "ones", "zeros")
+}
+# Functions by which numbers leave torch, and no operation says so.
 _LEAVE = frozenset(
-    """
-    tolist numpy __array__ __dlpack__ __reduce_ex__ __deepcopy__ data_ptr storage untyped_storage apply_ map_
-    """.split()
-)
+    {
+        "__array__", "__deepcopy__", "__dlpack__", "__reduce_ex__", "apply_", "data_ptr", "map_", "numpy",
+        "storage", "tolist", "untyped_storage",
+    }
+)  # fmt: skip
 
 
 class Watch:
@@ -103,7 +108,7 @@ class _Operations(TorchDispatchMode):
         super().__init__()
         self._watch = watch
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self._watch.operation(func, args, kwargs or {})
 
 
@@ -112,7 +117,7 @@ class _Functions(TorchFunctionMode):
         super().__init__()
         self._watch = watch
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
         if name in _LEAVE and self._watch.of((args, kwargs)):
             self._watch.seen[name] = None

@@ -118,22 +118,19 @@ def test_what_encodings_take(encoding, n_inputs, products):
     assert circuit.amplitudes == (encoding == "amplitude")
 
 
-@pytest.mark.parametrize(
-    ("ansatz", "shape"),
-    [
-        ("strongly_entangling", (2, 3, 3)),
-        ("basic_entangler", (2, 3)),
-        ("basic_entangler_y", (2, 3)),
-        ("basic_entangler_z", (2, 3)),
-        ("simplified_two_design", (3 + 2 * 2 * 2,)),
-    ],
-)
-def test_weights(ansatz, shape):
-    """The template's shape, and each weight used once, in order."""
+@pytest.mark.parametrize("ansatz", ANSAETZE)
+def test_weights(ansatz):
+    """Each used once, in order; their shapes are compared with those of PennyLane's templates elsewhere."""
     circuit = Circuit(3, 2, ansatz=ansatz)
-    assert circuit.weight_shape == shape
-    used = [g.parameter.index for g in circuit.gates if isinstance(g.parameter, WeightSlot)]
-    assert used == list(range(np.prod(shape)))
+    used = [p.index for gate in circuit.gates for p in gate.parameters if isinstance(p, WeightSlot)]
+    assert used == list(range(np.prod(circuit.weight_shape)))
+
+
+@pytest.mark.parametrize(
+    ("ansatz", "shape"), [("strongly_entangling", (2, 3, 3)), ("simplified_two_design", (3 + 2 * 2 * 2,))]
+)
+def test_shapes_of_weights(ansatz, shape):
+    assert Circuit(3, 2, ansatz=ansatz).weight_shape == shape
 
 
 def test_strongly_entangling_reaches_further_each_layer():

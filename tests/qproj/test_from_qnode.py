@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import qproj
-from qproj.circuits import Constant, InputSlot, WeightSlot
+from qproj.circuits import Constant, Gate, InputSlot, WeightSlot
 
 DEVICE = qml.device("default.qubit", wires=3)
 Z = [lambda: qml.expval(qml.Z(0))]
@@ -247,6 +247,19 @@ def test_dependences(kind):
     same(qnode(*gates, returns=measured), {"w": shape}, (2, 3))
 
 
+def test_numpy_integers_as_wires():
+    def gates(x, w):
+        for wire in np.arange(3):
+            qml.RY(x[..., wire] + w[wire], wires=wire)
+        qml.CNOT(wires=np.array([0, 1]))
+
+    measured = [lambda: qml.expval(qml.Z(np.int64(1)))]
+    layer = same(qnode(gates, returns=measured), {"w": 3}, (2, 3))
+    plain = [Gate("RY", 0, InputSlot(0)), Gate("RY", 0, WeightSlot(0))]
+    assert layer.circuit.gates[:2] == tuple(plain)
+    assert all(type(wire) is int for gate in layer.circuit.gates for wire in gate.wires)
+
+
 @pytest.mark.parametrize("n_inputs", [None, 2])
 def test_written_for_batches(n_inputs):
     node = qnode(lambda x, w: (qml.RX(x[:, 0], 0), qml.RY(w * 2 + x[:, 1], 0)))
@@ -433,14 +446,14 @@ SINGLE = torch.tensor([[0.1, 0.7], [1 / 3, -2.0]])
     [
         lambda x, w: [qml.RX(angle, i) for i, angle in enumerate((x @ SINGLE).unbind(-1))],
         lambda x, w: qml.RX(x[..., 0].float() / 3 + x[..., 1].float() * 0.1 + w[0].float() * 0.7 + 0.2, 0),
-        lambda x, w: qml.Rot(*(w.to(torch.float32) * 0.3).unbind(), wires=1),
+        lambda x, w: qml.Rot(*(w.to(torch.float32) * 0.3).unbind(), wires=0),
     ],
     ids=["a matrix", "sums", "weights"],
 )
 def test_arithmetic_in_single_precision(gates):
-    layer, peer = pair(qnode(lambda x, w: qml.RY(w[1], 1), gates), {"w": 3}, n_inputs=2)
+    layer, peer = pair(qnode(lambda x, w: qml.RY(x[..., 1], 0), gates), {"w": 3}, n_inputs=2)
     x = torch.randn(4, 2, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(layer(x), peer(x).expand(4).float(), atol=2e-6, rtol=0)
+    torch.testing.assert_close(layer(x), peer(x).float(), atol=2e-6, rtol=0)
     # No terms made of rounding errors.
     angles = [p for gate in layer.circuit.gates for p in gate.parameters]
     assert all(abs(getattr(p, "scale", getattr(p, "value", None))) > 0.01 for p in angles)

@@ -1,9 +1,13 @@
 """What people do to modules: move, copy, save, wrap."""
 
+import ast
 import copy
+import inspect
 import io
 import pickle
+import textwrap
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.utils import parametrize
@@ -176,6 +180,26 @@ def test_optimisers_take_it_in():
         averaged.update_parameters(module)
     assert (module.circuit.weights - before).abs().max() > 0.05
     assert averaged(x).isfinite().all()
+
+
+def test_an_array_of_numpy_is_shown_the_way():
+    with pytest.raises(TypeError, match=r"must be a torch\.Tensor, but was ndarray\. .*torch\.from_numpy"):
+        make()(np.zeros((2, 3), np.float32))
+
+
+@pytest.mark.parametrize("widths", [(0, 3), (3, 0), (-1, 3)])
+def test_widths_below_one_are_refused(widths):
+    with pytest.raises(ValueError, match=r"(in|out)_features must be at least 1, but was (0|-1)"):
+        qproj.QuantumProjection(*widths, n_qubits=2, n_layers=1)
+
+
+@pytest.mark.parametrize("name", ["QuantumLayer", "QuantumProjection"])
+def test_a_type_checker_sees_a_tensor(name):
+    """torch's own `__call__` returns anything."""
+    source = ast.parse(textwrap.dedent(inspect.getsource(getattr(qproj, name))))
+    calls = [node for node in ast.walk(source) if getattr(node, "name", "") == "__call__"]
+    assert [ast.unparse(call.returns) for call in calls] == ["Tensor"]
+    assert "__call__" not in vars(getattr(qproj, name))
 
 
 def test_repr_says_what_is_not_default():

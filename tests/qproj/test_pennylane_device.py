@@ -19,7 +19,7 @@ from pennylane.exceptions import DeviceError
 from qproj.circuits import Circuit
 from qproj.circuits.gates import GATES
 from qproj.execution import programs
-from qproj.interop import execution, warmth
+from qproj.interop import execution, tapes, warmth
 from qproj.interop.tapes import NATIVE
 
 NAME = "qproj.statevector"
@@ -69,6 +69,26 @@ def test_amplitudes_of_every_gate(name, batched):
         return qml.state()
 
     same_results(circuit, wires=max(n_wires, 3))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_numpy_integers_as_wires(cached):
+    """Whatever was cached before, by the same circuit on Python's integers or by none."""
+    angles = np.array([0.3, 1.1, -0.4])
+
+    def circuit(wires, pair):
+        for wire in wires:
+            qml.RY(angles[wire], wires=wire)
+        qml.CNOT(wires=pair)
+        qml.CRX(0.7, wires=pair[::-1])
+        return qml.expval(qml.Z(wires[1]) @ qml.X(wires[2])), qml.probs(wires=pair), qml.state()
+
+    tapes._circuit.cache_clear()
+    if cached:
+        same_results(circuit, range(3), [0, 1])
+    same_results(circuit, np.arange(3), np.array([0, 1]))
+    if not cached:
+        same_results(circuit, range(3), [0, 1])
 
 
 ONE, TWO = ("RX", "RY", "RZ", "PhaseShift"), ("CRX", "CRY", "CRZ", "IsingXX", "IsingYY", "IsingZZ")

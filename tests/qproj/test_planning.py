@@ -1,12 +1,16 @@
 """What is chosen, why, and what is said of it."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 import qproj
+from qproj.backends import jax
 from qproj.circuits import Circuit
+from qproj.execution import programs
 from qproj.memory import written
-from qproj.planning.cost import STRATEGIES, check_memory, choose, plan
+from qproj.planning.cost import STRATEGIES, DiffMethod, Strategy, check_memory, choose, plan
 
 
 def test_a_plan_says_what_and_why():
@@ -39,6 +43,24 @@ def test_what_is_asked_for_is_done():
         layer = qproj.QuantumLayer(6, 3, strategy=strategy)
         assert layer.plan().strategy == strategy
         assert f"strategy='{strategy}'" in repr(layer)
+
+
+def test_a_batch_of_none_is_refused():
+    with pytest.raises(ValueError, match="batch must be at least 1, but was 0"):
+        qproj.QuantumLayer(2, 1).plan(0)
+
+
+def test_literals_are_what_the_engine_runs():
+    """Names for type checkers: each is accepted, and nothing else is run."""
+    possible = {cost.strategy for cost in plan(Circuit(6, 1), 2, 4, "auto", "best").costs}
+    assert set(get_args(Strategy)) == {"auto", *possible}
+    methods = jax.NAMES[""].diff_methods
+    assert set(get_args(DiffMethod)) == {"best", *methods}
+    for method in methods:
+        assert programs.build(Circuit(2, 1), "fused-2", method) is not None
+    for options in ({"diff_method": "shift"}, {"strategy": "fused-7"}):
+        with pytest.raises(ValueError, match="must be one of"):
+            qproj.QuantumLayer(2, 1, **options)
 
 
 def test_few_qubits_and_a_large_batch_are_dense_and_all_else_fused():
