@@ -118,7 +118,7 @@ def test_what_encodings_take(encoding, n_inputs, products):
     assert circuit.amplitudes == (encoding == "amplitude")
 
 
-@pytest.mark.parametrize("ansatz", ANSAETZE)
+@pytest.mark.parametrize("ansatz", list(ANSAETZE))
 def test_weights(ansatz):
     """Each used once, in order; their shapes are compared with those of PennyLane's templates elsewhere."""
     circuit = Circuit(3, 2, ansatz=ansatz)
