@@ -184,7 +184,7 @@ def test_optimisers_take_it_in():
 
 def test_an_array_of_numpy_is_shown_the_way():
     with pytest.raises(TypeError, match=r"must be a torch\.Tensor, but was ndarray\. .*torch\.from_numpy"):
-        make()(np.zeros((2, 3), np.float32))
+        qproj.QuantumLayer(3, 1)(np.zeros((2, 3), np.float32))
 
 
 @pytest.mark.parametrize("widths", [(0, 3), (3, 0), (-1, 3)])
