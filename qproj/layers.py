@@ -329,10 +329,15 @@ _TENSORS = (Tensor, nn.Parameter)
 _DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
-def _check_input(x: object, circuit: Circuit, weights: Tensor) -> None:
+def check_tensor(x: object) -> None:
+    """Raise TypeError, with the way out, where a layer is given anything but a tensor."""
     if not isinstance(x, Tensor):
         way = " Convert with torch.from_numpy(x)." if type(x).__name__ == "ndarray" else ""
         raise TypeError(f"x must be a torch.Tensor, but was {type(x).__name__}.{way}")
+
+
+def _check_input(x: Tensor, circuit: Circuit, weights: Tensor) -> None:
+    check_tensor(x)
     if x.dtype not in _DTYPES:
         raise TypeError(
             f"x must be a tensor of float32, float64, float16 or bfloat16, but its dtype was {x.dtype}. "

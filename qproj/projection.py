@@ -13,7 +13,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.encodings import EncodingName
 from qproj.circuits.observables import Observable, ObservablesName
 from qproj.circuits.parameters import count
-from qproj.layers import QuantumLayer
+from qproj.layers import QuantumLayer, check_tensor
 from qproj.planning.cost import DiffMethod, Strategy
 
 
@@ -138,6 +138,10 @@ class QuantumProjection(nn.Module):
 
         Returns:
             Features, `(..., out_features)`.
+
+        Raises:
+            TypeError: If `x` is not a tensor.
         """
+        check_tensor(x)
         projected: Tensor = self.expand(self.circuit(self.reduce(x)))
         return projected

@@ -115,7 +115,7 @@ def _call(function: Function, kept: dict[str, Any] | None, *arrays: Any) -> Any:
     is put there.
     """
     if kept is not None:
-        found, kept["residuals"] = execution.forward(function.circuit, *arrays)  # type: ignore[attr-defined]
+        found, kept["residuals"] = execution.forward(function.circuit, *arrays)
         return found
     with execution.precision(arrays[0]):
         results = [np.asarray(result) for result in compiled(function)(*arrays)]

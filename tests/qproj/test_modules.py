@@ -182,9 +182,10 @@ def test_optimisers_take_it_in():
     assert averaged(x).isfinite().all()
 
 
-def test_an_array_of_numpy_is_shown_the_way():
+@pytest.mark.parametrize("module", [qproj.QuantumLayer(3, 1), qproj.QuantumProjection(3, 2, 2, 1)])
+def test_an_array_of_numpy_is_shown_the_way(module):
     with pytest.raises(TypeError, match=r"must be a torch\.Tensor, but was ndarray\. .*torch\.from_numpy"):
-        qproj.QuantumLayer(3, 1)(np.zeros((2, 3), np.float32))
+        module(np.zeros((2, 3), np.float32))
 
 
 @pytest.mark.parametrize("widths", [(0, 3), (3, 0), (-1, 3)])
