@@ -22,7 +22,7 @@ from hybrid.data.results import FORMATS
 from hybrid.data.scenes import sample_scene
 from hybrid.data.sources import find_pictures
 from hybrid.inference.captioning import caption_files
-from hybrid.inference.out_of_distribution import Familiarity
+from hybrid.inference.out_of_distribution import Detector
 
 HYBRID = Path(sys.executable).parent / "hybrid"
 PICTURES, BATCH, ROUNDS = 1000, 16, 5
@@ -49,8 +49,8 @@ def folder(tmp_path_factory):
 
 def test_rate(benchmark, folder, tmp_path):
     model, processor = hybrid.load()
-    familiarity = Familiarity.load(Path(model.config.name_or_path))
-    assert familiarity
+    detector = Detector.load(model.config.name_or_path)
+    assert detector
     names = find_pictures([str(folder)])
     ids = torch.tensor([processor.prompt_ids()])
     from hybrid.data.images import open_image
@@ -69,7 +69,7 @@ def test_rate(benchmark, folder, tmp_path):
 
     def whole() -> None:
         with (tmp_path / "out.jsonl").open("w") as out, ResultWriter(out, FORMATS["jsonl"]) as writer:
-            for result in caption_files(model, processor, names, batch_size=BATCH, familiarity=familiarity):
+            for result in caption_files(model, processor, names, batch_size=BATCH, detector=detector):
                 writer.write(result)
 
     bare(), whole()

@@ -22,7 +22,7 @@ def test_wheel(tmp_path):
     assert {"qproj/py.typed", "hybrid/py.typed", "hybrid/presets/scenes-mini.toml"} <= names
     for name in ("config.json", "model.safetensors", "processor_config.json", "tokenizer.json", "README.md"):
         assert f"hybrid/bundled/{name}" in names
-    assert "hybrid/bundled/familiarity.safetensors" in names
+    assert "hybrid/bundled/out_of_distribution.safetensors" in names
     assert {name.split("/")[0] for name in names} == {
         "qproj",
         "hybrid",

@@ -240,11 +240,11 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
     first.filename = source_name(sources[0])  # type: ignore[attr-defined]
     sources[0] = first
     model, processor = load_model(**o.model, to_caption=not o.quiet)
-    from hybrid.inference.out_of_distribution import Familiarity
+    from hybrid.inference.out_of_distribution import Detector
     from hybrid.inference.prompting import Question
     from hybrid.model.errors import OptionError
 
-    familiarity = Familiarity.load(Path(model.config.name_or_path))
+    detector = Detector.load(model.config.name_or_path)
     if o.verbose:
         say(f"{model.config.name_or_path} on {model.device}, {model.dtype}")
     if o.seed is not None:
@@ -259,21 +259,21 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
         _note_beyond_the_bundled_model(o, processor.prompt)
     bar.describe("captioning")
     caption = _streamed if o.stream else _batched
-    yield from caption(sources, model, processor, familiarity, o, bare)
+    yield from caption(sources, model, processor, detector, o, bare)
 
 
 def _batched(
-    sources: Iterable[Any], model: Any, processor: Any, familiarity: Any, o: Request, _bare: bool
+    sources: Iterable[Any], model: Any, processor: Any, detector: Any, o: Request, _bare: bool
 ) -> Iterator[Result]:
     from hybrid.inference.captioning import caption_files
 
     return caption_files(
-        model, processor, sources, batch_size=o.batch_size, familiarity=familiarity, **o.generation
+        model, processor, sources, batch_size=o.batch_size, detector=detector, **o.generation
     )
 
 
 def _streamed(
-    sources: Iterable[Any], model: Any, processor: Any, familiarity: Any, o: Request, bare: bool
+    sources: Iterable[Any], model: Any, processor: Any, detector: Any, o: Request, bare: bool
 ) -> Iterator[Result]:
     import torch
 
@@ -294,10 +294,10 @@ def _streamed(
             said += piece
         click.echo()
         strange = False
-        if familiarity:
+        if detector:
             with torch.inference_mode():
                 pixels = processor.pixel_values(picture).to(model.device)
-                (strange,) = familiarity.unfamiliar(model.vision_features(pixels))
+                (strange,) = detector.unfamiliar(model.vision_outputs(pixels, output_hidden_states=True))
         yield Result(name, said, unfamiliar=strange)
 
 

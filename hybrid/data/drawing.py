@@ -106,16 +106,17 @@ def draw_scene(scene: Scene, rng: Rng) -> Image.Image:
     """
     side = int(np.exp(rng.uniform(np.log(64), np.log(320))))
     width, height = (round(side * length) for length in scene.frame)
-    fills = [_shade(o.colour, rng) for o in scene.objects]
+    fills = [shade(o.colour, rng) for o in scene.objects]
     ground, edges = _ground_and_edges(fills, rng)
     picture = _background(width, height, ground, rng)
     shadow = rng.random() < 0.12
     for thing, fill, edge in zip(scene.objects, fills, edges, strict=True):
         _paint(picture, thing, fill, edge, side, shadow, rng)
-    return _photograph(picture, rng)
+    return photograph(picture, rng)
 
 
-def _shade(colour: str, rng: Rng) -> Rgb:
+def shade(colour: str, rng: Rng) -> Rgb:
+    """Draw a shade of a colour at random: ``(3,)`` from 0 to 255."""
     a, b = rng.choice(_PALETTE[colour], 2)
     mix = a + (b - a) * rng.random() * (0 if rng.random() < 0.4 else 1)
     return np.asarray(np.clip(mix + rng.normal(0, 5, 3), 0, 255))
@@ -203,7 +204,7 @@ def _skin(size: tuple[int, int], fill: Rgb, rng: Rng) -> Image.Image:
     return Image.fromarray(np.clip(fill + light[..., None], 0, 255).astype(np.uint8))
 
 
-def _photograph(picture: Image.Image, rng: Rng) -> Image.Image:
+def photograph(picture: Image.Image, rng: Rng) -> Image.Image:
     """What happens to a picture on its way: blur, a change of resolution, noise, contrast, JPEG."""
     if rng.random() < 0.2:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.012 * min(picture.size))))

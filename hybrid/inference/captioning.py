@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from functools import partial
+from itertools import islice
 from typing import Any, overload
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from hybrid.data.ahead import map_ahead
 from hybrid.data.images import ImageError, Source, open_image, source_name
 from hybrid.data.results import Result
-from hybrid.inference.out_of_distribution import Familiarity
+from hybrid.inference.out_of_distribution import Detector
 from hybrid.inference.prompting import Question
 from hybrid.inference.threads import is_small, one_thread
 from hybrid.loading.load import load
@@ -23,7 +24,8 @@ from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 
 _Read = tuple[str, Tensor | ImageError]  # a picture's name, and its pixels or why there are none
-_Seen = tuple[list[_Read], Tensor | None]  # a batch, and the features of the pictures in it
+# A batch, the features of the pictures in it, and whether each of them is strange.
+_Seen = tuple[list[_Read], Tensor | None, list[bool]]
 
 
 Model = str | os.PathLike[str] | tuple[HybridForConditionalGeneration, HybridProcessor] | None
@@ -97,7 +99,8 @@ def caption(
         OptionError: If an option is not allowed, or prompt and caption exceed the model's context.
 
     Warns:
-        UserWarning: If the model's connector has not been trained.
+        UserWarning: If the model's connector has not been trained, or pictures are unlike all that the model
+            was trained on, where it can tell.
 
     Example:
         >>> import hybrid
@@ -113,9 +116,16 @@ def caption(
             "train it with hybrid train",
             stacklevel=2,
         )
+    question = Question(*pair, prompt, max_new_tokens, generation, chat=chat)
     pictures = (open_image(source) for source in sources)
-    options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "chat": chat} | generation
-    said: list[Any] = list(caption_pictures(*pair, pictures, prompt=prompt, **options))
+    answers = list(_answers(question, pictures, batch_size, Detector.load(pair[0].config.name_or_path)))
+    said: list[Any] = [texts for texts, _ in answers]
+    if strange := sum(unfamiliar for _, unfamiliar in answers):
+        warnings.warn(
+            f"{strange} of {len(said)} pictures are unlike anything this model was trained on, so what it "
+            "says of them means nothing; for photographs give a model trained on them",
+            stacklevel=2,
+        )
     if (generation.get("num_return_sequences") or 1) == 1:
         said = [texts[0] for texts in said]
     return said[0] if single else said
@@ -150,16 +160,19 @@ def caption_pictures(
     Raises:
         OptionError: If a number is below 1, or prompt and caption exceed the model's context.
     """
-    _check_batch_size(batch_size)
     question = Question(model, processor, prompt, max_new_tokens, generation, chat=chat)
-    batch: list[Tensor] = []
-    for picture in pictures:
-        batch.append(question.look_at(picture))
-        if len(batch) == batch_size:
-            yield from question.answers(question.features(batch))
-            batch = []
-    if batch:
-        yield from question.answers(question.features(batch))
+    yield from (texts for texts, _ in _answers(question, pictures, batch_size, None))
+
+
+def _answers(
+    question: Question, pictures: Iterable[Image.Image], batch_size: int, detector: Detector | None
+) -> Iterator[tuple[list[str], bool]]:
+    """Answers to each picture, and whether it is strange, a batch at a time."""
+    _check_batch_size(batch_size)
+    seen = map(question.look_at, pictures)
+    while batch := list(islice(seen, batch_size)):
+        features, strange = question.see(batch, detector)
+        yield from zip(question.answers(features), strange, strict=True)
 
 
 def caption_files(
@@ -171,7 +184,7 @@ def caption_files(
     max_new_tokens: int = 50,
     batch_size: int = 16,
     workers: int = 2,
-    familiarity: Familiarity | None = None,
+    detector: Detector | None = None,
     chat: bool | None = None,
     **generation: Any,
 ) -> Iterator[Result]:
@@ -188,7 +201,7 @@ def caption_files(
         max_new_tokens: As for `caption_pictures`.
         batch_size: As for `caption_pictures`.
         workers: Threads that read.
-        familiarity: What the model has seen, to mark results of pictures unlike it.
+        detector: Of pictures unlike all that the model has seen, to mark their results.
         chat: As for `caption`.
         **generation: Passed on to ``generate``.
 
@@ -214,7 +227,7 @@ def caption_files(
     def see(batch: list[_Read]) -> _Seen:
         pixels = [found for _, found in batch if isinstance(found, Tensor)]
         with threads():
-            return batch, question.features(pixels) if pixels else None
+            return batch, *(question.see(pixels, detector) if pixels else (None, []))
 
     with ExitStack() as stack:
         found = stack.enter_context(closing(map_ahead(read, sources, workers=workers, ahead=2 * batch_size)))
@@ -222,13 +235,11 @@ def caption_files(
         seen: Iterable[_Seen] = map(see, batches)
         if small:  # others look and speak with all threads they get, and would be in their own way
             seen = stack.enter_context(closing(map_ahead(see, batches, workers=1, ahead=1)))
-        for batch, features in seen:
+        for batch, features, strange in seen:
             texts: list[list[str]] = []
-            strange: list[bool] = []
             if features is not None:
                 with threads():
                     texts = question.answers(features)
-                    strange = familiarity.unfamiliar(features) if familiarity else [False] * len(texts)
             yield from _results(batch, texts, strange)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from hybrid.data.formats import SUFFIXES
 from hybrid.data.images import ImageError, open_image
 from hybrid.inference.measuring import expectation_values
-from hybrid.inference.out_of_distribution import Familiarity
+from hybrid.inference.out_of_distribution import Detector
 from hybrid.inference.prompting import Question
 from hybrid.inference.streaming import stream_answer
 from hybrid.model.connectors.quantum import QuantumConnector
@@ -52,7 +52,7 @@ class Page:
         self.model, self.backends = model, backends
         self.connector: QuantumConnector = model.connector
         self.question = Question(model, processor, None, _MAX_NEW_TOKENS, {})
-        self.familiarity = Familiarity.load(Path(model.config.name_or_path))
+        self.detector = Detector.load(model.config.name_or_path)
 
     def see(
         self, path: str | None, backend: str, shots: int | None, error: float
@@ -76,8 +76,8 @@ class Page:
             picture = open_image(path)
         except ImageError as fault:
             raise gr.Error(f"{Path(path).name}: {fault.reason}", print_exception=False) from None
-        features = self.question.features([self.question.look_at(picture)])
-        note = _STRANGE if self.familiarity and self.familiarity.unfamiliar(features)[0] else ""
+        features, (strange,) = self.question.see([self.question.look_at(picture)], self.detector)
+        note = _STRANGE if strange else ""
         exact = expectation_values(self.connector, features)
         runs, caption, other = {"exact": exact}, "", ""
         yield _shown(picture), caption, note, other, _bars(runs)

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from hybrid.inference.out_of_distribution import Detector
 from hybrid.model.errors import OptionError
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
@@ -78,6 +79,15 @@ class Question:
     def features(self, seen: list[Tensor]) -> Tensor:
         """Embeddings ``(batch, ...)`` of what was looked at, as the model's `vision_features` gives them."""
         return self.model.vision_features(torch.cat(seen).to(self.model.device))
+
+    @torch.inference_mode()
+    def see(self, pixels: list[Tensor], detector: Detector | None) -> tuple[Tensor, list[bool]]:
+        """`features`, and whether the detector has seen nothing like each picture."""
+        if detector is None:
+            return self.features(pixels), [False] * len(pixels)
+        batch = torch.cat(pixels).to(self.model.device)
+        seen = self.model.vision_outputs(batch, output_hidden_states=True)
+        return self.model.features_of(seen, batch), detector.unfamiliar(seen)
 
     @torch.inference_mode()
     def generate(self, seen: Tensor, form: str = "vision_features", **options: Any) -> Tensor:

@@ -38,7 +38,7 @@ from hybrid.training import language, vision
 from hybrid.training.connector import add_lora, match_tokens, train_connector
 from hybrid.training.fitting import fit
 from hybrid.training.model_card import write_card
-from hybrid.training.out_of_distribution import measure_familiarity
+from hybrid.training.out_of_distribution import N_SCENES, scene_detector
 from hybrid.training.recipe import ConnectorPhase, Recipe
 from hybrid.training.run_folder import RunFolder, done, mark_done
 
@@ -313,10 +313,9 @@ class MiniatureRun:
             path.parent.name: json.loads(path.read_text())["seconds"]
             for path in sorted(self.folder.glob("*/done.json"))
         }
-        train, held_out = (
-            torch.from_numpy(np.load(self.folder / "features" / f"{name}.npy"))
-            for name in ("train", "held-out")
-        )
-        measure_familiarity(train, held_out, seed=self.seed).save(self.folder / "model")
+        where, n_scenes = self.folder / "model", min(N_SCENES, self.recipe.scenes.train)
+        model = HybridForConditionalGeneration.from_pretrained(where)
+        detector = scene_detector(model, HybridProcessor.from_pretrained(where), self.seed, n_scenes)
+        detector.save(self.folder / "model")
         (self.folder / "model" / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
         write_card(self.folder / "model", self.recipe, report)

@@ -13,7 +13,8 @@ from hybrid.data.batches import IGNORED
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING
 from hybrid.data.scenes import RELATIONS
 from hybrid.data.shapes import SHAPES
-from hybrid.inference.out_of_distribution import Familiarity
+from hybrid.inference.captioning import caption_pictures
+from hybrid.inference.out_of_distribution import Detector
 from hybrid.loading.checkpoints import CheckpointError, checkpoints_in, verify
 from hybrid.loading.compose import compose
 from hybrid.model.connectors.classical import ClassicalConnector
@@ -70,13 +71,13 @@ def test_a_run_ends_in_a_model_that_captions(finished, pictures):
     _, folder, _ = finished
     model, processor = hybrid.load(folder)
     assert model.config.connector["type"] == "quantum"
-    assert isinstance(hybrid.caption(pictures[0], model=(model, processor)), str)
+    assert list(caption_pictures(model, processor, [pictures[0]]))
     metrics = json.loads((folder / "metrics.json").read_text())
     for connector in ("quantum", "classical", "narrow classical"):
         for token in ("picture", "shuffled", "zeroed"):
             assert metrics[connector][token]["n_one"] + metrics[connector][token]["n_two"] == 24
-    features = torch.from_numpy(np.load(finished[0] / "features" / "held-out.npy"))
-    assert sum(Familiarity.load(folder).unfamiliar(features)) <= 1
+    seen = model.vision_outputs(processor.pixel_values(pictures[0]), output_hidden_states=True)
+    assert len(Detector.load(folder).unfamiliar(seen)) == 1
     card = (folder / "README.md").read_text()
     assert "hybrid train --preset scenes-mini" in card
     assert "shuffled" in card
