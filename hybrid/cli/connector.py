@@ -45,8 +45,13 @@ def connector_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def chosen_connector(o: dict[str, Any]) -> dict[str, Any] | None:
+def chosen_connector(o: dict[str, Any], *, fresh: bool = True) -> dict[str, Any] | None:
     """Take these options out of all options: the connector they mean, or None if none was given.
+
+    Args:
+        o: All options; these are removed.
+        fresh: Whether the language model has never read tokens of a picture. One that has learnt to, in a
+            captioner, keeps the scale it knows.
 
     Raises:
         click.UsageError: If a size is of another kind of connector.
@@ -63,4 +68,6 @@ def chosen_connector(o: dict[str, Any]) -> dict[str, Any] | None:
             raise click.UsageError(
                 f"{option} is of a {_SIZES[name]} connector, not of a {kind} one; leave it out"
             )
-    return fresh_connector(kind, **given) if kind else None
+    if kind is None:
+        return None
+    return fresh_connector(kind, **given) if fresh else {"type": kind} | given

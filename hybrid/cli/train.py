@@ -223,7 +223,7 @@ def _train_captions(o: dict[str, Any]) -> int:
     data, validation, share = (o.pop(name) for name in ("data", "validation", "validation_share"))
     preset, output, device = (o.pop(name) for name in ("preset", "output", "device"))
     o.pop("offline")
-    o["connector"] = chosen_connector(o)
+    o["connector"] = chosen_connector(o, fresh=not _is_captioner(preset, o))
     try:
         recipe = load_caption_recipe(
             preset, **{name: value for name, value in o.items() if value is not None}
@@ -278,3 +278,12 @@ def _train_captions(o: dict[str, Any]) -> int:
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _is_captioner(preset: str | None, o: dict[str, Any]) -> bool:
+    """Whether training goes on from a whole captioner, which has learnt to read its own tokens."""
+    from hybrid.presets import caption_presets, read_caption_preset
+
+    if o["model"] or o["vision"] or o["language"]:
+        return bool(o["model"])
+    return preset in caption_presets() and "model" in read_caption_preset(preset)

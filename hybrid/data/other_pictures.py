@@ -27,9 +27,8 @@ def draw_other(rng: Rng) -> Image.Image:
     """
     side, aspect = np.exp(rng.uniform(np.log(64), np.log(320))), rng.uniform(0.6, 1.7)
     size = round(side * max(aspect, 1)), round(side * max(1 / aspect, 1))
-    kind, times = zip(*_KINDS.items(), strict=True)
-    chosen = kind[int(rng.choice(len(kind), p=np.array(times) / sum(times)))]
-    picture = chosen(rng, size)
+    kinds, often = list(_KINDS), np.array(list(_KINDS.values()))
+    picture = kinds[int(rng.choice(len(kinds), p=often / often.sum()))](rng, size)
     return photograph(picture, rng) if rng.random() < 0.7 else picture
 
 
@@ -39,7 +38,7 @@ def _colour(rng: Rng) -> Rgb:
 
 
 def _grey(rng: Rng) -> Rgb:
-    level = int(rng.choice([0, 255, rng.integers(0, 256)]))
+    level = int(rng.choice(np.array([0, 255, rng.integers(0, 256)])))
     return level, level, level
 
 
@@ -133,7 +132,8 @@ def _text(rng: Rng, size: Size) -> Image.Image:
     y = size[1] / 3 if once else float(rng.integers(0, height + 1))
     while y < size[1]:
         words = "".join(rng.choice(list(_LETTERS), rng.integers(2, 40)))
-        pen.text((rng.integers(0, max(1, size[0] // 3)) if once else 4, y), words, fill=fill, font=font)
+        x = float(rng.integers(0, max(1, size[0] // 3))) if once else 4.0
+        pen.text((x, y), words, fill=fill, font=font)
         y += size[1] if once else height * rng.uniform(1.1, 1.8)
     return picture
 

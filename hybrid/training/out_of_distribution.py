@@ -27,7 +27,7 @@ _COMPONENTS, _HIDDEN = 192, 64
 _EPOCHS, _BATCH, _RATE = 25, 128, 2e-3
 
 
-def fit_detector(scenes: Tensor, held_out: Tensor, others: Tensor, *, needless: float = 0.005) -> Detector:
+def fit_detector(scenes: Tensor, held_out: Tensor, others: Tensor, *, needless: float = 0.003) -> Detector:
     """Fit a detector to statistics of pictures.
 
     Args:
@@ -65,11 +65,11 @@ def _train(scenes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     steps = _EPOCHS * -(-len(x) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
     for _ in range(_EPOCHS):
-        for rows in torch.randperm(len(x), generator=generator).split(_BATCH):
+        for rows in torch.split(torch.randperm(len(x), generator=generator), _BATCH):
             score = network(x[rows], *weights)
             loss = torch.nn.functional.binary_cross_entropy_with_logits(score, wanted[rows])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     hidden, output = (weight.detach() for weight in weights)
