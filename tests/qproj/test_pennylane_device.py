@@ -18,7 +18,7 @@ from pennylane.exceptions import DeviceError
 
 from qproj.circuits import Circuit
 from qproj.circuits.gates import GATES
-from qproj.execution import programs
+from qproj.execution import cache, programs
 from qproj.interop import execution, tapes, warmth
 from qproj.interop.tapes import NATIVE
 
@@ -556,8 +556,12 @@ def test_circuits_that_are_run_a_few_times_are_not_compiled(monkeypatch):
 
 
 def test_what_is_kept_is_bounded(monkeypatch):
-    for cached in (programs.program, execution._from_states):
-        assert cached.cache_info().maxsize == 128
+    kept = cache.Cache(limit=2)
+    monkeypatch.setattr(cache, "_CACHE", kept)
+    for layers in (1, 2, 3):
+        programs.program(Circuit(2, layers), "fused-2", "adjoint")
+        execution._from_states(Circuit(2, layers, "amplitude"), 2)
+    assert list(kept._made) == [Circuit(2, 3), Circuit(2, 3, "amplitude")]
     monkeypatch.setattr(warmth, "_REMEMBERED", 2)
     monkeypatch.setattr(warmth, "_spent", OrderedDict())
     for layers in (1, 2, 3):
