@@ -34,7 +34,7 @@ def running(*, double: bool, on_cpu: bool = True) -> contextlib.AbstractContextM
     """
     check_not_forked()
     stay, meshed = on_cpu and _accelerated(), _in_mesh()
-    c = jax.config  # asked one by one, since small circuits notice a microsecond
+    c: Any = jax.config  # asked one by one, since small circuits notice a microsecond
     guarded = not (
         c.jax_transfer_guard_host_to_device in _OPEN
         and c.jax_transfer_guard_device_to_device in _OPEN
