@@ -15,6 +15,7 @@ from tests.hybrid.hub import LocalHub
 def local_hub(tmp_path, monkeypatch):
     """An empty hub, an empty cache, and a person who has logged in."""
     with LocalHub() as hub:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # --offline sets it for good
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
         url = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", url)
