@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.grid import DIRECTIONS, TITLES, Cell
 from benchmarks.results import OWN, Comparison, Result, geometric_mean, ratio_of
 from benchmarks.writing import SIZE, number, size, spread, table, time, times
-from qproj.memory import written
+from qproj.memory import format_bytes
 
 COMMAND = """```sh
 pip install -c constraints.txt -e '.[bench]'
@@ -36,7 +36,7 @@ def machine(result: Result) -> str:
     cpu = result.machine["cpu"].get("brand_raw", result.machine["machine"])
     where = [
         f"{m['cores']} cores of {cpu}",
-        f"{written(m['memory_bytes'])} of memory",
+        f"{format_bytes(m['memory_bytes'])} of memory",
         result.machine["system"],
     ]
     if "accelerator" in m:

@@ -17,7 +17,7 @@ from qproj.planning import cost
 
 
 class Passes:
-    """The blocks of one layer, one after the other, on the states of one slice of a cell's batch, in float32.
+    """The blocks of one layer, one after the other, on the states of one micro-batch of a cell, in float32.
 
     Args:
         cell: The cell.
@@ -25,7 +25,7 @@ class Passes:
 
     def __init__(self, cell: Cell) -> None:
         made, itemsize = circuit(cell), 4
-        self.rows = cost.slice_rows(made, cell.batch, itemsize)
+        self.rows = cost.microbatch_size(made, cell.batch, itemsize)
         # One size for all blocks, so that a pass is like the next one.
         largest = max(cost.plan(made, cell.batch, itemsize, "auto", "best").costs[0].blocks)
         self.wires = next(k for k in range(largest, 0, -1) if cell.n_qubits % k == 0)

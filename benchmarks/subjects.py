@@ -13,7 +13,7 @@ from benchmarks.grid import Cell
 from benchmarks.peers import OWN, build, states_kept
 from benchmarks.workloads import circuit
 from qproj import QuantumLayer
-from qproj.memory import written
+from qproj.memory import format_bytes
 
 # Largest difference, relative to the largest value (or 1). Some peers build gates, or hand values to torch,
 # in single precision even where they compute in double.
@@ -105,4 +105,6 @@ def too_large(cell: Cell, name: str = OWN, available: int | None = None) -> str 
     # What is kept is known roughly, and nobody comes back from too little memory.
     if needed <= 0.9 * available:
         return None
-    return f"{name} may take {written(needed)} on {cell}, and {written(available)} of memory is free"
+    return (
+        f"{name} may take {format_bytes(needed)} on {cell}, and {format_bytes(available)} of memory is free"
+    )

@@ -10,7 +10,7 @@ from benchmarks.against_peers import every_peer, headline, machine, qcbm, ratios
 from benchmarks.grid import DIRECTIONS, Cell
 from benchmarks.results import Result, Row, ratio_of
 from benchmarks.writing import SIZE, number, size, spread, table, time, times
-from qproj.memory import written
+from qproj.memory import format_bytes
 
 
 def sections(result: Result) -> dict[str, str]:
@@ -79,8 +79,8 @@ def memory(result: Result) -> str:
         [
             *size(r.cell),
             r.peer,
-            written(r.info["before_bytes"]),
-            written(r.info["peak_bytes"]),
+            format_bytes(r.info["before_bytes"]),
+            format_bytes(r.info["peak_bytes"]),
         ]
         for r in result.of("memory")
     ]

@@ -47,7 +47,7 @@ class QuantumLayer(nn.Module):
             `"jacobian"` computes all derivatives along with the values, which suits single samples,
             `"parameter-shift"` runs the circuit twice or more for every angle, as hardware must.
         strategy: How backend `"jax"` runs the circuit: `"auto"` chooses by a cost model; `"dense"` makes one
-            matrix of all layers, `"fused-2"` to `"fused-6"` walk in blocks of so many wires. See `plan`.
+            matrix of all layers, `"fused-2"` to `"fused-6"` apply blocks of so many wires. See `plan`.
         backend: Who runs the circuit: `"jax"`, the name of a PennyLane device, or such a device.
         shots: Measurements for each expectation value, on PennyLane devices; `None` for exact values.
         seed: Of the measurements' randomness, where `shots` are asked for: equal calls of equal seed give

@@ -13,7 +13,7 @@ def physical_memory() -> int | None:
         return None
 
 
-def written(n_bytes: float) -> str:
+def format_bytes(n_bytes: float) -> str:
     """A number of bytes for people: `1.5 GiB`."""
     units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
     power = min((int(n_bytes).bit_length() - 1) // 10, len(units) - 1) if n_bytes >= 1024 else 0

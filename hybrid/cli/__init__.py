@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from hybrid.cli.messages import say
+from hybrid.cli.messages import log
 from hybrid.cli.signals import Signalled, signals_raise
 from hybrid.model.errors import HybridError, OptionError
 
@@ -124,10 +124,10 @@ def _run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "hybrid"
-        say(f"{error.format_message().rstrip('.')} (see '{path} --help')")
+        log(f"{error.format_message().rstrip('.')} (see '{path} --help')")
         return 2
     except Signalled as stop:
-        say(str(stop))
+        log(str(stop))
         return 128 + stop.number
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -137,12 +137,12 @@ def _run(arguments: list[str]) -> int:
         if settings["traceback"]:
             raise
         if isinstance(error, click.ClickException):
-            say(error.format_message())
+            log(error.format_message())
         elif isinstance(error, HybridError) or type(error).__module__.startswith("qproj."):
             # Ours say what, why and the way out.
-            say(str(error))
+            log(str(error))
             return 2 if isinstance(error, OptionError) else 1
         else:
             lines = str(error).splitlines()
-            say(f"{type(error).__name__}: {lines[0] if lines else ''} (--traceback shows where)")
+            log(f"{type(error).__name__}: {lines[0] if lines else ''} (--traceback shows where)")
         return 1

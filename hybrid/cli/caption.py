@@ -16,7 +16,7 @@ import click
 from hybrid.cli.caption_request import Request, faults, is_done, way_on
 from hybrid.cli.collector import without_collector
 from hybrid.cli.command import Command, switch
-from hybrid.cli.messages import say
+from hybrid.cli.messages import log
 from hybrid.cli.model import load_model, model_options
 from hybrid.cli.quiet import quiet_libtiff
 from hybrid.cli.signals import Signalled
@@ -157,7 +157,7 @@ def command(ctx: click.Context, /, images: tuple[str, ...], **options: Any) -> i
     o = Request(ctx, **options)
     names = find_pictures(images, o.recursive)
     if (note := left_out(unread_pictures(images, o.recursive))) and not o.quiet:
-        say(f"note: {note}")
+        log(f"note: {note}")
     if found := faults(o, names):
         raise click.UsageError("; ".join(found))
     try:
@@ -197,7 +197,7 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
             fault = result.error or (o.sidecar and _sidecar_fault(name, result, sidecars))
             if fault:
                 failed += 1
-                say(f"{result.image}: {fault}")
+                log(f"{result.image}: {fault}")
                 if o.fail_fast:
                     break
             strange += result.unfamiliar
@@ -210,7 +210,7 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
         parts += [f"{strange} unlike anything the model has seen"] * (strange > 0)
         parts += [f"{skipped} done before"] * (skipped > 0)
         parts += [f"{seconds:.1f} s"] * o.verbose
-        say(", ".join(parts))
+        log(", ".join(parts))
     return int(failed > 0)
 
 
@@ -246,7 +246,7 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
 
     detector = Detector.load(model.config.name_or_path)
     if o.verbose:
-        say(f"{model.config.name_or_path} on {model.device}, {model.dtype}")
+        log(f"{model.config.name_or_path} on {model.device}, {model.dtype}")
     if o.seed is not None:
         from transformers import set_seed  # loads all that training needs
 
@@ -324,7 +324,7 @@ def _sidecar_fault(name: str, result: Result, written: dict[Path, str]) -> str |
 
 
 def _note_unfamiliar(image: str) -> None:
-    say(
+    log(
         f"note: {image} is unlike anything this model was trained on, so its caption means nothing. The "
         "bundled miniature only knows drawn scenes of one or two shapes; for photographs give a model "
         "trained on them, as --model FOLDER or --model owner/name"
@@ -333,13 +333,13 @@ def _note_unfamiliar(image: str) -> None:
 
 def _note_beyond_the_bundled_model(o: Request, prompt: str) -> None:
     if o.prompt not in (None, prompt):
-        say(
+        log(
             f"note: the bundled model was trained on one prompt, {prompt!r}, so its answer to another means "
             "nothing; leave --prompt out, or give another --model"
         )
     shots = o.model["shots"]
     if shots is not None and shots < _ENOUGH_SHOTS:
-        say(
+        log(
             f"note: with {shots} shots an expectation value is off by about {shots**-0.5:.2g}, more than the "
             "bundled model's values differ from picture to picture, so the caption means little; give "
             f"--shots {_ENOUGH_SHOTS} or more"

@@ -51,7 +51,7 @@ offline_option = click.option(
 
 def read_data(where: str) -> "list[Pair]":
     """Read pairs."""
-    from hybrid.cli.messages import say
+    from hybrid.cli.messages import log
     from hybrid.data.pairs import read_pairs
 
-    return read_pairs(where, lambda line: say(f"note: {line}"))
+    return read_pairs(where, lambda line: log(f"note: {line}"))

@@ -105,7 +105,7 @@ def command(**o: Any) -> int:
                 batch_size=o["batch_size"],
                 learning_rate=o["learning_rate"],
                 seed=o["seed"],
-                say=lambda line: click.echo(line, err=True),
+                log=lambda line: click.echo(line, err=True),
             )
     except (CheckpointError, DataError, ModelError):
         raise

@@ -50,7 +50,7 @@ def command(**o: Any) -> int:
         pairs,
         o,
         tokens=TOKENS if o["picture_check"] else TOKENS[:1],
-        say=lambda line: click.echo(line, err=True),
+        log=lambda line: click.echo(line, err=True),
     )
     for line in table(scores):
         click.echo(line)

@@ -23,7 +23,7 @@ def through(writer: Callable[[str], None]) -> Iterator[None]:
         _writers.remove(writer)
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     """Write an error or a note to stderr, in one line that names the program."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]  # other libraries write several
     _writers[-1](f"hybrid: {' '.join(lines)}")

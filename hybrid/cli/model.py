@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hybrid.cli.collector import without_collector
-from hybrid.cli.messages import say
+from hybrid.cli.messages import log
 from hybrid.cli.quiet import quiet_transformers
 from hybrid.loading.names import presets
 
@@ -100,7 +100,7 @@ def load_model(
     with without_collector():
         loaded = _load_model(model, device, dtype, backend, shots, revision)
     if to_caption and loaded[0].config.connector_trained is False:
-        say(
+        log(
             f"note: the connector of {model} has not been trained, so what it says of a picture means "
             "nothing; train it with hybrid train"
         )
@@ -114,7 +114,7 @@ def _note_density_matrix(model: Any, backend: str) -> None:
 
     n = model.connector.projection.circuit.n_qubits
     if backend in DENSITY_MATRIX and n >= _SLOW:
-        say(
+        log(
             f"note: {backend} holds a density matrix, 4^{n} numbers for {n} qubits, and takes long over each "
             "picture; for the noise of sampling alone, give --backend lightning.qubit with --shots"
         )

@@ -200,7 +200,7 @@ def _train_miniature(preset: str, output: Path | None, seed: int, workers: int) 
 
     folder = output or Path("runs") / preset
     try:
-        run = MiniatureRun(recipe, folder, seed, workers, say=_say)
+        run = MiniatureRun(recipe, folder, seed, workers, log=_log)
     except ValueError as error:
         raise click.UsageError(f"--output: {error}") from None
     try:
@@ -254,16 +254,16 @@ def _train_captions(o: dict[str, Any]) -> int:
             )
         seen = {Path(pair.image).resolve() for pair in training}
         if both := sum(Path(pair.image).resolve() in seen for pair in held):
-            _say(f"note: {both} pictures of --validation are trained on, so its loss says too little")
+            _log(f"note: {both} pictures of --validation are trained on, so its loss says too little")
     elif any(pair.split == "val" for pair in found):
         held = choose_split(found, "val")
     else:
         training, held = hold_out(training, share, recipe.seed)
     if kept := sum(pair.split == "test" for pair in found):
-        _say(f"{kept:,} pictures of the part test are left for hybrid eval")
+        _log(f"{kept:,} pictures of the part test are left for hybrid eval")
     use_cpu = device == "cpu"
     try:
-        run = CaptionRun(recipe, training, held, folder, Setting(use_cpu=use_cpu, say=_say, **setting))
+        run = CaptionRun(recipe, training, held, folder, Setting(use_cpu=use_cpu, log=_log, **setting))
         with redirect_stdout(sys.stderr):
             model = run.run()
     except Stopped as stop:
@@ -276,7 +276,7 @@ def _train_captions(o: dict[str, Any]) -> int:
     return 0
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     click.echo(line, err=True)
 
 

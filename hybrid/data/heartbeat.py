@@ -12,14 +12,14 @@ class Heartbeat:
     Args:
         what: It is.
         total: When it is done.
-        say: Is told a line at a time.
+        log: Called with one line at a time.
         clock: Gives seconds.
     """
 
     def __init__(
-        self, what: str, total: int, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self, what: str, total: int, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.what, self.total, self.say, self.clock = what, total, say, clock
+        self.what, self.total, self.log, self.clock = what, total, log, clock
         self.done = 0
         self._began = self._said = clock()
         self._first = 0
@@ -38,4 +38,4 @@ class Heartbeat:
         self._said = now
         left = (now - self._began) / (self.done - self._first) * (self.total - self.done)
         time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
-        self.say(f"{self.what}: {self.done:,} of {self.total:,}{note}, about {time_left} left")
+        self.log(f"{self.what}: {self.done:,} of {self.total:,}{note}, about {time_left} left")

@@ -24,7 +24,7 @@ def evaluate(
     batch_size: int = 32,
     tokens: Sequence[str] = TOKENS,
     units: Units = "words",
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
     **generation: Any,
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
     """Score a model on pictures with references.
@@ -38,7 +38,7 @@ def evaluate(
         tokens: Which of `hybrid.evaluation.scenes.TOKENS` to try; others than ``"picture"`` say how much
             of the score language alone would give.
         units: What metrics compare, see `hybrid.evaluation.metrics.score_captions`.
-        say: Is told what is done next.
+        log: Called with a line before each step.
         **generation: Passed on to ``generate``.
 
     Returns:
@@ -58,7 +58,7 @@ def evaluate(
             "data: must have at least 2 pictures to shuffle, but had 1; leave the picture check out"
         )
     if units == "words" and without_spaces(text for pair in pairs for text in pair.captions):
-        say(
+        log(
             "note: the references put no spaces between words, so a run of letters counts as one word; to "
             "compare characters, use --units characters"
         )
@@ -68,7 +68,7 @@ def evaluate(
     scores: dict[str, dict[str, float]] = {}
     captions: list[str] = []
     for token in tokens:
-        say(f"captions with {'their own' if token == 'picture' else 'a ' + token} vision token")
+        log(f"captions with {'their own' if token == 'picture' else 'a ' + token} vision token")
         said = captions_of_features(model, processor, features, token, batch_size=batch_size, **generation)
         scores[token] = score_captions(said, references, units)
         scores[token]["perplexity"] = perplexity(model, data, token, batch_size)

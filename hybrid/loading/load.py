@@ -13,7 +13,7 @@ from hybrid.loading.checkpoints import CheckpointError, few
 from hybrid.loading.compose import compose
 from hybrid.loading.hub import fetched_folder, hub_offline
 from hybrid.loading.names import ADAPTER, MODELS, ModelError, presets, reason
-from hybrid.loading.peft_adapter import CONFIG, PATTERNS, find_published, open_published
+from hybrid.loading.peft_adapter import CONFIG, PATTERNS, find_peft_adapter, open_peft_adapter
 from hybrid.model.configuration import HybridConfig
 from hybrid.model.connectors import build_connector
 from hybrid.model.lora import fingerprint, merge_lora
@@ -122,7 +122,7 @@ def build_base(
     else:
         assert base.vision is not None
         assert base.language is not None
-        published = open_published(base.adapter, base.adapter_revision) if base.adapter else None
+        published = open_peft_adapter(base.adapter, base.adapter_revision) if base.adapter else None
         own = published.connector() if published and connector is None else None
         model, processor = compose(
             base.vision,
@@ -205,9 +205,9 @@ def _from_folder(path: Path, dtype: torch.dtype | None) -> Captioner:
     if (path / ADAPTER).is_file():
         return load_adapter(path, dtype=dtype)
     if not (path / "config.json").is_file():
-        published = find_published(path)
+        published = find_peft_adapter(path)
         if published:
-            return _from_published(str(path), published.language, dtype)
+            return _from_peft_adapter(str(path), published.language, dtype)
         raise ModelError(str(path), "holds no config.json; give a folder that save_pretrained wrote")
     try:
         kind = json.loads((path / "config.json").read_text())["model_type"]
@@ -228,13 +228,13 @@ def _from_hub(name: str, revision: str | None, dtype: torch.dtype | None) -> Cap
     folder = fetched_folder(name, revision, small, offline=offline)
     if folder and (folder / ADAPTER).is_file():
         return _from_folder(folder, dtype)
-    published = find_published(folder) if folder else None
+    published = find_peft_adapter(folder) if folder else None
     if published:
-        return _from_published(name, published.language, dtype, revision)
+        return _from_peft_adapter(name, published.language, dtype, revision)
     return _pretrained(name, dtype, local_files_only=offline, revision=revision)
 
 
-def _from_published(
+def _from_peft_adapter(
     name: str, language: str, dtype: torch.dtype | None, revision: str | None = None
 ) -> Captioner:
     """Join the parts of TinyLlama-VLM-LoRA, or of an adapter like it. It names all but its vision tower."""

@@ -36,7 +36,7 @@ _DEFAULTS = (
 
 
 @dataclass(frozen=True)
-class PublishedConnector:
+class PeftConnector:
     """The classical connector of such an adapter.
 
     Attributes:
@@ -65,7 +65,7 @@ class PublishedConnector:
 
 
 @dataclass(frozen=True)
-class Published:
+class PeftAdapter:
     """What was found in a folder.
 
     Attributes:
@@ -139,7 +139,7 @@ class Published:
         set_peft_model_state_dict(model.language_model, tensors)
         merge_lora(model)
 
-    def connector(self) -> PublishedConnector:
+    def connector(self) -> PeftConnector:
         """The classical connector that lies beside the LoRA.
 
         Raises:
@@ -155,16 +155,16 @@ class Published:
                     "train one: hybrid train --adapter with --connector",
                 )
             tensors |= {f"{name}.{key}": value for key, value in _linear(path).items()}
-        return PublishedConnector(self.where, tensors)
+        return PeftConnector(self.where, tensors)
 
 
-def find_published(folder: Path) -> Published | None:
+def find_peft_adapter(folder: Path) -> PeftAdapter | None:
     """Look for such an adapter in a folder and in those below it."""
     config = _find(folder, CONFIG)
-    return Published(folder, config) if config else None
+    return PeftAdapter(folder, config) if config else None
 
 
-def open_published(name: str, revision: str | None = None) -> Published:
+def open_peft_adapter(name: str, revision: str | None = None) -> PeftAdapter:
     """Find such an adapter by name.
 
     Args:
@@ -179,7 +179,7 @@ def open_published(name: str, revision: str | None = None) -> Published:
         if name.count("/") != 1 or name.startswith((".", "/", "~")):
             raise ModelError(name, "no such folder; give a folder, or owner/name on the hub")
         folder = fetched_folder(name, revision, PATTERNS, offline=hub_offline(name, revision, (CONFIG,)))
-    found = find_published(folder) if folder else None
+    found = find_peft_adapter(folder) if folder else None
     if found is None:
         raise ModelError(name, f"holds no {CONFIG}; give an adapter that PEFT wrote")
     return found

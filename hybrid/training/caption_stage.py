@@ -29,7 +29,7 @@ class Setting:
         workers: Threads that read pictures.
         tensorboard: Write TensorBoard's event files, too.
         merge: Save a whole model, in place of a small checkpoint.
-        say: Is told what happens, a line at a time.
+        log: Called with one line at a time.
     """
 
     cache: Path | None = None
@@ -37,7 +37,7 @@ class Setting:
     workers: int = 2
     tensorboard: bool = False
     merge: bool = False
-    say: Callable[[str], None] = print
+    log: Callable[[str], None] = print
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Stage:
         model: HybridForConditionalGeneration,
         data: PairDataset,
         validation: PairDataset | None,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> None:
         """Train what requires a gradient, or take it from the stage's folder if that is complete.
 
@@ -73,7 +73,7 @@ class Stage:
             model: Trained in place; it ends in its best state.
             data: To learn from.
             validation: To evaluate on.
-            say: Is told what happens, a line at a time.
+            log: Called with one line at a time.
 
         Raises:
             CheckpointError: If a checkpoint cannot be written, or the last one is damaged.
@@ -106,18 +106,18 @@ class Stage:
                 parameters,
                 validation=validation,
                 callbacks=callbacks,
-                say=say,
+                log=log,
             )
             if (facts := done(folder)) is not None:
                 trainer.state.best_global_step = facts["best_step"]
                 trainer.load_best()
-                say(f"{name}: done already")
+                log(f"{name}: done already")
                 return
-            say(f"{name}: stage {self.number}, {self.epochs:g} epochs")
+            log(f"{name}: stage {self.number}, {self.epochs:g} epochs")
             for line in parameter_table(model, groups):
-                say(line)
+                log(line)
             if last is not None:
-                say(f"{name}: goes on from {last}")
+                log(f"{name}: goes on from {last}")
             train(trainer, patience)
             stopped = signals.received is not None and trainer.state.global_step < trainer.state.max_steps
             if stopped and not patience.lost(trainer.state.log_history):
@@ -128,7 +128,7 @@ class Stage:
             mark_done(folder, best_step=trainer.state.best_global_step or trainer.state.global_step)
         if trainer.state.best_metric is not None:
             best = trainer.state.best_metric
-            say(f"{name}: validation loss {best:.4f} at step {trainer.state.best_global_step}")
+            log(f"{name}: validation loss {best:.4f} at step {trainer.state.best_global_step}")
         if signals.received is not None:
             raise Stopped(signals.received, f"{folder} is complete; the same command goes on from there")
 

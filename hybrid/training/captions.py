@@ -101,11 +101,11 @@ class CaptionRun:
     def _run(self, folder: RunFolder) -> Path:
         result = self.folder / "model"
         first = self._stage("features", 0, 1).arguments()  # joins the processes, if there are several
-        say = self.setting.say if first.process_index == 0 else lambda _: None
+        log = self.setting.log if first.process_index == 0 else lambda _: None
         set_seed(self.recipe.seed)
         model, processor = build_base(self.recipe.base, self.recipe.connector, self.recipe.prompt)
         with first.main_process_first():
-            data, validation = self._features(model, processor, say)
+            data, validation = self._features(model, processor, log)
         if not np.ptp(data.features[:_SAMPLE], axis=0).any():
             raise DataError("data: the vision model sees no difference between the pictures; give others")
         folder.begin()
@@ -115,25 +115,25 @@ class CaptionRun:
         model.requires_grad_(False)
         model.connector.requires_grad_(True)
         if model.config.connector_trained is False and self.recipe.words_epochs:
-            say(f"words: stage 0, {self.recipe.words_epochs:g} epochs, without the language model")
+            log(f"words: stage 0, {self.recipe.words_epochs:g} epochs, without the language model")
             name_words(model, data, self.folder / "words", self.recipe)
-        self._stage("connector", 1, self.recipe.connector_epochs).run(model, data, validation, say)
+        self._stage("connector", 1, self.recipe.connector_epochs).run(model, data, validation, log)
         set_seed(self.recipe.seed + 1)
         if self.recipe.lora is not None:
             self.recipe.lora.add_to(model)
             for name, p in model.language_model.named_parameters():
                 p.requires_grad_("lora_" in name)
-        self._stage("lora", 2, self.recipe.epochs).run(model, data, validation, say)
+        self._stage("lora", 2, self.recipe.epochs).run(model, data, validation, log)
         model.config.connector_trained = True
         if first.process_index == 0:
-            self._finish(result, model.to("cpu"), processor, say)
+            self._finish(result, model.to("cpu"), processor, log)
         return result
 
     def _stage(self, name: str, number: int, epochs: float) -> Stage:
         return Stage(name, number, epochs, self.folder / name, self.recipe, self.setting)
 
     def _features(
-        self, model: HybridForConditionalGeneration, processor: HybridProcessor, say: Callable[[str], None]
+        self, model: HybridForConditionalGeneration, processor: HybridProcessor, log: Callable[[str], None]
     ) -> tuple[PairDataset, PairDataset | None]:
         context = model.config.context
         # Captions are checked first: it takes seconds, and the pictures may take hours.
@@ -142,7 +142,7 @@ class CaptionRun:
         found = [PairDataset(part, blank, processor, context) for part in parts]
         for part, data in zip(parts, found, strict=True):
             shown = sys.stderr.isatty()
-            beat = Heartbeat("pictures", len(part), say)
+            beat = Heartbeat("pictures", len(part), log)
             with tqdm(total=len(part), desc="pictures", leave=False, disable=not shown) as bar:
                 data.features = features_of(
                     part,
@@ -152,7 +152,7 @@ class CaptionRun:
                     workers=self.setting.workers,
                     advance=bar.update if shown else beat.update,
                 )
-            say(f"{len(part):,} pictures with {len(data):,} captions")
+            log(f"{len(part):,} pictures with {len(data):,} captions")
         return found[0], found[1] if len(found) > 1 else None
 
     def _finish(
@@ -160,7 +160,7 @@ class CaptionRun:
         result: Path,
         model: HybridForConditionalGeneration,
         processor: HybridProcessor,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> None:
         if self.setting.merge:
             merge_lora(model)
@@ -172,7 +172,7 @@ class CaptionRun:
             save_adapter(result, model, processor, self.recipe.base, self.recipe.lora)
         logs = [self.folder / name / LOG for name in ("connector", "lora")]
         drawn = plot_losses([log for log in logs if log.exists()], self.folder / "losses.png")
-        say(
+        log(
             f"losses: {self.folder / 'losses.png'}"
             if drawn
             else "losses are not drawn: matplotlib is missing"

@@ -35,7 +35,7 @@ def distill(
     batch_size: int = 256,
     learning_rate: float = 1e-2,
     seed: int = 0,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Train a quantum connector to give a classical one's vision tokens.
 
@@ -53,7 +53,7 @@ def distill(
         batch_size: Pictures a step.
         learning_rate: The peak.
         seed: Everything random follows from it.
-        say: Is told what happens.
+        log: Called with one line at a time.
 
     Returns:
         The folder of the model, for `hybrid.load`: the teacher's with the new connector.
@@ -65,7 +65,7 @@ def distill(
         CheckpointError: If another process works in the folder, or it cannot be written.
     """
     with RunFolder(folder):
-        return _distill(teacher, pairs, folder, cache, connector, steps, batch_size, learning_rate, seed, say)
+        return _distill(teacher, pairs, folder, cache, connector, steps, batch_size, learning_rate, seed, log)
 
 
 def _distill(
@@ -78,14 +78,14 @@ def _distill(
     batch_size: int,
     learning_rate: float,
     seed: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> Path:
     model, processor = load(teacher)
     wide = model.connector
     if not isinstance(wide, ClassicalConnector):
         kind = (model.config.connector or {}).get("type")
         raise ValueError(f"teacher must have a classical connector, but {teacher} has a {kind} one")
-    beat = Heartbeat("pictures", len(pairs), say)
+    beat = Heartbeat("pictures", len(pairs), log)
     features = features_of(pairs, model, processor, cache, advance=beat.update)
     torch.manual_seed(seed)
     student = build_connector(connector, wide.vision_hidden_size, wide.hidden_size)
@@ -98,7 +98,7 @@ def _distill(
             f"data: must have more than {n_inputs + 2} pictures, but had {len(features)}; add some"
         )
     student.start_from(wide.narrowed(n_inputs, sample), sample)
-    say(f"start: {_explained(student, wide, features[:held]):.3f} of the tokens' variance")
+    log(f"start: {_explained(student, wide, features[:held]):.3f} of the tokens' variance")
     size = min(batch_size, len(sample))
     # A stopped run goes on, but not one that was to do something else.
     asked = hashlib.sha256(repr((teacher, connector, steps, size, learning_rate, seed)).encode())
@@ -114,7 +114,7 @@ def _distill(
         learning_rate=learning_rate,
         seed=seed,
     )
-    say(f"matched: {_explained(student, wide, features[:held]):.3f} of the tokens' variance")
+    log(f"matched: {_explained(student, wide, features[:held]):.3f} of the tokens' variance")
     model.connector, model.config.connector = student, dict(connector)
     adapter = Path(teacher) / ADAPTER
     if adapter.is_file():  # its base and its LoRA serve the new connector as they are

@@ -81,7 +81,7 @@ def make_trainer(
     *,
     validation: Dataset[Any] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
-    say: Callable[[str], None] = to_stderr,
+    log: Callable[[str], None] = to_stderr,
 ) -> _Trainer:
     """Trainer as it is used here: AdamW, a log, and a progress bar where a person watches.
 
@@ -93,7 +93,7 @@ def make_trainer(
         parameters: The optimiser's groups.
         validation: To evaluate on.
         callbacks: More of them.
-        say: Is told a line now and then, where there is no bar.
+        log: Called with a line now and then, if there is no progress bar.
     """
     folder = Path(arguments.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def make_trainer(
     )
     for printing in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(printing)
-    trainer.add_callback(Progress if sys.stderr.isatty() else PlainProgress(folder.name, say))
+    trainer.add_callback(Progress if sys.stderr.isatty() else PlainProgress(folder.name, log))
     return trainer
 
 

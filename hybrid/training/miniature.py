@@ -54,16 +54,16 @@ class MiniatureRun:
         folder: Where stages keep their results. Give the same one to go on.
         seed: Everything random follows from it.
         workers: Processes that draw scenes.
-        say: Told what happens, a line at a time.
+        log: Called with one line at a time.
 
     Raises:
         ValueError: If the folder holds a run of another recipe or seed.
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path, seed: int, workers: int = 2, say: Callable[[str], None] = print
+        self, recipe: Recipe, folder: Path, seed: int, workers: int = 2, log: Callable[[str], None] = print
     ) -> None:
-        self.recipe, self.folder, self.seed, self.workers, self.say = recipe, folder, seed, workers, say
+        self.recipe, self.folder, self.seed, self.workers, self.log = recipe, folder, seed, workers, log
         self._run_folder = RunFolder(folder, {"recipe": asdict(recipe), "seed": seed})
 
     def run(self) -> Path:
@@ -90,9 +90,9 @@ class MiniatureRun:
     def _stage(self, name: str, work: Callable[[Path], None]) -> None:
         folder = self.folder / name
         if done(folder) is not None:
-            self.say(f"{name}: done already")
+            self.log(f"{name}: done already")
             return
-        self.say(f"{name}: begins")
+        self.log(f"{name}: begins")
         clock = folder / "seconds"
         began = time.monotonic() - (float(clock.read_text()) if clock.exists() else 0.0)
         # A stage depends on the seed alone, not on which stages ran before it in this process.
@@ -104,7 +104,7 @@ class MiniatureRun:
             seconds = time.monotonic() - began
             clock.write_text(f"{seconds:.1f}")
         mark_done(folder, seconds=round(seconds, 1))
-        self.say(f"{name}: done in {seconds:.0f} s")
+        self.log(f"{name}: done in {seconds:.0f} s")
 
     def pictures(self, stream: str) -> SceneArrays:
         """The pictures of one stream, drawn at first use: ``"scenes"``, ``"held-out"`` or ``"crowds"``."""
@@ -164,7 +164,7 @@ class MiniatureRun:
             )
         report = vision.evaluate(model, self.pictures("held-out"), tokenizer)
         (folder / "attributes.json").write_text(json.dumps(report, indent=1))
-        self.say(f"vision: all attributes right in {report['all_of_one']:.3f} / {report['all_of_two']:.3f}")
+        self.log(f"vision: all attributes right in {report['all_of_one']:.3f} / {report['all_of_two']:.3f}")
         tower = CLIPVisionModel(model.clip.config.vision_config)
         tower.load_state_dict(model.clip.vision_model.state_dict())
         tower.save_pretrained(folder)
@@ -308,7 +308,7 @@ class MiniatureRun:
                 for token in ("picture", "shuffled", "zeroed")
             }
             report[name]["connector_parameters"] = sum(p.numel() for p in model.connector.parameters())
-            self.say(f"{name}: {report[name]['picture']}")
+            self.log(f"{name}: {report[name]['picture']}")
         report["seconds"] = {
             path.parent.name: json.loads(path.read_text())["seconds"]
             for path in sorted(self.folder.glob("*/done.json"))

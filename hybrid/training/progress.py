@@ -26,12 +26,12 @@ class Progress(ProgressCallback):  # type: ignore[misc]
 class PlainProgress(TrainerCallback):  # type: ignore[misc]
     """A line now and then: the step, the loss and the time left."""
 
-    def __init__(self, name: str, say: Callable[[str], None]) -> None:
-        self.name, self.say, self.loss = name, say, ""
+    def __init__(self, name: str, log: Callable[[str], None]) -> None:
+        self.name, self.log, self.loss = name, log, ""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """See `TrainerCallback`."""
-        self.beat = Heartbeat(f"{self.name}: step", state.max_steps, self.say)
+        self.beat = Heartbeat(f"{self.name}: step", state.max_steps, self.log)
         self.beat.begin_at(state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002

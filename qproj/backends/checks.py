@@ -8,7 +8,7 @@ from functools import partial
 from qproj.backends.capabilities import Capabilities
 from qproj.backends.families import advertised
 from qproj.circuits.circuit import Circuit
-from qproj.memory import physical_memory, written
+from qproj.memory import format_bytes, physical_memory
 from qproj.planning.cost import DIFF_METHODS
 from qproj.planning.execution import Execution
 from qproj.registry import unknown_name
@@ -78,7 +78,7 @@ def check_memory(label: str, capabilities: Capabilities, n_qubits: int, limit: i
         most = ((limit // 32).bit_length() - 1) // 2
         raise ValueError(
             f"n_qubits must be at most {most} on {label} on this machine, but was {n_qubits}: its density "
-            f"matrices take {written(needed)}, and there are {written(limit)} of memory. Choose a "
+            f"matrices take {format_bytes(needed)}, and there are {format_bytes(limit)} of memory. Choose a "
             "backend that holds a state vector, such as 'lightning.qubit'."
         )
 

@@ -15,7 +15,7 @@ import numpy as np
 from qproj.backends.sampler import Array, Bound, RowsFailedError, Sampler, Template, UnsupportedError
 from qproj.circuits.gates import InputSlot
 from qproj.differentiation.shift_rules import shift_rule
-from qproj.planning.cost import room
+from qproj.planning.cost import memory_budget
 from qproj.planning.execution import Execution
 
 # Below this squared norm, a state's share in a gradient is lost in rounding.
@@ -52,7 +52,7 @@ class Runs:
         self.amplitudes = template.circuit.amplitudes and needs[0]
         self.label = label_of(sampler)
         capabilities = sampler.capabilities
-        fitting = room() // max(1, capabilities.bytes_of(template.circuit.n_qubits))
+        fitting = memory_budget() // max(1, capabilities.bytes_of(template.circuit.n_qubits))
         self.most = max(1, min(capabilities.batches, fitting))
 
     def bound(self, inputs: Array, weights: Array) -> Bound:

@@ -11,7 +11,7 @@ from qproj.bridge import rows, transforms
 from qproj.bridge.arrays import padded, setting, to_jax, to_torch
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.text import dumps
-from qproj.execution.cache import remembered
+from qproj.execution.cache import cached_by_circuit
 from qproj.execution.forks import check_not_forked
 from qproj.execution.microbatches import Runner, program_for
 from qproj.execution.padding import bucket
@@ -52,11 +52,11 @@ def run(
     return values
 
 
-@remembered
+@cached_by_circuit
 def _program(
-    circuit: Circuit, rows: int, itemsize: int, strategy: str, diff_method: str, on_host: bool = True
+    circuit: Circuit, rows: int, itemsize: int, strategy: str, diff_method: str, on_cpu: bool = True
 ) -> tuple[Runner, Expectation]:
-    runner, names = program_for(circuit, rows, itemsize, strategy, diff_method, on_host=on_host)
+    runner, names = program_for(circuit, rows, itemsize, strategy, diff_method, on_cpu=on_cpu)
     return runner, Expectation(circuit, *names)
 
 

@@ -1,7 +1,7 @@
-"""Adjoint differentiation: one walk back through the circuit, whatever the number of parameters.
+"""Adjoint differentiation: one backward sweep, whatever the number of parameters.
 
 Jones and Gacon, "Efficient calculation of gradients in classical simulations of variational quantum
-algorithms" (2020), arXiv:2009.02823. With `bra = sum_j cotangent_j P_j psi` the walk gives the whole
+algorithms" (2020), arXiv:2009.02823. With `bra = sum_j cotangent_j P_j psi` the sweep gives the whole
 vector-Jacobian product at once. A rotation `exp(-i t P / 2)` contributes `Im <bra| P |psi>`, with both taken
 right after it. Both enter only through the 2 x 2 matrix `R[a, b] = sum conj(bra[a, ...]) psi[b, ...]` of the
 gate's wire, so a whole layer of gates needs one `R` for each wire, taken where the layer ends.
@@ -22,9 +22,9 @@ from qproj.differentiation.chain import Gradients, chain
 from qproj.differentiation.preparation import Preparation
 from qproj.kernels import statevector as sv
 from qproj.kernels.measurement import Measurement
-from qproj.kernels.segments import Run, runs
+from qproj.kernels.segments import Segment, segments
 from qproj.planning.fusion import layers
-from qproj.planning.schedule import walk
+from qproj.planning.schedule import schedule
 
 Residuals = tuple[Any, ...]
 
@@ -38,14 +38,14 @@ class Adjoint:
     """
 
     keeps_states = False
-    in_place = True  # whether `backward_in_place` saves the room for a state
+    in_place = True  # whether `backward_in_place` saves the memory of a state
 
     def __init__(self, circuit: Circuit, block: int) -> None:
-        walked = walk(circuit, layers(circuit), block)
-        self._start = None if circuit.amplitudes else Preparation(walked.start, circuit.n_qubits)
+        plan = schedule(circuit, layers(circuit), block)
+        self._start = None if circuit.amplitudes else Preparation(plan.start, circuit.n_qubits)
         self._n_states = 2**circuit.n_qubits
-        self._runs = runs(walked.layers, walked.split)
-        self._measurement = Measurement(circuit, walked.undone)
+        self._segments = segments(plan.layers, plan.split)
+        self._measurement = Measurement(circuit, plan.absorbed)
 
     def forward(self, inputs: Array, weights: Array) -> tuple[Array, Residuals]:
         """Run the circuit.
@@ -60,9 +60,9 @@ class Adjoint:
         x, w = inputs.T, weights.reshape(-1)
         start = state = lax.optimization_barrier(self._prepare(x, w))  # type: ignore[no-untyped-call]
         kept = []
-        prepare = partial(Run.prepare, inputs=x, weights=w)
-        for run in self._runs:
-            state, states = run.forward(state, prepare, keep=self.keeps_states)
+        prepare = partial(Segment.prepare, inputs=x, weights=w)
+        for segment in self._segments:
+            state, states = segment.forward(state, prepare, keep=self.keeps_states)
             kept.append(states)
         if self.keeps_states:
             # The state after the last block is not kept a second time.
@@ -97,7 +97,7 @@ class Adjoint:
     def backward_in_place(
         self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
     ) -> tuple[tuple[Array, Array], Residuals]:
-        """`backward`, for residuals that are given away: where the ket was walked back comes back with it.
+        """`backward`, for residuals that are given away: their buffers come back for reuse.
 
         Args:
             residuals: As for `backward`.
@@ -106,7 +106,7 @@ class Adjoint:
             cotangents: As for `backward`.
 
         Returns:
-            Both gradients, and arrays like the residuals, to be written again.
+            Both gradients, and arrays shaped like the residuals, for the buffer pool.
         """
         x, w = inputs.T, weights.reshape(-1)
         gradients = (jnp.zeros_like(x), jnp.zeros_like(w))
@@ -114,10 +114,10 @@ class Adjoint:
         final = kept[-1][-1].after_blocks[-1] if final is None else final
         bra = self._measurement.bra(final, cotangents.T)
         psi = None if self.keeps_states else final
-        undo = partial(Run.prepare, inputs=x, weights=w, inverse=True)
-        for i, run in reversed(list(enumerate(self._runs))):
-            psi, bra, slopes = run.backward(psi, bra, undo, kept[i] if kept else None)
-            gradients = chain(gradients, run, slopes, x, w)
+        undo = partial(Segment.prepare, inputs=x, weights=w, inverse=True)
+        for i, segment in reversed(list(enumerate(self._segments))):
+            psi, bra, slopes = segment.backward(psi, bra, undo, kept[i] if kept else None)
+            gradients = chain(gradients, segment, slopes, x, w)
         grad_x, grad_w = self._finish(gradients, bra, x, w)
         return (grad_x.T, grad_w.reshape(weights.shape)), residuals if psi is None else (psi,)
 

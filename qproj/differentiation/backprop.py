@@ -1,6 +1,6 @@
-"""Differentiation from kept states: adjoint's walk back, with the states that forward passed through at hand.
+"""Backpropagation: the backward sweep of adjoint, with the states of forward kept instead of recomputed.
 
-One of adjoint's two walks is saved, for memory that grows with the number of layers.
+It saves one of adjoint's two state updates, for memory that grows with the number of layers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The chain rule, from what a walk back gives to the gradients of inputs and weights. JAX only."""
+"""The chain rule from the angles of a segment to inputs and weights. JAX only."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import numpy as np
 from jax import Array
 
 from qproj.kernels import statevector as sv
-from qproj.kernels.segments import Run, Slopes
+from qproj.kernels.segments import Segment, Slopes
 from qproj.planning.fusion import Angles, Floats, Ints, Local
 
 # For inputs `(n_features, batch)`, and for weights `(n_weights,)`.
 Gradients = tuple[Array, Array]
 
 
-def chain(gradients: Gradients, run: Run, slopes: Slopes, x: Array, w: Array) -> Gradients:
-    """Add the gradients of a run, by the chain rule, to those for inputs and weights."""
-    local, diagonal = run.layers.local, run.layers.diagonal
+def chain(gradients: Gradients, segment: Segment, slopes: Slopes, x: Array, w: Array) -> Gradients:
+    """Add a segment's gradients to those for inputs and weights."""
+    local, diagonal = segment.layers.local, segment.layers.diagonal
     if local is not None and local.angles.has_weights:
         assert slopes.reduced is not None
         gates = sv.gate_matrices(local, x, w)

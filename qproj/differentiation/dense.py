@@ -17,7 +17,15 @@ from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals
 from qproj.differentiation.chain import chain
 from qproj.kernels import statevector as sv
-from qproj.kernels.segments import Prepare, Prepared, Run, Slopes, complex_overlaps, reduced_to_wires, stacked
+from qproj.kernels.segments import (
+    Prepare,
+    Prepared,
+    Segment,
+    Slopes,
+    complex_overlaps,
+    reduced_to_wires,
+    stacked,
+)
 from qproj.planning.fusion import Layer
 
 
@@ -54,9 +62,9 @@ class Dense(Adjoint):
         if whole is not None:
             rows = len(whole)
             overlap = sv.matmul(bra.reshape(rows, -1), psi.reshape(rows, -1).T)
-            for run, matrices in zip(self._runs, after, strict=True):
+            for segment, matrices in zip(self._segments, after, strict=True):
                 here = sv.matmul(matrices.swapaxes(-1, -2), sv.matmul(overlap, matrices))
-                gradients = chain(gradients, run, _slopes(run, here), x, w)
+                gradients = chain(gradients, segment, _slopes(segment, here), x, w)
             bra = sv.matmul(whole.T, bra.reshape(rows, -1)).reshape(bra.shape)
         grad_x, grad_w = self._finish(gradients, bra, x, w)
         return grad_x.T, grad_w.reshape(weights.shape)
@@ -65,27 +73,27 @@ class Dense(Adjoint):
         """Everything after the preparation as one real matrix, and what follows each layer's one-qubit gates.
 
         Returns:
-            `(2 * 2**n, 2 * 2**n)`, or nothing where nothing follows the preparation; and for each run
+            `(2 * 2**n, 2 * 2**n)`, or nothing where nothing follows the preparation; and for each segment
             `(n_layers, 2 * 2**n, 2 * 2**n)`.
         """
-        if not self._runs:
+        if not self._segments:
             return None, []
         whole = jnp.eye(2 * self._n_states, dtype=w.dtype)
         after: list[Array] = []
-        prepare = partial(Run.prepare, inputs=x, weights=w)
-        for run in reversed(self._runs):
-            whole, matrices = _products(run, prepare, whole)
+        prepare = partial(Segment.prepare, inputs=x, weights=w)
+        for segment in reversed(self._segments):
+            whole, matrices = _products(segment, prepare, whole)
             after.insert(0, matrices)
         return whole, after
 
 
-def _products(run: Run, prepare: Prepare, whole: Array) -> tuple[Array, Array]:
-    """Multiply a matrix by the layers of a run, the last one first.
+def _products(segment: Segment, prepare: Prepare, whole: Array) -> tuple[Array, Array]:
+    """Multiply a matrix by the layers of a segment, the last one first.
 
     Args:
-        run: The run.
-        prepare: `Run.prepare`, with inputs and weights.
-        whole: What follows the run.
+        segment: The segment.
+        prepare: `Segment.prepare`, with inputs and weights.
+        whole: The matrix of all that follows the segment.
 
     Returns:
         The product, and what follows each layer's one-qubit gates.
@@ -94,8 +102,8 @@ def _products(run: Run, prepare: Prepare, whole: Array) -> tuple[Array, Array]:
     def step(whole: Array, at: tuple[Layer, Prepared]) -> tuple[Array, Array]:
         layer, now = at
         columns = whole.reshape(len(whole), 2, -1)
-        if layer.back is not None:
-            columns = sv.permute(columns.swapaxes(0, 1).swapaxes(1, 2), layer.back)
+        if layer.inverse is not None:
+            columns = sv.permute(columns.swapaxes(0, 1).swapaxes(1, 2), layer.inverse)
             columns = columns.swapaxes(1, 2).swapaxes(0, 1)
         if layer.diagonal is not None:
             assert now.angles is not None
@@ -107,14 +115,14 @@ def _products(run: Run, prepare: Prepare, whole: Array) -> tuple[Array, Array]:
             whole = sv.matmul(after, matrix)
         return (whole if now.blocks else after), after
 
-    whole, after = run.fold(step, whole, prepare)
+    whole, after = segment.fold(step, whole, prepare)
     return whole, stacked(after)
 
 
-def _slopes(run: Run, overlaps: Array) -> Slopes:
-    """Gradients of a run from the overlaps after each layer's one-qubit gates."""
-    diagonal, reduced, angles = run.layers.diagonal, None, None
-    if run.layers.local is not None:
+def _slopes(segment: Segment, overlaps: Array) -> Slopes:
+    """Gradients of a segment from the overlaps after each layer's one-qubit gates."""
+    diagonal, reduced, angles = segment.layers.diagonal, None, None
+    if segment.layers.local is not None:
         reduced = reduced_to_wires(overlaps)
     if diagonal is not None:
         on_diagonal = jnp.diagonal(complex_overlaps(overlaps), axis1=-2, axis2=-1).imag

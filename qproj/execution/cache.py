@@ -1,7 +1,6 @@
-"""One cache for all that is compiled. It holds circuits, each with its programs, up to one bound.
+"""The cache of compiled programs: circuits, each with all its programs, evicted together.
 
-Whoever compiles something of a circuit keeps it here and nowhere else: a circuit that is given up takes
-all its programs with it, whatever door they were compiled for.
+Whatever is compiled for a circuit is cached here and nowhere else.
 """
 
 from __future__ import annotations
@@ -21,40 +20,40 @@ CIRCUITS = 64
 
 
 class Cache:
-    """What was made of each circuit.
+    """Values by circuit.
 
     Args:
-        limit: Circuits that are kept at most; those longest unused are given up first.
+        limit: Circuits that are kept at most; the least recently used are evicted first.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._made: OrderedDict[Circuit, dict[Any, Any]] = OrderedDict()
-        self.emptied_with_it: list[Callable[[], None]] = []
+        self.on_clear: list[Callable[[], None]] = []
 
     def of(self, circuit: Circuit) -> dict[Any, Any]:
-        """What was made of this circuit, to add to."""
+        """The values of a circuit, to add to."""
         try:
             made = self._made[circuit]
             self._made.move_to_end(circuit)
-        except KeyError:  # new, or given up by another thread at this moment
+        except KeyError:  # new, or evicted by another thread just now
             made = self._made.setdefault(circuit, {})
             while len(self._made) > self._limit:
                 self._made.popitem(last=False)
         return made
 
     def clear(self) -> None:
-        """Give up everything, and the pool of buffers."""
+        """Evict everything, and call what was registered by `on_clear`."""
         self._made.clear()
-        for empty in self.emptied_with_it:
-            empty()
+        for callback in self.on_clear:
+            callback()
 
 
 _CACHE = Cache(CIRCUITS)
 
 
-def remembered(function: Callable[Concatenate[Circuit, P], T]) -> Callable[Concatenate[Circuit, P], T]:
-    """Call a function of a circuit once for equal arguments, as long as the circuit is in the cache."""
+def cached_by_circuit(function: Callable[Concatenate[Circuit, P], T]) -> Callable[Concatenate[Circuit, P], T]:
+    """Decorate a function of a circuit so that results are cached by circuit and arguments."""
 
     @functools.wraps(function)
     def found(circuit: Circuit, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -75,6 +74,6 @@ def clear_caches() -> None:
     _CACHE.clear()
 
 
-def empty_with_caches(empty: Callable[[], None]) -> None:
-    """Have a function called by `clear_caches`."""
-    _CACHE.emptied_with_it.append(empty)
+def on_clear(callback: Callable[[], None]) -> None:
+    """Register a function for `clear_caches` to call."""
+    _CACHE.on_clear.append(callback)

@@ -1,8 +1,8 @@
-"""Large batches in slices, whose states fit the cache.
+"""Micro-batches: large batches run in parts whose states fit the cache.
 
-Samples do not meet, so a batch may as well be run a slice at a time, by one compiled program for all sizes.
-States of a larger batch would leave the cache between a block and the next one; and memory for more than some
-32 MB is new at every call, where the kernel's page faults take longer than the arithmetic.
+Samples are independent, so one compiled program runs every micro-batch, whatever the size of the batch. The
+states of a larger batch would leave the cache between two blocks. Allocations above some 32 MB are also new
+memory at every call, and its page faults take longer than the arithmetic.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy as np
 from qproj.circuits.circuit import Circuit
 from qproj.execution import programs
 from qproj.execution.programs import Program
-from qproj.planning.cost import choose, one_kernel, slice_rows
+from qproj.planning.cost import choose, microbatch_size, one_kernel
 
 
-class Slices:
-    """A program that runs a batch in slices; see `Program` for its functions.
+class MicroBatches:
+    """A program that runs a batch in micro-batches; see `Program` for its functions.
 
     Args:
-        program: What runs a slice.
-        rows: Samples of a slice; those of a batch are a multiple of it.
+        program: Runs one micro-batch.
+        rows: Samples of a micro-batch; batch sizes are a multiple of it.
     """
 
     def __init__(self, program: Program, rows: int) -> None:
@@ -34,11 +34,11 @@ class Slices:
         return np.concatenate([np.asarray(self._program.run(x, weights)) for (x,) in self._cut(inputs)])
 
     def forward(self, inputs: Any, weights: Any) -> tuple[Any, list[Any]]:
-        """See `Program.forward`; the residuals are those of each slice."""
+        """See `Program.forward`; the residuals are a list, one entry per micro-batch."""
         values, kept = [], []
         for (x,) in self._cut(inputs):
-            of_slice, residuals = self._program.forward(x, weights)
-            values.append(np.asarray(of_slice))
+            part, residuals = self._program.forward(x, weights)
+            values.append(np.asarray(part))
             kept.append(residuals)
         return np.concatenate(values), kept
 
@@ -54,8 +54,8 @@ class Slices:
     ) -> tuple[Any, Any]:
         """See `Program.backward`."""
         cut = zip(residuals, self._cut(inputs, cotangents), strict=True)
-        slices = [self._program.backward(r, x, weights, c, needs, last=last) for r, (x, c) in cut]
-        by_inputs, by_weights = zip(*slices, strict=True)
+        results = [self._program.backward(r, x, weights, c, needs, last=last) for r, (x, c) in cut]
+        by_inputs, by_weights = zip(*results, strict=True)
         return (
             np.concatenate([np.asarray(g) for g in by_inputs]) if needs[0] else None,
             sum(np.asarray(g) for g in by_weights) if needs[1] else None,
@@ -66,13 +66,13 @@ class Slices:
             yield tuple(array[begin : begin + self._rows] for array in arrays)
 
 
-Runner = Program | Slices
+Runner = Program | MicroBatches
 
 
-def sliced(program: Program, circuit: Circuit, batch: int, itemsize: int) -> Runner:
-    """A program of a circuit, for a batch of NumPy's arrays that may be a large one."""
-    rows = slice_rows(circuit, batch, itemsize)
-    return program if rows == batch else Slices(program, rows)
+def in_microbatches(program: Program, circuit: Circuit, batch: int, itemsize: int) -> Runner:
+    """The program itself, or in micro-batches if the batch is large."""
+    rows = microbatch_size(circuit, batch, itemsize)
+    return program if rows == batch else MicroBatches(program, rows)
 
 
 def program_for(
@@ -82,9 +82,9 @@ def program_for(
     strategy: str = "auto",
     diff_method: str = "best",
     *,
-    on_host: bool = True,
+    on_cpu: bool = True,
 ) -> tuple[Runner, tuple[str, str]]:
-    """What runs a batch; cheap to ask again, since all it is made of is remembered.
+    """Choose the program for a batch; what it is made of is cached.
 
     Args:
         circuit: The circuit.
@@ -92,11 +92,11 @@ def program_for(
         itemsize: Bytes of a real number: 4 or 8.
         strategy: As for `qproj.QuantumLayer`.
         diff_method: As for `qproj.QuantumLayer`.
-        on_host: Whether it is given arrays of NumPy.
+        on_cpu: Whether inputs are NumPy arrays.
 
     Returns:
         The program, and the names of its strategy and differentiation method.
     """
     names = choose(circuit, batch, itemsize, strategy, diff_method)
     program = programs.program(circuit, *names, one_kernel=one_kernel(circuit, batch, names[1]))
-    return sliced(program, circuit, batch, itemsize) if on_host else program, names
+    return in_microbatches(program, circuit, batch, itemsize) if on_cpu else program, names

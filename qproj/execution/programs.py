@@ -16,19 +16,19 @@ from qproj.differentiation.backprop import Backprop
 from qproj.differentiation.dense import Dense
 from qproj.differentiation.jacobian import Jacobian
 from qproj.differentiation.parameter_shift import ParameterShift
-from qproj.execution.buffers import Shapes, Storage
-from qproj.execution.cache import empty_with_caches, remembered
+from qproj.execution.buffers import BufferPool, Shapes
+from qproj.execution.cache import cached_by_circuit, on_clear
 from qproj.kernels import xla_cpu
-from qproj.planning.cost import choose, room
+from qproj.planning.cost import choose, memory_budget
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Residuals of fewer bytes than these come from memory that the process has anyway.
+# Residuals of fewer bytes are not pooled: malloc reuses memory of this size by itself.
 _PAGES = 1 << 17
-# One for all programs, so that a circuit's arrays serve another of the same shapes.
-_STORAGE = Storage(room())
-empty_with_caches(_STORAGE.clear)
+# One pool for all programs, so that circuits share buffers of the same shapes.
+_BUFFERS = BufferPool(memory_budget())
+on_clear(_BUFFERS.clear)
 
 
 class Differentiation(Protocol):
@@ -55,13 +55,13 @@ def build(circuit: Circuit, strategy: str, diff_method: str) -> Differentiation:
         The pair.
     """
     if diff_method == "jacobian":
-        return Jacobian(_walk(circuit, strategy, keeps_states=True))
+        return Jacobian(_adjoint(circuit, strategy, keeps_states=True))
     if diff_method == "parameter-shift":
         return ParameterShift(circuit, lambda c: build(c, strategy, "adjoint"))
-    return _walk(circuit, strategy, keeps_states=diff_method == "backprop")
+    return _adjoint(circuit, strategy, keeps_states=diff_method == "backprop")
 
 
-def _walk(circuit: Circuit, strategy: str, *, keeps_states: bool) -> Adjoint:
+def _adjoint(circuit: Circuit, strategy: str, *, keeps_states: bool) -> Adjoint:
     if strategy == "dense":
         return Dense(circuit)
     return (Backprop if keeps_states else Adjoint)(circuit, int(strategy.removeprefix("fused-")))
@@ -81,8 +81,8 @@ class Program:
         self._method = method
         self._one_kernel = one_kernel
         self._residuals: dict[object, Shapes] = {}
-        self._here = _Functions(method, functools.partial(xla_cpu.compiled, one_kernel=one_kernel))
-        self._there = _Functions(method, jax.jit)
+        self._on_cpu = _Functions(method, functools.partial(xla_cpu.compiled, one_kernel=one_kernel))
+        self._by_jax = _Functions(method, jax.jit)
 
     def run(self, inputs: Any, weights: Any) -> Array:
         """Expectation values."""
@@ -93,9 +93,9 @@ class Program:
         """Expectation values, and what `backward` needs."""
         shapes = self._residuals.get((inputs.shape, inputs.dtype))
         if shapes is None:
-            shapes = self._residuals[inputs.shape, inputs.dtype] = self._storage(inputs, weights)
+            shapes = self._residuals[inputs.shape, inputs.dtype] = self._buffer_shapes(inputs, weights)
         values, residuals = self._of(inputs).forward(
-            inputs, weights, _STORAGE.take(shapes, xla_cpu.device()) if shapes else ()
+            inputs, weights, _BUFFERS.acquire(shapes, xla_cpu.device()) if shapes else ()
         )
         return values, residuals
 
@@ -117,7 +117,7 @@ class Program:
             weights: As given to `forward`.
             cotangents: `(batch, n_outputs)`.
             needs: Which of both gradients are needed.
-            last: Whether nobody uses the residuals after this, so that other calls may write to them.
+            last: Whether the residuals are free afterwards, so that they go into the buffer pool.
         """
         # What is left of a Jacobian takes NumPy a microsecond.
         if isinstance(self._method, Jacobian) and isinstance(inputs, np.ndarray):
@@ -130,15 +130,15 @@ class Program:
             gradients, residuals = functions.backward(needs, in_place=True)(*given)
         else:
             gradients = functions.backward(needs)(*given)
-        _STORAGE.give(jax.tree.leaves(residuals))
+        _BUFFERS.release(jax.tree.leaves(residuals))
         return gradients
 
     def _of(self, inputs: Any) -> _Functions:
-        return self._here if isinstance(inputs, np.ndarray) else self._there
+        return self._on_cpu if isinstance(inputs, np.ndarray) else self._by_jax
 
-    def _storage(self, inputs: Any, weights: Any) -> Shapes:
-        """What `forward` is to be given for its residuals: nothing, where they are small."""
-        # On accelerators JAX has a pool of its own, and a single kernel keeps little.
+    def _buffer_shapes(self, inputs: Any, weights: Any) -> Shapes:
+        """Shapes of the buffers to donate to `forward` for its residuals; none if they are small."""
+        # JAX pools memory on accelerators, and a single kernel has small residuals.
         if self._one_kernel or not isinstance(inputs, np.ndarray):
             return ()
         _, residuals = jax.eval_shape(permissive(self._method.forward), inputs, weights)
@@ -160,8 +160,8 @@ class _Functions:
         def run(inputs: Array, weights: Array) -> Array:
             return method.forward(inputs, weights)[0]
 
-        def forward(inputs: Array, weights: Array, storage: Any) -> tuple[Array, Residuals]:
-            del storage  # donated: XLA writes the residuals there
+        def forward(inputs: Array, weights: Array, buffers: Any) -> tuple[Array, Residuals]:
+            del buffers  # donated: XLA writes the residuals there
             return method.forward(inputs, weights)
 
         self.run = jit(permissive(run))
@@ -194,7 +194,7 @@ class _Functions:
         return self._backward[key]
 
 
-@remembered
+@cached_by_circuit
 def program(circuit: Circuit, strategy: str, diff_method: str, *, one_kernel: bool = False) -> Program:
     """Return the compiled functions of a circuit, the same ones for equal circuits.
 
@@ -238,7 +238,7 @@ def expectation(circuit: Circuit, inputs: Array, weights: Array, strategy: str, 
     Returns:
         Expectation values `(batch, n_outputs)`.
     """
-    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method, apart=False)
+    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method, two_calls=False)
     return _differentiable(circuit, *names)(inputs, weights)
 
 
@@ -246,11 +246,11 @@ def plain_expectation(
     circuit: Circuit, inputs: Array, weights: Array, strategy: str, diff_method: str
 ) -> Array:
     """`expectation` with JAX's gradients, which exist in forward mode too, and keep every state."""
-    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method, apart=False)
+    names = choose(circuit, len(inputs), inputs.dtype.itemsize, strategy, diff_method, two_calls=False)
     return build(circuit, *names).forward(inputs, weights)[0]
 
 
-@remembered
+@cached_by_circuit
 def _differentiable(circuit: Circuit, strategy: str, diff_method: str) -> jax.custom_vjp[Array]:
     return differentiable(build(circuit, strategy, diff_method))
 

@@ -14,7 +14,7 @@ from qproj.circuits.gates import Constant, InputSlot, WeightSlot
 from qproj.circuits.observables import PauliWord
 from qproj.differentiation.adjoint import Adjoint
 from qproj.differentiation.chain import Gradients
-from qproj.execution.cache import remembered
+from qproj.execution.cache import cached_by_circuit
 from qproj.execution.programs import differentiable
 from qproj.execution.transforms import compiled
 from qproj.planning.cost import choose
@@ -114,7 +114,7 @@ class Evolution:
         return turned.reshape(states.shape)
 
 
-@remembered
+@cached_by_circuit
 def _method(circuit: Circuit, block: int, measures: bool) -> Adjoint:
     return (FromStates if measures else FinalStates)(circuit, block)
 
@@ -140,7 +140,7 @@ def final_states(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike) -> Arr
 
 
 def block_of(strategy: str) -> int:
-    """Wires in a block where states are walked through; a dense matrix is used for gradients alone."""
+    """Wires in a block where states are computed; a dense matrix is for expectation values only."""
     return 4 if strategy == "dense" else int(strategy.removeprefix("fused-"))
 
 

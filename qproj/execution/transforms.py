@@ -17,7 +17,7 @@ from jax import Array
 
 from qproj.circuits.circuit import Circuit
 from qproj.execution import programs
-from qproj.execution.cache import remembered
+from qproj.execution.cache import cached_by_circuit
 
 Arrays = tuple[Array, ...]
 
@@ -173,6 +173,6 @@ def compiled(function: Function) -> Callable[..., Arrays]:
     return _compiled(function.circuit, function)
 
 
-@remembered
+@cached_by_circuit
 def _compiled(circuit: Circuit, function: Function) -> Callable[..., Arrays]:  # noqa: ARG001 (the key)
     return jax.jit(programs.permissive(function))

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from qproj.circuits.circuit import Circuit
 from qproj.execution import programs
-from qproj.execution.cache import remembered
-from qproj.execution.microbatches import Runner, program_for, sliced
+from qproj.execution.cache import cached_by_circuit
+from qproj.execution.microbatches import Runner, in_microbatches, program_for
 from qproj.execution.padding import bucket, padded
 from qproj.execution.settings import running
 from qproj.execution.states import FromStates, block_of, final_states
@@ -81,11 +81,11 @@ def _program(circuit: Circuit, inputs: Floats) -> Runner:
     rows, itemsize = bucket(len(inputs)), inputs.dtype.itemsize
     if circuit.amplitudes:
         strategy, _ = choose(circuit, rows, itemsize, "auto", "best")
-        return sliced(_from_states(circuit, block_of(strategy)), circuit, rows, itemsize)
+        return in_microbatches(_from_states(circuit, block_of(strategy)), circuit, rows, itemsize)
     return program_for(circuit, rows, itemsize)[0]
 
 
-@remembered
+@cached_by_circuit
 def _from_states(circuit: Circuit, block: int) -> programs.Program:
     return programs.Program(FromStates(circuit, block))
 

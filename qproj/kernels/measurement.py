@@ -11,8 +11,8 @@ from jax import Array
 
 from qproj.circuits.circuit import Circuit
 from qproj.kernels.statevector import matmul, permute, signs
-from qproj.kernels.xla_cpu import apart
-from qproj.planning.permutations import Moves
+from qproj.kernels.xla_cpu import outlined
+from qproj.planning.permutations import Permutation
 
 
 class _Group(NamedTuple):
@@ -38,11 +38,11 @@ class Measurement:
 
     Args:
         circuit: The circuit.
-        undone: What undoes a permutation of amplitudes that should have come before the measurement, and is
-            absorbed by it instead, as `qproj.planning.schedule.absorbed` allows.
+        absorbed: Inverse of a permutation before the measurement, which the measurement absorbs; see
+            `qproj.planning.schedule.is_absorbed`.
     """
 
-    def __init__(self, circuit: Circuit, undone: Moves | None = None) -> None:
+    def __init__(self, circuit: Circuit, absorbed: Permutation | None = None) -> None:
         n = circuit.n_qubits
         self._owners = np.array(circuit.owners, np.int32)
         self._n_outputs = circuit.n_outputs
@@ -56,8 +56,8 @@ class Measurement:
                 bit = 1 << (n - 1 - wire)
                 flip |= bit if letter in "XY" else 0
                 sign |= bit if letter in "YZ" else 0
-            if undone is not None:
-                sign = _pulled_back(sign, undone, n)
+            if absorbed is not None:
+                sign = _pulled_back(sign, absorbed, n)
             # Y = -i * (sign) * (flip): each Y brings a factor of -i.
             factor = word.coefficient * (-1j) ** word.letters.count("Y")
             groups.setdefault(flip, []).append((i, sign, factor))
@@ -70,10 +70,10 @@ class Measurement:
             other = self._flipped(state, group.flip)
             total = jnp.zeros((len(group.words), state.shape[-1]), state.dtype)
             if group.factors.real.any():
-                products = apart(lambda a, b: a[0] * b[0] + a[1] * b[1], state, other)
+                products = outlined(lambda a, b: a[0] * b[0] + a[1] * b[1], state, other)
                 total = total + self._real(group, state) * self._sums(group, products)
             if group.factors.imag.any():
-                products = apart(lambda a, b: a[0] * b[1] - a[1] * b[0], state, other)
+                products = outlined(lambda a, b: a[0] * b[1] - a[1] * b[0], state, other)
                 total = total - self._imag(group, state) * self._sums(group, products)
             parts.append(total)
         values = jnp.concatenate(parts)
@@ -109,7 +109,7 @@ class Measurement:
         high_index = np.arange(self._n_states >> self._low_bits) ^ (flip >> self._low_bits)
         return permute(
             state,
-            Moves(
+            Permutation(
                 (high_index << self._low_bits).astype(np.int32),
                 (np.arange(2**self._low_bits) ^ low).astype(np.int32),
             ),
@@ -125,7 +125,7 @@ class Measurement:
         high, low = self._signs(group, products.dtype, states_first=False)
         partial = matmul(high, products.reshape(high.shape[1], -1))
         partial = partial.reshape(len(high), low.shape[1], -1)
-        summed: Array = apart(lambda partial, low: (partial * low[:, :, None]).sum(axis=1), partial, low)
+        summed: Array = outlined(lambda partial, low: (partial * low[:, :, None]).sum(axis=1), partial, low)
         return summed
 
     def _weights(self, group: _Group, chosen: Array) -> Array:
@@ -141,11 +141,11 @@ class Measurement:
         return jnp.asarray(group.factors.imag, like.dtype)[:, None]
 
 
-def _pulled_back(mask: int, undone: Moves, n_qubits: int) -> int:
+def _pulled_back(mask: int, absorbed: Permutation, n_qubits: int) -> int:
     """The Z word before a linear permutation of basis states that is this Z word after it."""
     low_bits = n_qubits // 2
     sent = [
-        int(undone.low[1 << bit] if bit < low_bits else undone.high[1 << (bit - low_bits)])
+        int(absorbed.low[1 << bit] if bit < low_bits else absorbed.high[1 << (bit - low_bits)])
         for bit in range(n_qubits)
     ]
     return sum(((mask & to).bit_count() & 1) << bit for bit, to in enumerate(sent))

@@ -1,4 +1,4 @@
-"""Layers of a circuit, gathered into runs of one kind, and walked forth and back. JAX only."""
+"""Segments: consecutive layers of one kind, applied to states forwards and backwards. JAX only."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from qproj.kernels import statevector as sv
 from qproj.planning.fusion import Layer
 from qproj.planning.schedule import UNROLLED
 
-# Rows that are megabytes apart thrash the caches: larger states than this meet piece by piece.
+# Rows that are megabytes apart thrash the caches: larger states are multiplied column block by column block.
 _AT_ONCE, _COLUMNS = 1 << 22, 1 << 13
 
 
 class Prepared(NamedTuple):
-    """What layers need of the weights and inputs; layers lead every array.
+    """Matrices and angles of a segment's layers; the first dimension of every array is the layer.
 
     Attributes:
-        blocks: Real block matrices, one array for each block of wires.
-        angles: Of the Z rotations, `(n_layers, n_words, *batch)`, or nothing.
+        blocks: Real block matrices, one array per block of wires.
+        angles: Angles of the Z rotations, `(n_layers, n_words, *batch)`, or `None`.
     """
 
     blocks: tuple[Array, ...]
@@ -34,11 +34,11 @@ class Prepared(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """States that forward passed through in a layer, or in each of a loop's, which then lead every array.
+    """States that forward keeps in a layer; of a compiled loop, stacked, with the layer as first dimension.
 
     Attributes:
-        after_blocks: After each block, its wires leading still.
-        after_local: After all one-qubit gates, where Z rotations follow.
+        after_blocks: The state after each block, while its wires lead.
+        after_local: The state after all one-qubit gates, if Z rotations follow.
     """
 
     after_blocks: tuple[Array, ...]
@@ -46,29 +46,29 @@ class Kept(NamedTuple):
 
 
 class Slopes(NamedTuple):
-    """Gradients of one run before the chain rule to its angles; layers lead every array.
+    """Gradients of a segment before the chain rule; the first dimension of every array is the layer.
 
     Attributes:
         reduced: `R[a, b] = sum conj(bra[a, ...]) psi[b, ...]` of each wire, `(n_layers, n_qubits, 2, 2)`
-            complex, right after the one-qubit gates; or nothing.
-        angles: For the angles of the Z rotations; or nothing.
+            complex, right after the one-qubit gates; or `None`.
+        angles: Gradients for the angles of the Z rotations; or `None`.
     """
 
     reduced: Array | None
     angles: Array | None
 
 
-Prepare = Callable[["Run"], Prepared]
+Prepare = Callable[["Segment"], Prepared]
 
 
 @dataclass(frozen=True)
-class Run:
+class Segment:
     """Consecutive layers of the same kind.
 
     Attributes:
-        layers: One `Layer` whose arrays are those of all layers, stacked; from `qproj.planning.schedule`.
+        layers: The layers, stacked into one `Layer`; from `qproj.planning.schedule`.
         count: Number of layers.
-        blocks: Wires of each block; none where the layers have no one-qubit gates.
+        blocks: Number of wires of each block; empty if the layers have no one-qubit gates.
     """
 
     layers: Layer
@@ -76,7 +76,7 @@ class Run:
     blocks: tuple[int, ...]
 
     def prepare(self, inputs: Array, weights: Array, *, inverse: bool = False) -> Prepared:
-        """Build the block matrices, or those that undo them, and the angles of all layers at once."""
+        """Build the block matrices, or their inverses, and the angles of all layers at once."""
         matrices: list[Array] = []
         if self.layers.local is not None:
             unitaries = sv.fuse(sv.gate_matrices(self.layers.local, inputs, weights), 1)
@@ -95,15 +95,15 @@ class Run:
     def forward(
         self, state: Array, prepare: Prepare, *, keep: bool
     ) -> tuple[Array, Kept | list[Kept | None] | None]:
-        """Walk forth.
+        """Apply the segment.
 
         Args:
-            state: Before the run.
-            prepare: `Run.prepare`, with inputs and weights.
-            keep: Whether to keep the states in between.
+            state: The state before the segment.
+            prepare: `Segment.prepare`, with inputs and weights.
+            keep: Whether to keep the intermediate states.
 
         Returns:
-            The state after the run, and the kept ones, those of a loop together.
+            The state after the segment, and the kept states.
         """
 
         def step(state: Array, at: tuple[Layer, Prepared]) -> tuple[Array, Kept | None]:
@@ -115,9 +115,9 @@ class Run:
                 after_blocks.append(state)
             kept = Kept(tuple(after_blocks), None if layer.diagonal is None else state) if keep else None
             if layer.diagonal is not None:
-                state = sv.turn(state, self._phases(layer, now, state))
-            if layer.forth is not None:
-                state = sv.permute(state, layer.forth)
+                state = sv.apply_phases(state, self._phases(layer, now, state))
+            if layer.permutation is not None:
+                state = sv.permute(state, layer.permutation)
             return state, kept
 
         return self.fold(step, state, prepare, reverse=False)
@@ -125,35 +125,35 @@ class Run:
     def backward(
         self, psi: Array | None, bra: Array, prepare: Prepare, kept: Kept | list[Kept | None] | None
     ) -> tuple[Array | None, Array, Slopes]:
-        """Walk back.
+        """Undo the segment and accumulate its gradients.
 
         Args:
-            psi: The state after the run; nothing where states were kept.
-            bra: After the run.
-            prepare: `Run.prepare`, with inputs and weights, inverse.
-            kept: From `forward`; without them states are computed back from `psi`.
+            psi: The state after the segment; `None` if states were kept.
+            bra: The bra after the segment.
+            prepare: `Segment.prepare`, with inputs and weights, inverse.
+            kept: The states that `forward` kept; `None` to recompute them from `psi`.
 
         Returns:
-            State (if it was given) and bra before the run, and the gradients.
+            State (or `None`) and bra before the segment, and the gradients.
         """
 
         def step(
             carry: tuple[Array | None, Array], at: tuple[Layer, Prepared, Kept | None]
         ) -> tuple[tuple[Array | None, Array], Slopes]:
             (psi, bra), (layer, now, here) = carry, at
-            if layer.back is not None:
-                bra = sv.permute(bra, layer.back)
-                psi = None if psi is None else sv.permute(psi, layer.back)
+            if layer.inverse is not None:
+                bra = sv.permute(bra, layer.inverse)
+                psi = None if psi is None else sv.permute(psi, layer.inverse)
             angles = None
             if layer.diagonal is not None:
                 phases = self._phases(layer, now, bra)
-                bra = sv.turn(bra, phases, back=True)
-                psi = None if psi is None else sv.turn(psi, phases, back=True)
+                bra = sv.apply_phases(bra, phases, inverse=True)
+                psi = None if psi is None else sv.apply_phases(psi, phases, inverse=True)
                 ket = here.after_local if here is not None else psi
                 assert ket is not None
                 angles = self._word_slopes(layer, ket, bra)
             reduced = []
-            # The last block first, so that both have been taken back equally far.
+            # Blocks in reverse order, so that ket and bra are at the same point.
             for i, matrix in reversed(list(enumerate(now.blocks))):
                 ket = here.after_blocks[i] if here is not None else psi
                 assert ket is not None
@@ -174,23 +174,22 @@ class Run:
         *more: Any,
         reverse: bool = True,
     ) -> tuple[Any, Any]:
-        """Go through the layers, in a compiled loop where they are many.
+        """Fold over the layers: unrolled, or in a compiled loop if there are many.
 
         Args:
             step: `(carry, (layer, prepared, *more)) -> (carry, result)`.
-            carry: What the first step is given.
-            prepare: `Run.prepare`, with inputs and weights.
-            more: Of each layer, in a list or in arrays that layers lead, as `fold` gives them; or nothing.
-            reverse: Whether to begin with the last layer.
+            carry: The first carry.
+            prepare: `Segment.prepare`, with inputs and weights.
+            more: Further values per layer, in a list or stacked, as `fold` returns them.
+            reverse: Whether to start with the last layer.
 
         Returns:
-            The last carry, and the results in the order of the layers: in a list, or of a loop in arrays that
-            layers lead.
+            The last carry, and the results in the order of the layers: in a list, or stacked if in a loop.
         """
         if self.count > UNROLLED:
 
             def alone(carry: Any, at: tuple[Any, ...]) -> tuple[Any, Any]:
-                # Prepared here, one layer at a time, for the matrices of many layers outweigh a state.
+                # Prepared one layer at a time: the matrices of many layers are larger than a state.
                 layer, *others = at
                 one = replace(self, layers=jax.tree.map(lambda leaf: leaf[None], layer), count=1)
                 now = jax.tree.map(operator.itemgetter(0), prepare(one))
@@ -224,7 +223,7 @@ class Run:
 
 
 def stacked(results: Any) -> Any:
-    """Results of `Run.fold` in arrays that layers lead."""
+    """Results of `Segment.fold`, stacked."""
     return jax.tree.map(lambda *parts: jnp.stack(parts), *results) if isinstance(results, list) else results
 
 
@@ -262,16 +261,16 @@ def reduced_to_wires(overlaps: Array) -> Array:
     return jnp.stack(wires, axis=-3)
 
 
-def runs(layers: Sequence[Layer], split: tuple[int, ...]) -> tuple[Run, ...]:
-    """Gather consecutive layers of the same kind.
+def segments(layers: Sequence[Layer], split: tuple[int, ...]) -> tuple[Segment, ...]:
+    """Group consecutive layers of the same kind.
 
     Args:
-        layers: In blocks already.
-        split: Wires of each block.
+        layers: Layers of a `Schedule`.
+        split: Number of wires of each block.
     """
     groups = (list(group) for _, group in itertools.groupby(layers, key=operator.attrgetter("kind")))
     return tuple(
-        Run(
+        Segment(
             jax.tree.map(lambda *parts: np.stack(parts), *group),
             len(group),
             split if group[0].local is not None else (),

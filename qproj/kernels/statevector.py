@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from qproj.kernels.xla_cpu import apart
+from qproj.kernels.xla_cpu import outlined
 from qproj.planning.fusion import Angles, Diagonal, Layer, Local
-from qproj.planning.permutations import Moves
+from qproj.planning.permutations import Permutation
 
 # So that layers of the same kind can be stacked, and a compiled loop can run over them.
 jax.tree_util.register_dataclass(
@@ -26,8 +26,8 @@ jax.tree_util.register_dataclass(
 )
 jax.tree_util.register_dataclass(Local, ["fixed", "generator", "angles"], [])
 jax.tree_util.register_dataclass(Diagonal, ["masks", "angles"], [])
-jax.tree_util.register_dataclass(Moves, ["high", "low"], [])
-jax.tree_util.register_dataclass(Layer, ["local", "diagonal", "forth", "back"], [])
+jax.tree_util.register_dataclass(Permutation, ["high", "low"], [])
+jax.tree_util.register_dataclass(Layer, ["local", "diagonal", "permutation", "inverse"], [])
 
 
 def as_complex(state: Array) -> Array:
@@ -111,7 +111,7 @@ def product_state(vectors: Array) -> Array:
     def product(left: Array, right: Array) -> Array:
         return (left[:, None] * right[None]).reshape(-1, *left.shape[1:])
 
-    return apart(product, *halves)
+    return outlined(product, *halves)
 
 
 def product_pair(vectors: Array) -> Array:
@@ -127,7 +127,7 @@ def product_pair(vectors: Array) -> Array:
 
     shape = (2, len(left) * len(right), left.shape[-1])
     pair = _narrow(as_pair(left)), _narrow(as_pair(1j * left)), _narrow(as_pair(right))
-    whole: Array = apart(product, *pair)
+    whole: Array = outlined(product, *pair)
     return whole.reshape(shape)
 
 
@@ -162,11 +162,11 @@ def exchange(state: Array, first: int, second: int) -> Array:
         return state
 
     split = state.reshape(2, 2**first, 2**second, -1)
-    moved: Array = apart(lambda given: given.swapaxes(1, 2), _narrow(split))
+    moved: Array = outlined(lambda given: given.swapaxes(1, 2), _narrow(split))
     return moved.reshape(state.shape)
 
 
-def permute(state: Array, moves: Moves) -> Array:
+def permute(state: Array, permutation: Permutation) -> Array:
     """Gather amplitudes: `after[:, i] = state[:, source[i]]`."""
 
     def gathered(state: Array, high: Array, low: Array) -> Array:
@@ -176,9 +176,9 @@ def permute(state: Array, moves: Moves) -> Array:
         return rows.at[source].get(mode="promise_in_bounds", unique_indices=True).reshape(state.shape)
 
     # Imaginary parts follow the real ones, so theirs is one bit more.
-    high = jnp.asarray(moves.high)
+    high = jnp.asarray(permutation.high)
     high = jnp.concatenate([high, high | state.shape[1]])
-    moved: Array = apart(gathered, _narrow(state), high, jnp.asarray(moves.low))
+    moved: Array = outlined(gathered, _narrow(state), high, jnp.asarray(permutation.low))
     return moved.reshape(state.shape)
 
 
@@ -206,10 +206,10 @@ def phases(diagonal: Diagonal, angles: Array, n_states: int) -> Array:
     return jnp.stack([jnp.cos(total), -jnp.sin(total)])
 
 
-def turn(state: Array, phase: Array, *, back: bool = False) -> Array:
+def apply_phases(state: Array, phase: Array, *, inverse: bool = False) -> Array:
     """Multiply by phases `(2, 2**n_qubits)` or `(2, 2**n_qubits, batch)`, or by their conjugates."""
     if phase.ndim == 2:
         phase = phase[..., None]
     re, im = state
-    cos, sin = phase[0], -phase[1] if back else phase[1]
+    cos, sin = phase[0], -phase[1] if inverse else phase[1]
     return jnp.stack([cos * re - sin * im, sin * re + cos * im])

@@ -1,15 +1,15 @@
-"""How programs run on the CPU, where to wake another thread costs more than to compute a small circuit.
+"""XLA on the CPU: waking another thread costs more than simulating a small circuit.
 
-Two things keep a program in the thread that calls it:
+Two things keep a program in the calling thread:
 
-- **A client of our own.** JAX's client for the CPU hands every program to a pool of threads and waits, and
-  what sleeps meanwhile wakes with cold caches. A client can run programs at once instead, but JAX's setting
-  for that, `jax_cpu_enable_async_dispatch`, counts for the whole process and is not a library's to change.
-- **One kernel.** XLA makes a kernel of every few operations, and lets threads share them. A call that is
-  marked as small becomes a single one. That suits tens of operations on a few kilobytes: threads share
-  nothing of it, it has no fast products, and compiling takes longer than in proportion to its length.
+- **A synchronous client.** JAX's CPU client dispatches every program to a thread pool; the blocked caller
+  resumes with a cold cache. JAX's own switch for that, `jax_cpu_enable_async_dispatch`, is global to the
+  process and not a library's to change.
+- **A single kernel.** XLA compiles every few operations into a kernel and runs it on several threads. A call
+  marked as small becomes one kernel instead. That suits tens of operations on a few kilobytes: a single
+  kernel is not parallel, has no fast matrix products, and its compile time grows faster than its length.
 
-Neither is promised by JAX or XLA. Where they are missing, programs run in the usual way, only slower.
+Neither is public in JAX or XLA. Without them programs run in the usual way, only slower.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from jax.experimental import layout
 Function = Callable[..., Any]
 T = TypeVar("T")
 
-# Whether what is traced now is compiled for the CPU, in parts.
+# Whether the current trace is for the CPU, so that `outlined` takes effect.
 _parts: ContextVar[bool] = ContextVar("_parts", default=False)
 
-# A single kernel can neither call libraries nor share a product among threads.
+# A single kernel cannot call libraries or split a product among threads.
 _OPTIONS: dict[str, Any] = {
     "xla_cpu_experimental_ynn_fusion_type": "",
     "xla_cpu_multi_thread_eigen": False,
-    # Compiling takes a quarter less time, running next to none more.
+    # Saves a quarter of the compile time, costs next to no run time.
     "xla_backend_optimization_level": 1,
     "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
 }
@@ -41,7 +41,7 @@ _OPTIONS: dict[str, Any] = {
 
 @functools.cache
 def device() -> jax.Device | None:
-    """A CPU whose programs run in the thread that calls them; nothing where JAX has none to offer."""
+    """A CPU device whose programs run in the calling thread; `None` if JAX has none to offer."""
     try:
         from jaxlib import xla_client
 
@@ -56,12 +56,12 @@ def compiled(function: Function, *, one_kernel: bool, **options: Any) -> Functio
     """Jit a function for `device`.
 
     Args:
-        function: Of arrays.
-        one_kernel: Whether to make a single kernel of it, where that is possible.
-        options: Of `jax.jit`.
+        function: A function of arrays.
+        one_kernel: Whether to compile it to a single kernel, if that is possible.
+        options: Options of `jax.jit`.
 
     Returns:
-        What is called with arrays of NumPy, or with its own results.
+        A function of NumPy arrays, or of its own results.
     """
     if (here := device()) is not None:
         options["in_shardings"] = jax.sharding.SingleDeviceSharding(here)
@@ -79,18 +79,18 @@ def compiled(function: Function, *, one_kernel: bool, **options: Any) -> Functio
     return jax.jit(with_parts, **options)
 
 
-def apart(function: Callable[..., T], *arrays: jax.Array) -> T:
-    """Call a function that XLA is to compile for itself, while `compiled` traces its caller.
+def outlined(function: Callable[..., T], *arrays: jax.Array) -> T:
+    """Call a function that XLA must compile on its own, neither inlined nor fused with its surroundings.
 
-    XLA fuses what moves numbers with the change of shape that comes next, and then finds the place of each
-    number by division; and it fuses small results into what they are used for, where each is computed again
-    for every use. Both cost several times as much as to write the result down.
+    XLA fuses a transposition with the reshape that follows, and then computes each index by division. It also
+    fuses small results into their consumers, which recompute them at each use. Both cost several times as
+    much as writing the result to memory.
     """
     if not _parts.get():
         return function(*arrays)
 
     def laid_out(*arrays: jax.Array) -> T:
-        # In the order of the dimensions: XLA would take any that saves work here, and copy the result after.
+        # Row-major: XLA would choose the layout that is cheapest here, and copy the result afterwards.
         pin: Function = layout.with_layout_constraint
         result: T = jax.tree.map(lambda a: pin(a, layout.Layout(tuple(range(a.ndim)))), function(*arrays))
         return result
@@ -101,13 +101,13 @@ def apart(function: Callable[..., T], *arrays: jax.Array) -> T:
 
 @functools.cache
 def has_kernels() -> bool:
-    """Whether this XLA makes a single kernel of a call that is marked as small."""
+    """Whether this XLA compiles a call marked as small to a single kernel."""
     sample = _one_kernel(lambda x: jnp.sin(x @ x) @ x)
     try:
         made = sample.lower(jnp.ones((4, 4), jnp.float32)).compile().as_text() or ""
     except (ImportError, jax.errors.JaxRuntimeError):
         return False
-    # The program does nothing but call it.
+    # The program consists of that one call.
     entry = made.rpartition("ENTRY")[2]
     return " call(" in entry and " fusion(" not in entry
 
@@ -115,13 +115,13 @@ def has_kernels() -> bool:
 class _one_kernel:  # noqa: N801 (used as the function that it is)
     """A function as a single kernel; see `compiled`.
 
-    Where a kernel does not read an array that it is given, XLA aborts the process (jaxlib 0.10.2). So each is
-    read here, for a number that is thrown away.
+    XLA aborts the process if the kernel does not read one of its arguments (jaxlib 0.10.2). So each is read
+    here, for a number that is thrown away.
     """
 
     def __init__(self, function: Function, **options: Any) -> None:
         def reading(*args: Any) -> tuple[Any, Any]:
-            single = jnp.float32  # one dtype, for an application may be strict about promotion
+            single = jnp.float32  # one dtype, since an application may be strict about promotion
             first = (leaf.reshape(-1)[0].astype(single) for leaf in jax.tree.leaves(args) if leaf.size)
             return function(*args), sum(first, jnp.zeros((), single))
 

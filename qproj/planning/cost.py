@@ -15,9 +15,9 @@ from typing import Literal, get_args
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.parameters import count
-from qproj.memory import physical_memory, written
+from qproj.memory import format_bytes, physical_memory
 from qproj.planning.fusion import Layer, layers
-from qproj.planning.schedule import compiled_layers, walk
+from qproj.planning.schedule import compiled_layers, schedule
 from qproj.registry import unknown_name
 
 Strategy = Literal["auto", "dense", "fused-2", "fused-3", "fused-4", "fused-5", "fused-6"]
@@ -43,8 +43,8 @@ _JACOBIAN_BATCH, _JACOBIAN_AMPLITUDES = 8, 1 << 11
 # What a single kernel computes, one thread computes, without the fastest products; and compiling it takes
 # longer than in proportion to its layers.
 _KERNEL_AMPLITUDES, _KERNEL_LAYERS = 1 << 11, 12
-# Bytes of the states of one slice of a batch.
-_SLICE = 1 << 22
+# Bytes of the states of one micro-batch.
+_MICROBATCH_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Plan:
         c = self.circuit
         lines = [
             f"{len(c.gates)} gates on {c.n_qubits} qubits, in {self.n_layers} layers; batch {self.batch}; "
-            f"one state of the batch is {written(self.state_bytes)}",
+            f"one state of the batch is {format_bytes(self.state_bytes)}",
             f"strategy {self.strategy}, diff_method {self.diff_method}",
             *(f"  {sentence}" for sentence in self.why),
             "forward, by the cost model:",
@@ -107,14 +107,14 @@ class Plan:
         for cost in self.costs:
             lines.append(
                 f"  {cost.strategy:8}  {'+'.join(map(str, cost.blocks)):15}  {cost.passes:6}  "
-                f"{cost.flops / 1e6:5.4g}  {written(cost.bytes):>9}  {cost.operations:10}  "
+                f"{cost.flops / 1e6:5.4g}  {format_bytes(cost.bytes):>9}  {cost.operations:10}  "
                 f"{cost.seconds * 1e6:6.0f} us"
             )
         return "\n".join(lines)
 
 
 def plan(
-    circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str, *, apart: bool = True
+    circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str, *, two_calls: bool = True
 ) -> Plan:
     """Choose how to run a circuit.
 
@@ -124,7 +124,7 @@ def plan(
         itemsize: Bytes of a real number: 4 or 8.
         strategy: One of `STRATEGIES`, or `"auto"`.
         diff_method: One of `DIFF_METHODS`, or `"best"`.
-        apart: Whether forward and backward are two calls, as torch makes them, or parts of a larger program.
+        two_calls: Whether forward and backward are separate calls, as from torch, or parts of one program.
 
     Returns:
         The choice and its reasons.
@@ -136,7 +136,7 @@ def plan(
     check_names(strategy, diff_method)
     batch = count("batch", batch)
     made = layers(circuit)
-    rows = slice_rows(circuit, batch, itemsize) if apart else batch
+    rows = microbatch_size(circuit, batch, itemsize) if two_calls else batch
     possible = [_cost(circuit, made, name, batch, itemsize, rows) for name in _possible(circuit, made)]
     ranked = sorted(possible, key=lambda cost: cost.seconds)
     why = []
@@ -154,22 +154,22 @@ def plan(
     state_bytes = 2 * itemsize * 2**circuit.n_qubits * batch
     kept = state_bytes * (1 + len(ranked[0].blocks) * sum(layer.local is not None for layer in made))
     bras = circuit.n_outputs * batch * 2**circuit.n_qubits
-    small = apart and batch <= _JACOBIAN_BATCH and bras <= _JACOBIAN_AMPLITUDES
+    small = two_calls and batch <= _JACOBIAN_BATCH and bras <= _JACOBIAN_AMPLITUDES
     method, reason = _method(diff_method, ranked[0].strategy, kept, small)
     why.append(reason)
-    if apart and one_kernel(circuit, batch, method):
+    if two_calls and one_kernel(circuit, batch, method):
         why.append("So small that the CPU runs all of it as a single kernel.")
     if rows < batch:
-        why.append(f"The CPU runs it in slices of {rows}, whose states fit the cache.")
+        why.append(f"The CPU runs it in micro-batches of {rows}, whose states fit the cache.")
     return Plan(circuit, batch, ranked[0].strategy, method, tuple(why), tuple(ranked), len(made), state_bytes)
 
 
 @functools.lru_cache(maxsize=1024)
 def choose(
-    circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str, *, apart: bool = True
+    circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_method: str, *, two_calls: bool = True
 ) -> tuple[str, str]:
     """Strategy and differentiation method of `plan`, remembered."""
-    made = plan(circuit, batch, itemsize, strategy, diff_method, apart=apart)
+    made = plan(circuit, batch, itemsize, strategy, diff_method, two_calls=two_calls)
     return made.strategy, made.diff_method
 
 
@@ -184,9 +184,9 @@ def one_kernel(circuit: Circuit, batch: int, diff_method: str) -> bool:
     )
 
 
-def slice_rows(circuit: Circuit, batch: int, itemsize: int) -> int:
-    """Samples of the slices that a batch is run in: all, or as many as keep their states in the cache."""
-    most: int = max(1, _SLICE // (2 * itemsize * 2**circuit.n_qubits))
+def microbatch_size(circuit: Circuit, batch: int, itemsize: int) -> int:
+    """Samples in a micro-batch: as many as keep their states in the cache, at most the whole batch."""
+    most: int = max(1, _MICROBATCH_BYTES // (2 * itemsize * 2**circuit.n_qubits))
     return math.ceil(batch / math.ceil(batch / most))
 
 
@@ -206,18 +206,19 @@ def check_memory(n_qubits: int, limit: int | None = None) -> None:
         limit: Bytes there are; this machine's memory if `None`.
     """
     limit = physical_memory() if limit is None else limit
-    # The state, the bra that walks back with it, and room for the step each of them takes.
+    # State and bra, and a second buffer for each.
     needed = 4 * 2 * 4 * 2**n_qubits
     if limit is not None and needed > limit:
         most = (limit // 32).bit_length() - 1
         raise ValueError(
             f"n_qubits must be at most {most} on this machine, but was {n_qubits}: to train on one sample "
-            f"takes {written(needed)} in single precision, and there are {written(limit)} of memory."
+            f"takes {format_bytes(needed)} in single precision, and there are "
+            f"{format_bytes(limit)} of memory."
         )
 
 
-def room() -> int:
-    """Bytes that may be held so that less is computed or moved: a sixteenth of this machine's memory."""
+def memory_budget() -> int:
+    """Bytes that residuals and pooled buffers may take: a sixteenth of this machine's memory."""
     return (physical_memory() or 2**32) // 16
 
 
@@ -236,15 +237,15 @@ def _method(diff_method: str, strategy: str, kept: int, small: bool) -> tuple[st
         return "jacobian", "jacobian: so small that all derivatives cost less than a second call."
     if strategy == "dense":
         return "adjoint", "adjoint: a dense matrix needs the final states only."
-    if kept <= room():
-        return "backprop", f"backprop: the states it keeps take {written(kept)}, which fits."
-    return "adjoint", f"adjoint: the states backprop keeps would take {written(kept)}."
+    if kept <= memory_budget():
+        return "backprop", f"backprop: the states it keeps take {format_bytes(kept)}, which fits."
+    return "adjoint", f"adjoint: the states backprop keeps would take {format_bytes(kept)}."
 
 
 def _cost(
     circuit: Circuit, made: Sequence[Layer], strategy: str, batch: int, itemsize: int, rows: int
 ) -> Cost:
-    """What a batch costs that is run in slices of so many rows."""
+    """The cost of a batch that runs in micro-batches of `rows` samples."""
     n, times = circuit.n_qubits, batch / rows
     slower = itemsize / 4
     amplitudes = 2**n * rows
@@ -264,18 +265,18 @@ def _cost(
         seconds += _DENSE_SECONDS + slower * built / _DENSE_FLOPS
         seconds += max(slower * run / _FLOPS.get(size, _LARGE_FLOPS), 2 * state / rate)
     else:
-        walked = walk(circuit, made, int(strategy.removeprefix("fused-")))
-        split = walked.split
-        for layer in walked.layers:
+        scheduled = schedule(circuit, made, int(strategy.removeprefix("fused-")))
+        split = scheduled.split
+        for layer in scheduled.layers:
             for k in split * (layer.local is not None):
                 size = 2 * 2**k
                 work = 2.0 * size * 2 * amplitudes
                 flops, moved, passes, operations = flops + work, moved + 2 * state, passes + 1, operations + 1
                 seconds += max(slower * work / _FLOPS.get(size, _LARGE_FLOPS), 2 * state / rate)
                 seconds += size**2 * _ENTRY
-            # All blocks but the first are brought to the front; then Z rotations, and a gather.
+            # Moving each block but the first to the leading wires; then the diagonal, and the permutation.
             steps = (len(split) - 1) * (layer.local is not None)
-            steps += (layer.diagonal is not None) + (layer.forth is not None)
+            steps += (layer.diagonal is not None) + (layer.permutation is not None)
             moved, passes, operations = moved + steps * 2 * state, passes + steps, operations + steps
             seconds += steps * 2 * state / rate
     seconds += operations * _OPERATION

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate, InputSlot, Parameter, WeightSlot, lower
-from qproj.planning.permutations import Moves, moves
+from qproj.planning.permutations import Permutation, compose
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -121,23 +121,23 @@ class Layer:
     Attributes:
         local: One-qubit gates.
         diagonal: Z rotations.
-        forth: The permutation.
-        back: What undoes it.
+        permutation: The permutation of basis states.
+        inverse: The inverse permutation.
     """
 
     local: Local | None
     diagonal: Diagonal | None
-    forth: Moves | None
-    back: Moves | None
+    permutation: Permutation | None
+    inverse: Permutation | None
 
     @property
     def kind(self) -> object:
         """Equal for layers whose arrays are of equal shapes, which can be stacked."""
-        local, diagonal, forth = self.local, self.diagonal, self.forth
+        local, diagonal, permutation = self.local, self.diagonal, self.permutation
         return (
             local and (local.fixed.shape, local.angles.has_weights, local.angles.per_sample),
             diagonal and (diagonal.masks.shape, diagonal.angles.has_weights, diagonal.angles.per_sample),
-            forth and (forth.high.shape, forth.low.shape),
+            permutation and (permutation.high.shape, permutation.low.shape),
         )
 
 
@@ -179,7 +179,7 @@ class _ZWord:
     parameter: Parameter | None
 
 
-_LOCAL, _DIAGONAL, _MOVES = range(3)
+_LOCAL, _DIAGONAL, _PERMUTATION = range(3)
 
 
 class _Placement:
@@ -199,7 +199,7 @@ class _Placement:
         """Place a gate."""
         kind, (wire, *_) = gate.kind, gate.wires
         if kind.permutation is not None:
-            self._stage(gate.wires, _MOVES)[2].append(gate)
+            self._stage(gate.wires, _PERMUTATION)[2].append(gate)
         elif kind.z_rotation:
             self._stage(gate.wires, _DIAGONAL)[1].append(_ZWord(gate.wires, gate.angle))
         elif gate.unitary is not None:
@@ -230,8 +230,8 @@ def _layer(n_qubits: int, turns: list[_Turn], words: list[_ZWord], permutations:
     return Layer(
         local=_local(n_qubits, turns) if turns else None,
         diagonal=_diagonal(n_qubits, words) if words else None,
-        forth=moves(n_qubits, permutations) if permutations else None,
-        back=moves(n_qubits, permutations, inverse=True) if permutations else None,
+        permutation=compose(n_qubits, permutations) if permutations else None,
+        inverse=compose(n_qubits, permutations, inverse=True) if permutations else None,
     )
 
 
@@ -254,6 +254,6 @@ def _diagonal(n_qubits: int, words: Sequence[_ZWord]) -> Diagonal:
 
 
 def blocks(n_qubits: int, largest: int) -> tuple[int, ...]:
-    """Split the wires, in order, into the fewest runs of at most `largest`, as even as can be."""
+    """Split the wires, in order, into the fewest blocks of at most `largest`, as even as can be."""
     count = -(-n_qubits // largest)
     return tuple((n_qubits + i) // count for i in reversed(range(count)))

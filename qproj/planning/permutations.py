@@ -1,4 +1,4 @@
-"""Permutations of basis states, as gathers whose indices are cheap to write down. Pure Python and NumPy."""
+"""Permutations of basis states, as gathers with short index tables. NumPy only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Indices = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Moves:
+class Permutation:
     """A permutation of amplitudes: amplitude `i` after it is amplitude `source[i]` before it.
 
     CNOT, SWAP and whatever they compose to map an index linearly over its bits, so `source` is the exclusive
@@ -35,12 +35,12 @@ class Moves:
         """All entries, `(2**n_qubits,)`."""
         return (self.high[:, None] ^ self.low).reshape(-1)
 
-    def from_reversed(self, split: Sequence[int]) -> Moves:
-        """The same, of amplitudes whose blocks of wires are in the reverse order before it."""
-        return Moves(reverse_blocks(self.high, split), reverse_blocks(self.low, split))
+    def from_reversed(self, split: Sequence[int]) -> Permutation:
+        """The same permutation, applied to amplitudes whose blocks of wires are in reverse order."""
+        return Permutation(reverse_blocks(self.high, split), reverse_blocks(self.low, split))
 
-    def to_reversed(self, split: Sequence[int]) -> Moves:
-        """The same, and the blocks of wires are in the reverse order after it."""
+    def to_reversed(self, split: Sequence[int]) -> Permutation:
+        """The same permutation, which leaves the blocks of wires in reverse order."""
         low_bits = len(self.low).bit_length() - 1
 
         def source(index: Indices) -> Indices:
@@ -49,10 +49,10 @@ class Moves:
             return found
 
         high, low = (np.arange(len(table), dtype=np.int32) for table in (self.high, self.low))
-        return Moves(source(high << low_bits), source(low))
+        return Permutation(source(high << low_bits), source(low))
 
 
-def moves(n_qubits: int, gates: Sequence[Gate], *, inverse: bool = False) -> Moves:
+def compose(n_qubits: int, gates: Sequence[Gate], *, inverse: bool = False) -> Permutation:
     """Compose permutation gates into one gather.
 
     Args:
@@ -70,11 +70,11 @@ def moves(n_qubits: int, gates: Sequence[Gate], *, inverse: bool = False) -> Mov
         return index
 
     if not all(_linear(gate) for gate in gates):
-        return Moves(np.zeros(1, np.int32), source(np.arange(2**n_qubits)).astype(np.int32))
+        return Permutation(np.zeros(1, np.int32), source(np.arange(2**n_qubits)).astype(np.int32))
     low_bits = n_qubits // 2
     high = source(np.arange(2 ** (n_qubits - low_bits)) << low_bits)
     low = source(np.arange(2**low_bits))
-    return Moves(high.astype(np.int32), low.astype(np.int32))
+    return Permutation(high.astype(np.int32), low.astype(np.int32))
 
 
 def reverse_blocks(index: Indices, split: Sequence[int]) -> Indices:

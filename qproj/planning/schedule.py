@@ -1,4 +1,4 @@
-"""The layers of a circuit, in the order and shape in which they are walked through. Pure Python and NumPy."""
+"""The schedule of a circuit: its layers, in the order and block shapes in which they run. NumPy only."""
 
 from __future__ import annotations
 
@@ -8,38 +8,37 @@ from dataclasses import dataclass, replace
 
 from qproj.circuits.circuit import Circuit
 from qproj.planning.fusion import Layer, Local, blocks
-from qproj.planning.permutations import Moves, moves, reverse_blocks
+from qproj.planning.permutations import Permutation, compose, reverse_blocks
 
 # More consecutive layers of one kind than these become a compiled loop, so that compile time does not grow.
 UNROLLED = 6
 
 
 def compiled_layers(made: Sequence[Layer]) -> int:
-    """How many layers are compiled each for itself: of a loop one."""
+    """The number of layers that XLA compiles: a loop counts once."""
     groups = [len(list(group)) for _, group in itertools.groupby(made, key=lambda layer: layer.kind)]
     return sum(1 if count > UNROLLED else count for count in groups)
 
 
 @dataclass(frozen=True)
-class Walk:
-    """What is walked through, block by block.
+class Schedule:
+    """The layers of a circuit, split into blocks of wires.
 
     Attributes:
-        start: One-qubit gates that prepare a product state; nothing where there are none.
-        layers: What follows.
-        undone: What undoes the gather that the last layer should have ended with, where the measurement
-            takes its place.
-        split: Wires of each block.
+        start: One-qubit gates that prepare a product state, or `None`.
+        layers: The layers after it.
+        absorbed: Inverse of the last permutation, if the measurement absorbs it; else `None`.
+        split: Number of wires of each block.
     """
 
     start: Local | None
     layers: tuple[Layer, ...]
-    undone: Moves | None
+    absorbed: Permutation | None
     split: tuple[int, ...]
 
 
-def walk(circuit: Circuit, made: Sequence[Layer], block: int) -> Walk:
-    """Prepare the layers of a circuit for a walk.
+def schedule(circuit: Circuit, made: Sequence[Layer], block: int) -> Schedule:
+    """Schedule the layers of a circuit.
 
     Args:
         circuit: The circuit.
@@ -50,37 +49,42 @@ def walk(circuit: Circuit, made: Sequence[Layer], block: int) -> Walk:
     split = blocks(circuit.n_qubits, block)
     # The first one-qubit gates act on |0...0>, where the inputs are not the state to start from.
     start = None if circuit.amplitudes else first.local
-    walked = [first if circuit.amplitudes else replace(first, local=None), *others]
-    walked = [in_blocks(layer, circuit.n_qubits, split if layer.local else ()) for layer in walked]
-    undone = None
-    last = walked[-1]
-    if absorbed(circuit, last.forth):
-        undone = last.back
-        walked[-1] = replace(last, diagonal=None, forth=None, back=None)
-    return Walk(start, tuple(x for x in walked if x.local or x.diagonal or x.forth), undone, split)
+    order = [first if circuit.amplitudes else replace(first, local=None), *others]
+    order = [in_blocks(layer, circuit.n_qubits, split if layer.local else ()) for layer in order]
+    absorbed = None
+    last = order[-1]
+    if is_absorbed(circuit, last.permutation):
+        absorbed = last.inverse
+        order[-1] = replace(last, diagonal=None, permutation=None, inverse=None)
+    return Schedule(start, tuple(x for x in order if x.local or x.diagonal or x.permutation), absorbed, split)
 
 
-def absorbed(circuit: Circuit, last: Moves | None) -> bool:
-    """Whether a permutation right before the measurement only turns Z words into other Z words."""
+def is_absorbed(circuit: Circuit, last: Permutation | None) -> bool:
+    """Whether a permutation right before the measurement maps Z words to Z words, so none is applied."""
     linear = last is None or len(last.high) > 1
     return linear and all(set(word.letters) <= {"I", "Z"} for word in circuit.words)
 
 
 def in_blocks(layer: Layer, n_qubits: int, split: Sequence[int]) -> Layer:
-    """A layer whose one-qubit gates are run block by block, each brought to the front when its turn comes.
+    """Adapt a layer to one-qubit gates that are applied block by block, each moved to the leading wires.
 
-    That leaves the blocks of wires in the reverse order, which the rest of the layer then counts with, and
-    puts right again in the gather that it ends with.
+    This leaves the blocks in reverse order. The diagonal is written for that order, and the permutation at
+    the end of the layer restores the original one.
 
     Args:
         layer: The layer.
         n_qubits: Number of wires.
-        split: Wires of each block; none or one where the order stays.
+        split: Number of wires of each block; with fewer than two the layer stays as it is.
     """
     if len(split) < 2:
         return layer
     diagonal = layer.diagonal
     if diagonal is not None:
         diagonal = replace(diagonal, masks=reverse_blocks(diagonal.masks, split))
-    forth, back = layer.forth or moves(n_qubits, []), layer.back or moves(n_qubits, [])
-    return replace(layer, diagonal=diagonal, forth=forth.from_reversed(split), back=back.to_reversed(split))
+    identity = compose(n_qubits, [])
+    return replace(
+        layer,
+        diagonal=diagonal,
+        permutation=(layer.permutation or identity).from_reversed(split),
+        inverse=(layer.inverse or identity).to_reversed(split),
+    )

@@ -75,9 +75,9 @@ def start(recipe, drawn, cache):
 
     def begin(folder, said=None, merge=False, tensorboard=False, **changes):
         training, held = hold_out(read_pairs(drawn), 0.2, 0)
-        say = (lambda _: None) if said is None else said.append
+        log = (lambda _: None) if said is None else said.append
         changed = CaptionRecipe(**(vars(recipe) | changes))
-        setting = Setting(cache=cache, use_cpu=True, say=say, merge=merge, tensorboard=tensorboard)
+        setting = Setting(cache=cache, use_cpu=True, log=log, merge=merge, tensorboard=tensorboard)
         return CaptionRun(changed, training, held, folder, setting).run()
 
     return begin
@@ -311,7 +311,7 @@ def test_pictures_without_a_difference_are_refused_and_not_trained_to_nan(recipe
     for name in "ab":
         shutil.copy(drawn / "0.png", tmp_path / f"{name}.png")
     pairs = [Pair(str(tmp_path / f"{name}.png"), ("a circle",), name) for name in "ab"]
-    setting = Setting(cache=cache, use_cpu=True, say=lambda _: None)
+    setting = Setting(cache=cache, use_cpu=True, log=lambda _: None)
     for few, words in ((pairs, "sees no difference"), (pairs[:1], "at least 2 pictures")):
         with pytest.raises(DataError, match=words):
             CaptionRun(recipe, few, [], tmp_path / "run", setting).run()

@@ -53,7 +53,7 @@ def _toy():
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     said = []
-    model = MiniatureRun(_toy(), folder, seed=0, workers=1, say=said.append).run()
+    model = MiniatureRun(_toy(), folder, seed=0, workers=1, log=said.append).run()
     return folder, model, said
 
 
@@ -87,13 +87,13 @@ def test_finished_stages_are_passed_over_and_a_lost_one_is_made_again(finished):
     folder, model, _ = finished
     weights = (model / "model.safetensors").read_bytes()
     said = []
-    MiniatureRun(_toy(), folder, seed=0, workers=1, say=said.append).run()
+    MiniatureRun(_toy(), folder, seed=0, workers=1, log=said.append).run()
     assert all(line.endswith("done already") for line in said)
     (folder / "quantum" / "done.json").unlink()
     (folder / "measure" / "done.json").unlink()
     for path in sorted((folder / "quantum").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    MiniatureRun(_toy(), folder, seed=0, workers=1, say=said.append).run()
+    MiniatureRun(_toy(), folder, seed=0, workers=1, log=said.append).run()
     assert (model / "model.safetensors").read_bytes() == weights  # the same stage, to the bit
 
 

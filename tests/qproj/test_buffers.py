@@ -1,4 +1,4 @@
-"""Arrays that are written again, and that nobody reads after that."""
+"""The buffer pool: residuals are reused, and nobody reads them afterwards."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import torch
 
 import qproj
 from qproj.execution import programs
-from qproj.execution.buffers import Storage
+from qproj.execution.buffers import BufferPool
 
 
 def shapes(*arrays):
@@ -16,29 +16,29 @@ def shapes(*arrays):
 
 
 def test_a_used_set_is_taken_before_a_new_one():
-    storage = Storage(limit=1000)
+    pool = BufferPool(limit=1000)
     used = (jnp.ones((3, 2)), jnp.ones(4))
-    storage.give(used)
-    assert storage.nbytes == 40
-    assert [a.shape for a in storage.take(shapes(jnp.ones(4)))] == [(4,)]  # another shape: a new one
-    assert storage.take(shapes(*used)) == used
-    assert storage.nbytes == 0
-    fresh = storage.take(shapes(*used))
+    pool.release(used)
+    assert pool.nbytes == 40
+    assert [a.shape for a in pool.acquire(shapes(jnp.ones(4)))] == [(4,)]  # another shape: a new one
+    assert pool.acquire(shapes(*used)) == used
+    assert pool.nbytes == 0
+    fresh = pool.acquire(shapes(*used))
     assert shapes(*fresh) == shapes(*used)
     assert fresh[0] is not used[0]
 
 
 def test_the_oldest_are_given_up_beyond_the_limit():
-    storage = Storage(limit=100)
+    pool = BufferPool(limit=100)
     sets = [(jnp.full(10, i, np.float32),) for i in range(4)]  # 40 bytes each
     for arrays in sets:
-        storage.give(arrays)
-    assert storage.nbytes == 80
-    assert storage.take(shapes(*sets[0])) == sets[3]
-    assert storage.take(shapes(*sets[0])) == sets[2]
-    assert storage.nbytes == 0
-    storage.give((jnp.ones(26, np.float32),))
-    assert storage.nbytes == 0
+        pool.release(arrays)
+    assert pool.nbytes == 80
+    assert pool.acquire(shapes(*sets[0])) == sets[3]
+    assert pool.acquire(shapes(*sets[0])) == sets[2]
+    assert pool.nbytes == 0
+    pool.release((jnp.ones(26, np.float32),))
+    assert pool.nbytes == 0
 
 
 def step(layer, x):
@@ -99,17 +99,17 @@ def test_small_residuals_need_no_storage():
 
 
 def test_what_backward_has_read_is_handed_over_unless_the_graph_is_kept(monkeypatch):
-    monkeypatch.setattr(programs, "_STORAGE", Storage(limit=1 << 30))
+    monkeypatch.setattr(programs, "_BUFFERS", BufferPool(limit=1 << 30))
     layer = qproj.QuantumLayer(8, 2, diff_method="adjoint", generator=torch.Generator().manual_seed(0))
     values = layer(torch.zeros(64, 8))
     values.sum().backward(retain_graph=True)
-    assert programs._STORAGE.nbytes == 0
+    assert programs._BUFFERS.nbytes == 0
     values.sum().backward()
-    assert programs._STORAGE.nbytes == 2 * 2**8 * 64 * 4
+    assert programs._BUFFERS.nbytes == 2 * 2**8 * 64 * 4
 
 
 def test_clearing_the_caches_empties_the_pool():
-    programs._STORAGE.give((jnp.ones(4, np.float32),))
-    assert programs._STORAGE.nbytes
+    programs._BUFFERS.release((jnp.ones(4, np.float32),))
+    assert programs._BUFFERS.nbytes
     qproj.clear_caches()
-    assert programs._STORAGE.nbytes == 0
+    assert programs._BUFFERS.nbytes == 0

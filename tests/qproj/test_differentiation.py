@@ -151,7 +151,7 @@ def test_what_is_not_needed_is_not_computed(strategy):
     for needs in [(True, True), (True, False), (False, True)]:
         arguments = (residuals, x, w, np.ones_like(values))
         assert [g is not None for g in program.backward(*arguments, needs)] == list(needs)
-        analysis = program._here.backward(needs).lower(*arguments).compile().cost_analysis()
+        analysis = program._on_cpu.backward(needs).lower(*arguments).compile().cost_analysis()
         flops[needs] = analysis["flops"]
     assert flops[True, False] < 0.9 * flops[True, True]
     assert flops[False, True] < 0.95 * flops[True, True]
@@ -188,7 +188,7 @@ def test_adjoint_takes_six_states_at_most_whatever_the_depth(n_layers):
     program = programs.program(circuit, "fused-4", "adjoint")
     x, w = np.zeros((1, 16), np.float32), np.zeros(circuit.weight_shape, np.float32)
     _, residuals = jax.eval_shape(program._method.forward, x, w)
-    backward = program._here.backward((True, True), in_place=True)
+    backward = program._on_cpu.backward((True, True), in_place=True)
     found = backward.lower(residuals, x, w, np.ones((1, 16), np.float32)).compile().memory_analysis()
     needed = found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes
     assert needed - found.alias_size_in_bytes <= 6 * (2 * 4 * 2**16)

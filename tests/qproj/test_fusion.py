@@ -5,13 +5,13 @@ import pytest
 
 from qproj.circuits import Circuit, Constant, Gate, InputSlot, WeightSlot
 from qproj.planning.fusion import blocks, layers
-from qproj.planning.permutations import moves, reverse_blocks
+from qproj.planning.permutations import compose, reverse_blocks
 
 from . import reference
 
 
 def parts(layer):
-    return tuple(part is not None for part in (layer.local, layer.diagonal, layer.forth))
+    return tuple(part is not None for part in (layer.local, layer.diagonal, layer.permutation))
 
 
 def test_a_layer_of_an_ansatz_is_one_layer():
@@ -79,16 +79,16 @@ def test_moves_are_the_permutation_matrix(gates):
     matrix = np.eye(32)
     for gate in gates:
         matrix = reference.matrix(5, gate, None, None).real @ matrix
-    forth, back = moves(5, gates), moves(5, gates, inverse=True)
-    np.testing.assert_array_equal(np.eye(32)[forth.source], matrix)
-    np.testing.assert_array_equal(forth.source[back.source], np.arange(32))
+    permutation, inverse = compose(5, gates), compose(5, gates, inverse=True)
+    np.testing.assert_array_equal(np.eye(32)[permutation.source], matrix)
+    np.testing.assert_array_equal(permutation.source[inverse.source], np.arange(32))
 
 
 def test_linear_moves_are_two_short_tables():
     wires = 20
-    ring = moves(wires, [Gate("CNOT", (wire, (wire + 3) % wires)) for wire in range(wires)])
+    ring = compose(wires, [Gate("CNOT", (wire, (wire + 3) % wires)) for wire in range(wires)])
     assert len(ring.high) == len(ring.low) == 1024
-    assert len(moves(5, [Gate("Toffoli", (0, 1, 2))]).low) == 32
+    assert len(compose(5, [Gate("Toffoli", (0, 1, 2))]).low) == 32
 
 
 def test_layers_keep_the_order_of_what_does_not_commute():
@@ -127,9 +127,9 @@ def test_a_gather_starts_and_ends_with_blocks_reversed(names):
         for name in names
         for wire in (0, 1)
     ]
-    forth, back = moves(5, gates), moves(5, gates, inverse=True)
+    permutation, inverse = compose(5, gates), compose(5, gates, inverse=True)
     state = np.random.default_rng(0).normal(size=32)
     turned = state[reverse_blocks(np.arange(32), split[::-1])]
-    np.testing.assert_array_equal(turned[forth.from_reversed(split).source], state[forth.source])
-    after = state[forth.source]
-    np.testing.assert_array_equal(after[back.to_reversed(split).source], turned)
+    np.testing.assert_array_equal(turned[permutation.from_reversed(split).source], state[permutation.source])
+    after = state[permutation.source]
+    np.testing.assert_array_equal(after[inverse.to_reversed(split).source], turned)

@@ -1,4 +1,4 @@
-"""Large batches in slices: the same results, by one program for all sizes, in memory that is used again."""
+"""Large batches in micro-batches: same results, one program for all sizes, pooled buffers."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from .test_xla_cpu import forget
 @pytest.fixture
 def small(monkeypatch):
     """Slices of four samples of three qubits in single precision, of two in double."""
-    monkeypatch.setattr(cost, "_SLICE", 4 * 8 * 2**3)
+    monkeypatch.setattr(cost, "_MICROBATCH_BYTES", 4 * 8 * 2**3)
     forget()
     yield
     forget()
@@ -42,7 +42,7 @@ def test_slices_give_what_the_whole_gives(request, batch, diff_method):
     whole = trained(layer, x)
     request.getfixturevalue("small")
     runner, _ = bridge._program(layer.circuit, bucket(batch), 8, "auto", diff_method)
-    assert isinstance(runner, microbatches.Slices)
+    assert isinstance(runner, microbatches.MicroBatches)
     for part, expected in zip(trained(layer, x), whole, strict=True):
         torch.testing.assert_close(part, expected, rtol=0, atol=1e-12)
     with torch.no_grad():
@@ -60,7 +60,7 @@ def test_what_is_not_needed_is_not_there(small):
     torch.testing.assert_close(trained(layer, x)[1], of_both[1])
 
 
-def test_a_graph_that_is_kept_can_be_walked_twice(small):
+def test_a_graph_that_is_kept_can_be_differentiated_twice(small):
     layer = qproj.QuantumLayer(3, 2, diff_method="adjoint")
     x = torch.randn(8, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
     y = layer(x).sum()
@@ -71,7 +71,7 @@ def test_a_graph_that_is_kept_can_be_walked_twice(small):
 def test_all_sizes_run_one_program(small):
     layer = qproj.QuantumLayer(3, 2)
     runners = [bridge._program(layer.circuit, rows, 4, "auto", "adjoint")[0] for rows in (4, 8, 16, 64)]
-    assert [type(runner) for runner in runners] == [programs.Program, *[microbatches.Slices] * 3]
+    assert [type(runner) for runner in runners] == [programs.Program, *[microbatches.MicroBatches] * 3]
     assert all(runner._program is runners[0] and runner._rows == 4 for runner in runners[1:])
 
 
@@ -85,16 +85,16 @@ def test_rows_of_a_slice():
         (1024, 8, 64),
         (1000, 4, 125),
     ):
-        assert cost.slice_rows(circuit, batch, itemsize) == rows
-    assert cost.slice_rows(Circuit(20, 1), 3, 4) == 1
+        assert cost.microbatch_size(circuit, batch, itemsize) == rows
+    assert cost.microbatch_size(Circuit(20, 1), 3, 4) == 1
     # Sizes that batches are padded to are cut without a rest.
     for rows in {bucket(batch) for batch in range(1, 5000)}:
-        assert rows % cost.slice_rows(circuit, rows, 4) == 0
+        assert rows % cost.microbatch_size(circuit, rows, 4) == 0
 
 
 def test_a_plan_says_so():
-    assert "in slices of 128" in str(qproj.QuantumLayer(12, 1).plan(1024))
-    assert "slices" not in str(qproj.QuantumLayer(12, 1).plan(128))
+    assert "in micro-batches of 128" in str(qproj.QuantumLayer(12, 1).plan(1024))
+    assert "micro-batches" not in str(qproj.QuantumLayer(12, 1).plan(128))
     small, large = (cost.plan(Circuit(12, 3), b, 4, "auto", "best").costs[0] for b in (128, 1024))
     assert large.seconds == pytest.approx(8 * small.seconds)
     assert large.flops == pytest.approx(8 * small.flops)
@@ -111,7 +111,7 @@ def test_states_to_start_from_are_cut_too(small):
     states = generator.normal(size=(11, 16))
     states /= np.linalg.norm(states, axis=1, keepdims=True)
     weights = generator.normal(size=circuit.weight_shape)
-    assert isinstance(execution._program(circuit, states), microbatches.Slices)
+    assert isinstance(execution._program(circuit, states), microbatches.MicroBatches)
     in_slices = execution.expectations(circuit, states, weights)
     one_by_one = [execution.expectations(circuit, state[None], weights)[0] for state in states]
     np.testing.assert_allclose(in_slices, one_by_one, atol=1e-12)
@@ -121,7 +121,7 @@ def test_what_slices_keep_is_written_again():
     layer = qproj.QuantumLayer(12, 1, diff_method="adjoint")
     x = torch.randn(256, 12, generator=torch.Generator().manual_seed(0))
     trained(layer, x)
-    kept = programs._STORAGE.nbytes
+    kept = programs._BUFFERS.nbytes
     assert kept >= 256 * 8 * 2**12
     trained(layer, x)
-    assert programs._STORAGE.nbytes == kept
+    assert programs._BUFFERS.nbytes == kept

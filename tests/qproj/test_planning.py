@@ -9,7 +9,7 @@ import qproj
 from qproj.backends import jax
 from qproj.circuits import Circuit
 from qproj.execution import programs
-from qproj.memory import written
+from qproj.memory import format_bytes
 from qproj.planning.cost import STRATEGIES, DiffMethod, Strategy, check_memory, choose, plan
 
 
@@ -81,7 +81,7 @@ def test_memory_decides_between_adjoint_and_backprop(monkeypatch):
 def test_single_samples_of_few_qubits_are_differentiated_at_once():
     assert plan(Circuit(4, 3), 1, 4, "auto", "best").diff_method == "jacobian"
     # Not within a larger program, where a call costs nothing and one sample may stand for many.
-    assert plan(Circuit(4, 3), 1, 4, "auto", "best", apart=False).diff_method == "backprop"
+    assert plan(Circuit(4, 3), 1, 4, "auto", "best", two_calls=False).diff_method == "backprop"
     assert plan(Circuit(4, 3), 16, 4, "auto", "best").diff_method == "backprop"
     assert plan(Circuit(9, 3), 1, 4, "auto", "best").diff_method == "backprop"
     assert plan(Circuit(4, 3), 1, 4, "auto", "adjoint").diff_method == "adjoint"
@@ -118,4 +118,4 @@ def test_too_many_qubits_are_refused_in_bytes():
 
 
 def test_bytes_are_written_for_people():
-    assert [written(n) for n in (5, 1024, 1536, 2**30)] == ["5 B", "1.0 KiB", "1.5 KiB", "1.0 GiB"]
+    assert [format_bytes(n) for n in (5, 1024, 1536, 2**30)] == ["5 B", "1.0 KiB", "1.5 KiB", "1.0 GiB"]

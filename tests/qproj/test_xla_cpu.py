@@ -72,12 +72,12 @@ def test_what_is_apart_is_not_fused():
     x = np.arange(512 * 32, dtype=np.float32).reshape(16, 32, 32)
 
     def program(x):
-        return xla_cpu.apart(lambda x: x.swapaxes(0, 1), x).reshape(32, -1) + 1
+        return xla_cpu.outlined(lambda x: x.swapaxes(0, 1), x).reshape(32, -1) + 1
 
-    apart = xla_cpu.compiled(program, one_kernel=False)
-    assert "call(" in entry(apart.lower(x).compile())
+    outlined = xla_cpu.compiled(program, one_kernel=False)
+    assert "call(" in entry(outlined.lower(x).compile())
     assert "call(" not in entry(jax.jit(program).lower(x).compile())
-    np.testing.assert_array_equal(apart(x), x.swapaxes(0, 1).reshape(32, -1) + 1)
+    np.testing.assert_array_equal(outlined(x), x.swapaxes(0, 1).reshape(32, -1) + 1)
 
 
 MIXED = Circuit(
