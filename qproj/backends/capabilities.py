@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 # What can be measured. A sampler is asked for nothing but what its capabilities list.
-#   expectations   (rows, n_words) float64: of each of `circuit.words`, its coefficient left out
+#   expectations   (rows, n_columns) float64: of each of `circuit.terms`, coefficients left out; words have
+#                  a column each, and what needs "probabilities" as many as it has outputs
 #   probabilities  (rows, 2**n) float64: of each basis state
 #   samples        (rows, shots, n) uint8: bits, that of wire w in column w
 #   states         (rows, 2**n) complex128: amplitudes of each basis state, up to a global phase

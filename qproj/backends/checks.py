@@ -8,6 +8,7 @@ from functools import partial
 from qproj.backends.capabilities import Capabilities
 from qproj.backends.families import advertised
 from qproj.circuits.circuit import Circuit
+from qproj.circuits.measurements import Fidelity, Probs, Projector, State
 from qproj.memory import format_bytes, physical_memory
 from qproj.planning.cost import DIFF_METHODS
 from qproj.planning.execution import Execution
@@ -35,6 +36,7 @@ def check(label: str, capabilities: Capabilities, circuit: Circuit, execution: E
             f"{execution.strategy!r}: strategy is for backend {_able(lambda c: bool(c.strategies))}."
         )
     _check_size(label, capabilities, circuit)
+    _check_measures(label, capabilities, circuit, execution)
     _check_shots(label, capabilities, execution)
     _check_seed(label, capabilities, execution)
     if execution.noise is not None and not capabilities.noise:
@@ -93,6 +95,27 @@ def _check_size(label: str, capabilities: Capabilities, circuit: Circuit) -> Non
         )
 
 
+# What a backend must be able to measure for an observable of a kind; `Capabilities.measures`.
+_NEEDS: dict[type, str] = {
+    Probs: "probabilities", Projector: "probabilities", Fidelity: "states", State: "states",
+}  # fmt: skip
+
+
+def _check_measures(label: str, capabilities: Capabilities, circuit: Circuit, execution: Execution) -> None:
+    for observable in circuit.observables:
+        needed = _NEEDS.get(type(observable), "expectations")
+        if needed not in capabilities.measures:
+            raise ValueError(
+                f"observables must be of {_either(sorted(capabilities.measures))} on {label}, but "
+                f"{observable} needs {needed!r}. Backends that have it: {_able(partial(_measures, needed))}."
+            )
+        if needed == "states" and (execution.shots or capabilities.default_shots):
+            raise ValueError(
+                f"observables must be of outcomes where shots are asked for, but {observable} is of a state, "
+                "which no measurement gives. Use shots=None, or measure 'probs'."
+            )
+
+
 def _check_shots(label: str, capabilities: Capabilities, execution: Execution) -> None:
     shots = execution.shots
     if shots is None:
@@ -138,6 +161,10 @@ def _able(can: Callable[[Capabilities], bool]) -> str:
 
 def _takes(option: str, capabilities: Capabilities) -> bool:
     return option in capabilities.options
+
+
+def _measures(what: str, capabilities: Capabilities) -> bool:
+    return what in capabilities.measures
 
 
 def _either(names: tuple[str, ...] | list[str]) -> str:

@@ -11,6 +11,7 @@ from qproj.circuits.ansatz import ANSAETZE, AnsatzName
 from qproj.circuits.drawing import draw
 from qproj.circuits.encodings import ENCODINGS, EncodingName
 from qproj.circuits.gates import Gate, write_out
+from qproj.circuits.measurements import Fidelity, Outcomes, State
 from qproj.circuits.observables import OBSERVABLES, Hamiltonian, Observable, ObservablesName, PauliWord
 from qproj.circuits.parameters import InputSlot, Parameter, WeightSlot, count
 
@@ -28,19 +29,23 @@ class Circuit:
         n_layers: Number of ansatz layers, at least 1; by default 3.
         encoding: How inputs enter: a name of `qproj.circuits.encodings`; `"angle_y"` by default.
         ansatz: The trainable part: a name of `qproj.circuits.ansatz`; `"strongly_entangling"` by default.
-        observables: What is measured: a name of `qproj.circuits.observables`, or a sequence of `PauliWord`
-            and `Hamiltonian`.
+        observables: What is measured: a name of `qproj.circuits.observables`, or a sequence of `PauliWord`,
+            `Hamiltonian`, `Probs`, `Projector` and `Fidelity`, whose outputs come one after the other; or
+            `State`, alone.
         reupload: Whether the inputs enter again before every layer (Perez-Salinas et al., "Data re-uploading
             for a universal quantum classifier" (2020), arXiv:1907.02085).
         gates: Gates of one's own, in the order in which they act. Excludes `n_layers`, `ansatz`, `reupload`
             and all encodings but `"amplitude"`.
 
     Attributes:
-        observables: A tuple of `PauliWord` and `Hamiltonian`, one for each output.
+        observables: A tuple of what is measured.
         gates: All gates, in the order in which they act.
         n_layers, encoding, ansatz: 0, `""` and `""` where the gates were given.
         n_inputs: Number of input values per sample; with `"amplitude"` the largest number.
-        n_outputs: Number of expectation values per sample.
+        n_outputs: Number of outputs per sample: one for each `PauliWord`, `Hamiltonian`, `Projector` and
+            `Fidelity`, and as many as there are outcomes or amplitudes for `Probs` and `State`.
+        n_values: Number of real values that a runner gives per sample: `n_outputs`, and of a state twice as
+            many, all real parts and then all imaginary ones.
         weight_shape: Shape of the weights, as PennyLane's template of the ansatz has it.
         amplitudes: Whether the inputs are the amplitudes of the state the circuit starts in.
         products: Pairs of inputs whose products are angles, each once, in the order of the gates.
@@ -117,7 +122,7 @@ class Circuit:
         }  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
-        _check_wires(n_qubits, all_gates, self.words)
+        _check_wires(n_qubits, all_gates, self.observables)
 
     def __hash__(self) -> int:
         # Asked for at every run of a layer, so computed once; and short, since equality does the rest.
@@ -131,20 +136,35 @@ class Circuit:
         # Another process hashes text otherwise; what follows from the fields is computed there anew.
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
-    @property
+    @cached_property
     def n_outputs(self) -> int:
-        """Number of expectation values per sample."""
-        return len(self.observables)
+        """Number of outputs per sample."""
+        return sum(1 if isinstance(o, PauliWord | Hamiltonian) else o.width for o in self.observables)
+
+    @property
+    def n_values(self) -> int:
+        """Number of real values per sample that a runner gives."""
+        return self.n_outputs * (2 if self.is_state else 1)
+
+    @property
+    def is_state(self) -> bool:
+        """Whether the final state is what is measured."""
+        return isinstance(self.observables[0], State)
+
+    @cached_property
+    def terms(self) -> tuple[PauliWord | Outcomes | Fidelity | State, ...]:
+        """What is measured, with the words of a Hamiltonian each for itself."""
+        return tuple(term for observable in self.observables for term in _terms(observable))
 
     @cached_property
     def words(self) -> tuple[PauliWord, ...]:
-        """The Pauli words of all observables, one after the other."""
-        return tuple(word for observable in self.observables for word in _words(observable))
+        """The Pauli words among `terms`."""
+        return tuple(term for term in self.terms if isinstance(term, PauliWord))
 
     @cached_property
     def owners(self) -> tuple[int, ...]:
-        """The output that each of `words` is a term of."""
-        return tuple(i for i, observable in enumerate(self.observables) for _ in _words(observable))
+        """The observable that each of `terms` is of."""
+        return tuple(i for i, observable in enumerate(self.observables) for _ in _terms(observable))
 
     @property
     def n_features(self) -> int:
@@ -180,13 +200,17 @@ def _observables(given: object) -> tuple[Observable, ...]:
     for item in items:
         if not isinstance(item, Observable):
             raise TypeError(
-                f"observables must be one of {', '.join(map(repr, OBSERVABLES))}, or a sequence of PauliWord "
-                f"and Hamiltonian, but held {item!r}."
+                f"observables must be one of {', '.join(map(repr, OBSERVABLES))}, or a sequence of "
+                f"PauliWord, Hamiltonian, Probs, Projector and Fidelity, but held {item!r}."
             )
+    if not items:
+        raise ValueError("observables must hold at least one Pauli word, but was empty.")
+    if len(items) > 1 and any(isinstance(item, State) for item in items):
+        raise ValueError(f"observables must hold a State alone, but held {len(items)} observables.")
     return items
 
 
-def _words(observable: Observable) -> tuple[PauliWord, ...]:
+def _terms(observable: Observable) -> tuple[PauliWord | Outcomes | Fidelity | State, ...]:
     return observable.words if isinstance(observable, Hamiltonian) else (observable,)
 
 
@@ -221,10 +245,13 @@ def _check_alone(gates: Sequence[object], options: Mapping[str, object]) -> None
         raise ValueError(f"gates are the whole circuit and must come alone, but {both[0]} was given too.")
 
 
-def _check_wires(n_qubits: int, gates: Sequence[Gate], words: Sequence[PauliWord]) -> None:
-    if not words:
-        raise ValueError("observables must hold at least one Pauli word, but was empty.")
-    items: tuple[Gate | PauliWord, ...] = (*gates, *words)
-    for item in items:
+def _check_wires(n_qubits: int, gates: Sequence[Gate], observables: Sequence[Observable]) -> None:
+    for observable in observables:
+        if isinstance(observable, Fidelity | State) and len(observable.wires) != n_qubits:
+            raise ValueError(
+                f"observables must be of all {n_qubits} qubits where they are a state, but {observable} was "
+                f"of {len(observable.wires)}."
+            )
+    for item in (*gates, *itertools.chain.from_iterable(map(_terms, observables))):
         if not all(0 <= wire < n_qubits for wire in item.wires):
             raise ValueError(f"wires must be in 0..{n_qubits - 1}, but {item} acts on {item.wires}.")

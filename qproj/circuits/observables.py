@@ -1,7 +1,7 @@
-"""Observables: what is measured, as Pauli words and sums of them.
+"""Observables: what is measured, as Pauli words and sums of them, or as `qproj.circuits.measurements` has it.
 
-A set of observables is a function from `n_qubits` to one observable for each output of the layer. To add one,
-write the function here and register it.
+A set of observables is a function from `n_qubits` to observables, whose outputs come one after the other. To
+add one, write the function here and register it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
+from qproj.circuits.measurements import Measured, Probs, State
 from qproj.circuits.parameters import real, wires_of
 from qproj.registry import Registry
 
 # The names below, for type checkers and completion: a new one is added here as well.
-ObservablesName = Literal["z", "xyz", "zz"]
+ObservablesName = Literal["z", "xyz", "zz", "probs", "state"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Hamiltonian:
         return " + ".join(map(str, self.words))
 
 
-Observable = PauliWord | Hamiltonian
+Observable = PauliWord | Hamiltonian | Measured
 
 OBSERVABLES: Registry[Callable[[int], tuple[Observable, ...]]] = Registry("observables")
 
@@ -115,3 +116,15 @@ def xyz(n_qubits: int) -> tuple[Observable, ...]:
 def zz(n_qubits: int) -> tuple[Observable, ...]:
     """Z on each wire, then Z Z on each pair of wires: `n_qubits * (n_qubits + 1) / 2` outputs."""
     return (*z(n_qubits), *(PauliWord("ZZ", pair) for pair in combinations(range(n_qubits), 2)))
+
+
+@OBSERVABLES.register("probs")
+def probs(n_qubits: int) -> tuple[Observable, ...]:
+    """Probabilities of all basis states: `2**n_qubits` outputs."""
+    return (Probs(tuple(range(n_qubits))),)
+
+
+@OBSERVABLES.register("state")
+def state(n_qubits: int) -> tuple[Observable, ...]:
+    """The final state: `2**n_qubits` complex outputs."""
+    return (State(n_qubits),)

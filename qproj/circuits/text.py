@@ -9,11 +9,25 @@ from typing import Any
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate
+from qproj.circuits.measurements import Fidelity, Probs, Projector, State
 from qproj.circuits.observables import Hamiltonian, PauliWord
 from qproj.circuits.parameters import Constant, InputSlot, WeightSlot
 
 _PARTS: dict[str, Any] = {
-    part.__name__: part for part in (Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot, complex)
+    part.__name__: part
+    for part in (
+        Constant,
+        Fidelity,
+        Gate,
+        Hamiltonian,
+        InputSlot,
+        PauliWord,
+        Probs,
+        Projector,
+        State,
+        WeightSlot,
+        complex,
+    )
 }
 
 

@@ -43,6 +43,8 @@ class Measurement:
     """
 
     def __init__(self, circuit: Circuit, absorbed: Permutation | None = None) -> None:
+        if len(circuit.words) != len(circuit.terms):
+            raise ValueError("observables must be Pauli words and Hamiltonians here, but others were there.")
         n = circuit.n_qubits
         self._owners = np.array(circuit.owners, np.int32)
         self._n_outputs = circuit.n_outputs
