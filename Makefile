@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+# Python compiles what it imports; compiling all that is installed takes longer than the rest of the installation.
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile -c constraints.txt
 
 .PHONY: help install caption test quick test-demo bench real-size photographs matrix pennylane-suite lint types check docs train bundle clean
 
@@ -17,9 +18,10 @@ $(RUNS): pyproject.toml constraints.txt
 	$(PIP) -e .
 	@touch $@
 
-$(READY): $(RUNS)
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[test]'
-	@touch $@
+	@touch $(RUNS) $@
 
 install: $(READY) ## Make .venv with everything that the tests need
 

@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     only = config.getoption("benchmark_only", default=False)
     if not only:  # compile times are measured there
         _keep_compiled_programs()
+        _share_cores()
     from benchmarks.grid import GRIDS
     from benchmarks.peers import chosen
 
@@ -55,6 +56,16 @@ def _keep_compiled_programs() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED / kind))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def _share_cores() -> None:
+    """Give each of several test processes its share of the cores, before any imports torch.
+
+    Threads of OpenMP spin while they wait, and would take the cores from the other processes.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
 
 
 def _cpu_lines() -> list[str]:

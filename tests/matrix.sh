@@ -2,10 +2,10 @@
 # A caption, a gradient and the quick tests with the versions named, each in an environment of its own in .matrix:
 #   tests/matrix.sh [3.11] [3.12] [3.13] [oldest] [newest] [short]
 # Without names all but `short`, which is what CI runs: Python 3.13 (skipped where it is not at hand), the newest of
-# all but torch, and the few quick tests that touch other packages most.
+# all but torch, and the few quick tests that touch other packages most. PHASE=install or PHASE=check does half of it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1 PYTHONPATH=
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1 PIP_NO_COMPILE=1 PYTHONPATH=
 extras='.[draw,train]'
 tools='pytest pytest-benchmark pytest-mock flaky pytest-xdist hypothesis resvg-py hatchling'
 short=(tests/hybrid/test_transformers.py tests/qproj/test_functional.py)
@@ -36,13 +36,16 @@ run() { # name, Python's version, torch's version, arguments for pip ...
     fi
     local folder=.matrix/$name
     local python=$folder/bin/python
-    test -x "$python" || "$base" -m venv "$folder"
-    if ! torch "$python" "$torch"; then
-        echo "== $name: skipped, for torch ${torch:-of the newest version} cannot be installed on Python $version"
-        return
+    if [ "${PHASE:-install}" = install ]; then
+        test -x "$python" || "$base" -m venv "$folder"
+        if ! torch "$python" "$torch"; then
+            echo "== $name: skipped, for torch ${torch:-of the newest version} cannot be installed on Python $version"
+            return
+        fi
+        # shellcheck disable=SC2086
+        "$python" -m pip install "$@" -e "$extras" $tools
     fi
-    # shellcheck disable=SC2086
-    "$python" -m pip install "$@" -e "$extras" $tools
+    test "${PHASE:-check}" = check && test -x "$python" || return 0
     echo "== $name: Python $version, $("$python" -m pip freeze | grep -E '^(torch|jax|numpy|pillow|pennylane|transformers)==' | tr '\n' ' ')"
     "$folder/bin/hybrid" caption docs/example.png
     "$python" -c '
