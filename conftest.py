@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     only = config.getoption("benchmark_only", default=False)
     if not only:  # compile times are measured there
         _keep_compiled_programs()
+        _compile_quickly()
         _share_cores()
     from benchmarks.grid import GRIDS
     from benchmarks.peers import chosen
@@ -56,6 +57,16 @@ def _keep_compiled_programs() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED / kind))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def _compile_quickly() -> None:
+    """Have XLA optimise little: tests run programs once or twice, and compiling takes most of their time.
+
+    Fixture `optimised` undoes it for tests of programs as users run them, `XLA_FLAGS=` for all tests.
+    """
+    names = ("xla_cpu_use_fusion_emitters=false", "xla_llvm_disable_expensive_passes=true")
+    flags = " ".join(f"--{name}" for name in (*names, "xla_backend_optimization_level=0"))
+    os.environ.setdefault("XLA_FLAGS", flags)
 
 
 def _share_cores() -> None:

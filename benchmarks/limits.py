@@ -122,8 +122,8 @@ def measured(device: str) -> dict[str, float]:
 def bounds(cell: Cell, direction: str, device: str = "cpu") -> dict[str, float]:
     """What arithmetic alone, and passes over memory alone, cannot take less than.
 
-    Going backward counts as twice the work of going forward: the bra is taken back through the same blocks, and
-    each block's gradient is one more product of the same size.
+    Going backward counts as twice the work of going forward: the bra is taken back through the same blocks,
+    and each block's gradient is one more product of the same size.
 
     Args:
         cell: The cell.

@@ -53,8 +53,8 @@ import torch, qproj
 layer = qproj.QuantumLayer(3, n_layers=2)
 x = torch.rand(5, 3, dtype=torch.float64, requires_grad=True)
 assert torch.autograd.gradcheck(layer.double(), x)'
-    # What other versions say about each other is not the library's to mend.
-    "$python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning -W ignore::FutureWarning "${tests[@]}"
+    # What other versions say about each other is not the library's to mend. Programs are optimised here as for users.
+    XLA_FLAGS= "$python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning -W ignore::FutureWarning "${tests[@]}"
 }
 
 tests=(-m quick)

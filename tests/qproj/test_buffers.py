@@ -10,6 +10,8 @@ import qproj
 from qproj.execution import programs
 from qproj.execution.buffers import BufferPool
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 
 def shapes(*arrays):
     return tuple((a.shape, a.dtype) for a in arrays)

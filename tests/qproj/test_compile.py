@@ -56,7 +56,7 @@ def test_the_whole_graph(options):
 def test_inductor():
     plain = model()
     compiled = torch.compile(plain, fullgraph=True)
-    for batch in (4, 3, 5):  # the second size makes the program one for any
+    for batch in (4, 3):  # the second size makes the program one for any
         x = torch.randn(batch, 4, generator=generator(batch), requires_grad=True)
         same_training_step(plain, compiled, x)
     with torch.no_grad():

@@ -62,20 +62,20 @@ def check(circuit, seed, names=METHODS, atol=2e-8):
 
 
 @pytest.mark.parametrize("circuit", CIRCUITS, ids=label)
-def test_all_methods_agree_with_finite_differences(circuit):
-    # `jacobian` is `backprop` for each sample and output, and takes longest to compile: see the next tests.
-    check(circuit, 1, [name for name in METHODS if name != "jacobian"])
+def test_gradients_are_finite_differences(circuit):
+    """By the adjoint method and by one other, each in its turn; the next tests are of all of them."""
+    check(circuit, 1, ("adjoint", METHODS[1 + CIRCUITS.index(circuit) % 3]))
 
 
 @pytest.mark.parametrize("n_qubits", [1, 3, 4])
-def test_any_gate_list(n_qubits):
-    check(random_circuit(n_qubits, 12, seed=n_qubits), n_qubits)
+def test_all_methods_agree_on_any_gate_list(n_qubits):
+    check(random_circuit(n_qubits, 8, seed=n_qubits), n_qubits)
 
 
 @given(seed=st.integers(0, 2**16))
 @settings(max_examples=3)
 def test_random_gate_lists(seed):
-    check(random_circuit(2, 6, seed), seed)
+    check(random_circuit(2, 6, seed), seed, ("adjoint", "backprop", "parameter-shift"))
 
 
 @pytest.mark.parametrize("n_layers", [2, 9], ids=["written out", "compiled loop"])
@@ -137,6 +137,7 @@ def test_single_precision_gradients_are_as_good_as_promised():
             np.testing.assert_allclose(one, other, atol=2e-5)
 
 
+@pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize("strategy", ["dense", "fused-2"])
 def test_what_is_not_needed_is_not_computed(strategy):
     ring = [Gate("CNOT", (wire, (wire + 1) % 6)) for wire in range(6)]
@@ -167,6 +168,7 @@ def test_adjoint_keeps_one_state_whatever_the_depth():
         assert [leaf.shape for leaf in jax.tree.leaves(residuals)] == [(2, 32, 2)]
 
 
+@pytest.mark.usefixtures("optimised")
 def test_adjoint_takes_no_more_memory_for_more_layers():
     """By XLA's own account; a loop that starts at seven layers holds one state more than its first step."""
     needed = {}
@@ -181,6 +183,7 @@ def test_adjoint_takes_no_more_memory_for_more_layers():
     assert needed[64] < 1.1 * needed[6]
 
 
+@pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize("n_layers", [2, 7, 40])
 def test_adjoint_takes_six_states_at_most_whatever_the_depth(n_layers):
     """By XLA's own account: what goes in, what comes out, and what is needed in between."""

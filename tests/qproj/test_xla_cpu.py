@@ -16,6 +16,8 @@ from qproj.execution.padding import bucket
 from qproj.kernels import xla_cpu
 from qproj.planning import cost
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 
 def forget():
     """Whatever was chosen, choose anew."""

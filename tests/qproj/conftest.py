@@ -1,0 +1,31 @@
+"""What the tests of the engine share."""
+
+import pytest
+
+import qproj
+
+AS_FOR_USERS = {
+    "xla_cpu_use_fusion_emitters": True,
+    "xla_llvm_disable_expensive_passes": False,
+    "xla_backend_optimization_level": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def optimised():
+    """Compile as users do; `_compile_quickly` in the root's `conftest.py` says how the other tests do."""
+    import jax
+    from jax._src import compiler
+
+    before = compiler.get_compile_options
+    qproj.clear_caches()
+    jax.clear_caches()
+
+    def options(*args, env_options_overrides=None, **kwargs):
+        return before(*args, env_options_overrides=AS_FOR_USERS | (env_options_overrides or {}), **kwargs)
+
+    compiler.get_compile_options = options
+    yield
+    compiler.get_compile_options = before
+    qproj.clear_caches()
+    jax.clear_caches()
