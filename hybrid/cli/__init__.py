@@ -23,6 +23,7 @@ COMMANDS = {
     "distill": "Make a quantum connector from a trained classical one.",
     "eval": "Score a model's captions against references.",
     "compare": "Score several models on the same pictures, side by side.",
+    "download": "Fetch what a model of this package needs, once.",
     "models": "List the models that --model knows by name.",
     "push": "Send a model to the Hugging Face hub.",
     "info": "Describe a model, its circuit, and what is installed.",

@@ -239,7 +239,7 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
         return
     first.filename = source_name(sources[0])  # type: ignore[attr-defined]
     sources[0] = first
-    model, processor = load_model(**o.model, to_caption=not o.quiet)
+    model, processor = load_model(**_chosen(o.model), to_caption=not o.quiet)
     from hybrid.inference.out_of_distribution import Detector
     from hybrid.inference.prompting import Question
     from hybrid.model.errors import OptionError
@@ -260,6 +260,13 @@ def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generato
     bar.describe("captioning")
     caption = _streamed if o.stream else _batched
     yield from caption(sources, model, processor, detector, o, bare)
+
+
+def _chosen(options: dict[str, Any]) -> dict[str, Any]:
+    """The model's options, with the default for pictures that somebody has."""
+    from hybrid.loading.photos import default_model
+
+    return options | {"model": options["model"] or default_model()}
 
 
 def _batched(
@@ -326,8 +333,8 @@ def _sidecar_fault(name: str, result: Result, written: dict[Path, str]) -> str |
 def _note_unfamiliar(image: str) -> None:
     log(
         f"note: {image} is unlike anything this model was trained on, so its caption means nothing. The "
-        "bundled miniature only knows drawn scenes of one or two shapes; for photographs give a model "
-        "trained on them, as --model FOLDER or --model owner/name"
+        "bundled miniature only knows drawn scenes of one or two shapes; for photographs run hybrid download "
+        "photos once, or give a model trained on them, as --model FOLDER or --model owner/name"
     )
 
 

@@ -31,6 +31,11 @@ from hybrid.cli.scoring import caption_options, chosen_pairs, file_options, scor
     default=True,
     help="Also score captions for the wrong picture and for no picture, to see how much the picture matters.",
 )
+@click.option(
+    "--perplexity/--no-perplexity",
+    default=True,
+    help="Also score the references by the model, which takes longer than to caption the pictures.",
+)
 @switch("captions", help="Also write the captions to the file of --output.")
 @file_options
 def command(**o: Any) -> int:
@@ -50,6 +55,7 @@ def command(**o: Any) -> int:
         pairs,
         o,
         tokens=TOKENS if o["picture_check"] else TOKENS[:1],
+        with_perplexity=o["perplexity"],
         log=lambda line: click.echo(line, err=True),
     )
     for line in table(scores):

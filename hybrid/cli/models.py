@@ -4,6 +4,12 @@ import click
 
 from hybrid.cli.command import Command
 
+_SHIPPED = {
+    "scenes-mini": "a small captioner of drawn scenes, which ships with this package",
+    "photos": "a captioner of photographs, which ships with this package but for its language model: hybrid "
+    "download photos",
+}
+
 
 @click.command(name="models", cls=Command, examples=[("What --model can be", "hybrid models")])
 def command() -> None:
@@ -18,9 +24,7 @@ def command() -> None:
 
     for name in presets():
         if name in MODELS:
-            click.echo(
-                f"{name}\t{MODELS[name]}\ta small captioner of drawn scenes, which ships with this package"
-            )
+            click.echo(f"{name}\t{MODELS[name]}\t{_SHIPPED[name]}")
             continue
         preset = read_caption_preset(name)
         parts = [preset[part] for part in ("vision", "language", "adapter") if part in preset]

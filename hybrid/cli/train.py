@@ -64,6 +64,11 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
     "--revision", metavar="COMMIT", help="Version of --model on the hub: a commit, a tag or a branch."
 )
 @click.option(
+    "--start-from",
+    metavar="NAME",
+    help="A small checkpoint to train further as it is, its LoRA too: photos, or a folder.",
+)
+@click.option(
     "--vision",
     type=click.Path(),
     metavar="NAME",
@@ -87,6 +92,19 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
 @click.option("--adapter-revision", metavar="COMMIT", help="Version of --adapter on the hub.")
 @connector_options
 @click.option("--prompt", metavar="TEXT", help="The text before every caption, in training and later.")
+@click.option(
+    "--plain-captions/--no-plain-captions",
+    default=None,
+    help="Learn captions in lower case, without full stops at their end.",
+)
+@click.option(
+    "--agreeing-captions",
+    type=click.IntRange(0),
+    help="Learn so many captions of a picture, those most like its others; 0 for all.",
+)
+@click.option(
+    "--longest-caption", type=click.IntRange(0), help="Leave out captions of more words; 0 for none."
+)
 @click.option(
     "--words-epochs",
     type=click.FloatRange(0),
@@ -284,6 +302,7 @@ def _is_captioner(preset: str | None, o: dict[str, Any]) -> bool:
     """Whether training goes on from a whole captioner, which has learnt to read its own tokens."""
     from hybrid.presets import caption_presets, read_caption_preset
 
-    if o["model"] or o["vision"] or o["language"]:
-        return bool(o["model"])
-    return preset in caption_presets() and "model" in read_caption_preset(preset)
+    if o["model"] or o["start_from"] or o["vision"] or o["language"]:
+        return bool(o["model"] or o["start_from"])
+    table = read_caption_preset(preset) if preset in caption_presets() else {}
+    return "model" in table or "start_from" in table

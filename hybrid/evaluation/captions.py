@@ -24,6 +24,7 @@ def evaluate(
     batch_size: int = 32,
     tokens: Sequence[str] = TOKENS,
     units: Units = "words",
+    with_perplexity: bool = True,
     log: Callable[[str], None] = lambda _: None,
     **generation: Any,
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
@@ -38,6 +39,7 @@ def evaluate(
         tokens: Which of `hybrid.evaluation.scenes.TOKENS` to try; others than ``"picture"`` say how much
             of the score language alone would give.
         units: What metrics compare, see `hybrid.evaluation.metrics.score_captions`.
+        with_perplexity: Whether the references are scored, too: it takes longer than the captions.
         log: Called with a line before each step.
         **generation: Passed on to ``generate``.
 
@@ -71,7 +73,8 @@ def evaluate(
         log(f"captions with {'their own' if token == 'picture' else 'a ' + token} vision token")
         said = captions_of_features(model, processor, features, token, batch_size=batch_size, **generation)
         scores[token] = score_captions(said, references, units)
-        scores[token]["perplexity"] = perplexity(model, data, token, batch_size)
+        if with_perplexity:
+            scores[token]["perplexity"] = perplexity(model, data, token, batch_size)
         if token == "picture":
             captions = said
     return scores, captions

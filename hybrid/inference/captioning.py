@@ -123,7 +123,7 @@ def caption(
     if strange := sum(unfamiliar for _, unfamiliar in answers):
         warnings.warn(
             f"{strange} of {len(said)} pictures are unlike anything this model was trained on, so what it "
-            "says of them means nothing; for photographs give a model trained on them",
+            "says of them means nothing; for photographs run hybrid download photos and give model='photos'",
             stacklevel=2,
         )
     if (generation.get("num_return_sequences") or 1) == 1:

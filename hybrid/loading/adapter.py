@@ -2,10 +2,13 @@
 
 A folder holds ``adapter.json`` (the base models with their revisions and fingerprints, the connector and LoRA
 options, the prompt), ``adapter.safetensors`` and the digests of both. Nothing in it is a pickle.
+
+A base that begins with ``./`` lies in the folder itself. Where several copies of a language model serve, its
+fingerprint is a table of them by name, and ``rounded`` is that of what quantised files leave as it is.
 """
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +132,7 @@ def _fault(found: Any) -> str | None:
     if not isinstance(found.get("connector"), dict) or not isinstance(found.get("prompt"), str):
         return "must have a connector and a prompt"
     prints = found.get("fingerprints")
-    if not isinstance(prints, dict) or set(prints) != {"vision", "language"}:
+    if not isinstance(prints, dict) or not {"vision", "language"} <= set(prints):
         return "must have fingerprints of vision and language"
     if lora is not None:
         kinds: dict[str, Any] = {
@@ -143,6 +146,40 @@ def _fault(found: Any) -> str | None:
         if not all(isinstance(lora[name], kind) for name, kind in kinds.items()):
             return "must give LoRA by numbers and names"
     return None
+
+
+def belongs(part: nn.Module, description: dict[str, Any], name: str) -> str | None:
+    """Which of the models that a checkpoint was measured on a base model is.
+
+    Args:
+        part: The base model.
+        description: What `read_adapter` returned.
+        name: ``"vision"`` or ``"language"``.
+
+    Returns:
+        The name of the copy, ``"another rounding"`` of the same model where that serves, ``"the one"`` where
+        copies have no names; None if it is another model.
+    """
+    prints = description["fingerprints"]
+    known = prints[name] if isinstance(prints[name], dict) else {"the one": prints[name]}
+    mine = fingerprint(part)
+    for source, print_ in known.items():
+        if mine == print_:
+            return str(source)
+    rounded = prints.get("rounded")
+    if name == "language" and rounded and fingerprint(part, rounded=True) == rounded:
+        return "another rounding"
+    return None
+
+
+def located(base: Base, folder: Path) -> Base:
+    """A base whose parts in a checkpoint's own folder are found there."""
+    own = {
+        name: str(folder / value)
+        for name, value in asdict(base).items()
+        if name in ("vision", "language") and value and value.startswith("./") and ".." not in value
+    }
+    return replace(base, **own)
 
 
 def lora_of(description: dict[str, Any]) -> Lora | None:

@@ -10,7 +10,8 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from hybrid.loading.checkpoints import few
-from hybrid.loading.hub import hub_offline
+from hybrid.loading.downloads import downloaded
+from hybrid.loading.hub import cached_folder, hub_offline
 from hybrid.loading.names import ModelError, reason
 from hybrid.model.configuration import HybridConfig
 from hybrid.model.connectors import build_connector
@@ -72,12 +73,7 @@ def compose(
     sight, speech = _source(vision, vision_revision), _source(language, language_revision)
     tower, missing = _whole(AutoModel, "vision tower", vision, sight | {"dtype": dtype})
     tower = getattr(tower, "vision_model", tower)
-    speaker, lacking = _whole(AutoModelForCausalLM, "language model", language, speech | {"dtype": dtype})
-    if lacking:
-        raise ModelError(
-            str(language), f"lacks weights of its language model ({few(lacking)}); get a whole copy"
-        )
-    tokenizer = _tokenizer(language, speech)
+    speaker, tokenizer = _speech(language, speech, dtype)
     images = _part(
         "image processor", vision, lambda: AutoImageProcessor.from_pretrained(**sight, backend="pil")
     )
@@ -103,6 +99,22 @@ def compose(
     model.generation_config = speaker.generation_config
     processor.n_image_tokens = model.n_vision_tokens
     return model, processor
+
+
+def language_parts(
+    language: str | Path, revision: str | None, dtype: torch.dtype = torch.float32
+) -> tuple[Any, Any]:
+    """A causal language model and its tokenizer, see `compose`."""
+    return _speech(language, _source(language, revision), dtype)
+
+
+def _speech(language: str | Path, source: dict[str, Any], dtype: torch.dtype) -> tuple[Any, Any]:
+    speaker, lacking = _whole(AutoModelForCausalLM, "language model", language, source | {"dtype": dtype})
+    if lacking:
+        raise ModelError(
+            str(language), f"lacks weights of its language model ({few(lacking)}); get a whole copy"
+        )
+    return speaker, _tokenizer(language, source)
 
 
 def _whole(kind: Any, what: str, name: str | Path, source: dict[str, Any]) -> tuple[Any, list[str]]:
@@ -163,6 +175,8 @@ def _source(name: str | Path, revision: str | None) -> dict[str, Any]:
         return common | {"local_files_only": True}
     if text.count("/") != 1 or text.startswith((".", "/", "~")):
         raise ModelError(str(name), "no such folder; give a folder, or owner/name on the hub")
+    if revision is None and not file and cached_folder(text) is None and (kept := downloaded(text)):
+        return common | {"pretrained_model_name_or_path": str(kept), "local_files_only": True}
     offline = hub_offline(text, revision, (file["gguf_file"],) if file else ("config.json",))
     return common | {"local_files_only": offline, "revision": revision or "main"}
 

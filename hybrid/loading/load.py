@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hybrid.loading.adapter import WEIGHTS, load_trained, lora_of, read_adapter
+from hybrid.loading.adapter import WEIGHTS, belongs, load_trained, located, lora_of, read_adapter
 from hybrid.loading.base import Base
 from hybrid.loading.checkpoints import CheckpointError, few
 from hybrid.loading.compose import compose
@@ -16,7 +16,7 @@ from hybrid.loading.names import ADAPTER, MODELS, ModelError, presets, reason
 from hybrid.loading.peft_adapter import CONFIG, PATTERNS, find_peft_adapter, open_peft_adapter
 from hybrid.model.configuration import HybridConfig
 from hybrid.model.connectors import build_connector
-from hybrid.model.lora import fingerprint, merge_lora
+from hybrid.model.lora import merge_lora
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import IMAGE_TOKEN, HybridProcessor
 from hybrid.presets import read_caption_preset
@@ -166,7 +166,7 @@ def load_adapter(folder: Path, *, merge: bool = True, dtype: torch.dtype | None 
         ModelError: If a base model cannot be loaded or is another one, or the folder is damaged.
     """
     found = read_adapter(folder)
-    base = Base(**found["base"])
+    base = located(Base(**found["base"]), folder)
     if Path(base.model or "/").resolve() == folder.resolve():
         raise ModelError(str(folder), "names itself as its base; get a whole copy")
     try:
@@ -177,7 +177,7 @@ def load_adapter(folder: Path, *, merge: bool = True, dtype: torch.dtype | None 
             "language": (model.language_model, " with ".join(filter(None, (base.language, base.adapter)))),
         }
         for name, (part, source) in parts.items():
-            if fingerprint(part) != found["fingerprints"][name]:
+            if belongs(part, found, name) is None:
                 raise ModelError(
                     str(folder),
                     f"was trained on another {name} model than {source or base.model} is now; load the "

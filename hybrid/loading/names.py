@@ -9,9 +9,10 @@ from hybrid.presets import caption_presets
 
 _LONGEST_REASON = 240
 BUNDLED = Path(__file__).parents[1] / "bundled"
-# Presets that ship here. The others are files in hybrid/presets/captions, and any other name is a folder or a
-# repository on the hub.
-MODELS = {"scenes-mini": BUNDLED}
+# Presets that ship here, all of them or, of photos, all but the language model. The others are files in
+# hybrid/presets/captions, and any other name is a folder or a repository on the hub.
+PHOTOS = Path(__file__).parents[1] / "photos"
+MODELS = {"scenes-mini": BUNDLED, "photos": PHOTOS}
 ADAPTER = "adapter.json"  # a folder with this file holds what was trained; the rest is named in it
 
 

@@ -65,10 +65,15 @@ def merge_lora(model: HybridForConditionalGeneration) -> None:
         model.language_model = merged
 
 
-def fingerprint(module: nn.Module) -> str:
+def fingerprint(module: nn.Module, *, rounded: bool = False) -> str:
     """Tell one base model from another, whatever its dtype: names, shapes and the first weights of each.
 
     Where LoRA was merged, it is that of the parts: their sum is rounded differently on other processors.
+
+    Args:
+        module: A vision tower or a language model.
+        rounded: Leave the values of matrices out: they are all that quantised files round, so that a model
+            and a GGUF file of it have this fingerprint in common.
 
     Returns:
         32 hexadecimal digits.
@@ -76,7 +81,7 @@ def fingerprint(module: nn.Module) -> str:
     plain: Any = module
     if hasattr(plain, "get_base_model"):
         plain = plain.get_base_model()
-    if hasattr(plain, "made_of"):
+    if hasattr(plain, "made_of") and not rounded:
         return str(plain.made_of)
     digest = hashlib.sha256()
     for name, weight in sorted(module.state_dict().items()):
@@ -84,6 +89,8 @@ def fingerprint(module: nn.Module) -> str:
             continue
         own = name.removeprefix("base_model.model.").replace(".base_layer.", ".")
         digest.update(f"{own} {tuple(weight.shape)}".encode())
+        if rounded and weight.ndim > 1:
+            continue
         first = weight.detach().flatten()[:256].to("cpu", torch.bfloat16)
         digest.update(first.view(torch.int16).numpy().tobytes())
     return digest.hexdigest()[:32]

@@ -19,6 +19,8 @@ class CaptionRecipe:
         description: One line on what this is.
         model: A captioner to go on from, see `hybrid.load`; else ``vision`` and ``language`` are joined.
         revision: Of it, on the hub.
+        start_from: A small checkpoint, such as ``"photos"``, whose connector and LoRA are trained further as
+            they are; ``model`` would put a new LoRA on top of its.
         vision: A vision tower, see `hybrid.compose`.
         vision_revision: Of it, on the hub.
         language: A causal language model.
@@ -29,6 +31,10 @@ class CaptionRecipe:
         prompt: What stands before every caption; the model's own if left out.
         connector: ``{"type": name, **options}`` of a fresh connector; if left out, a captioner's or an
             adapter's own.
+        plain_captions: Whether captions are learnt in lower case, without full stops at their end.
+        agreeing_captions: Learn so many captions of a picture, those most like its others; all if 0. See
+            `hybrid.training.caption_choice.choose_captions`.
+        longest_caption: Leave out captions of more words; none if 0.
         words_epochs: Passes over the pictures in which a fresh connector learns to name the captions' words,
             without the language model; see `hybrid.training.words`.
         words_batch_size: Pictures a step of it.
@@ -56,6 +62,7 @@ class CaptionRecipe:
     description: str = ""
     model: str | None = None
     revision: str | None = None
+    start_from: str | None = None
     vision: str | None = None
     vision_revision: str | None = None
     language: str | None = None
@@ -65,6 +72,9 @@ class CaptionRecipe:
     vision_feature: str | None = None
     prompt: str | None = None
     connector: dict[str, Any] | None = None
+    plain_captions: bool = False
+    agreeing_captions: int = 0
+    longest_caption: int = 0
     words_epochs: float = 0.0
     words_batch_size: int = 128
     words_share: float = 0.2
@@ -87,20 +97,30 @@ class CaptionRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        whole = self.model is not None
+        if self.start_from is not None:
+            self._check_start()
+        whole = self.model is not None or self.start_from is not None
         if whole and self.adapter is not None:
             raise ValueError("adapter goes with vision and language, not with model")
         if whole == (self.vision is not None or self.language is not None):
-            raise ValueError("either model, or vision and language, must be given")
+            raise ValueError("either model (or start_from), or vision and language, must be given")
         if not whole and (self.vision is None or self.language is None):
             raise ValueError("vision and language must be given together")
         for name in ("batch_size", "accumulate", "words_batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but was {getattr(self, name)}")
+        for name in ("agreeing_captions", "longest_caption"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, but was {getattr(self, name)}")
         if self.words_epochs < 0:
             raise ValueError(f"words_epochs must not be negative, but was {self.words_epochs}")
         if self.connector_epochs < 0 or self.epochs < 0 or self.connector_epochs + self.epochs == 0:
             raise ValueError("connector_epochs and epochs must not be negative, and not both 0")
+
+    def _check_start(self) -> None:
+        for name in ("model", "connector", "prompt", "adapter", "vision_feature"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} must be left out with start_from, which brings its own")
 
     @property
     def base(self) -> Base:
@@ -139,11 +159,12 @@ def load_caption_recipe(name: str | None, **options: Any) -> CaptionRecipe:
     values: dict[str, Any] = {}
     if name is not None:
         values = read_caption_preset(name)
-    if "model" in options:
-        for field in ("vision", "language", "adapter", "connector", "prompt"):
+    if "model" in options or "start_from" in options:
+        for field in ("model", "start_from", "vision", "language", "adapter", "connector", "prompt"):
             values.pop(field, None)
     elif "vision" in options or "language" in options:
-        values.pop("model", None)
+        for field in ("model", "start_from"):
+            values.pop(field, None)
         if "language" in options:
             values.pop("adapter", None)
     if "quantum_rate" in options or "connector_rate" in options:

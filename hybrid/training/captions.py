@@ -16,12 +16,15 @@ from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.feature_cache import default_cache, features_of
 from hybrid.data.heartbeat import Heartbeat
 from hybrid.data.pairs import DataError, Pair
-from hybrid.loading.adapter import save_adapter
+from hybrid.loading.adapter import located, lora_of, read_adapter, save_adapter
+from hybrid.loading.base import Base
 from hybrid.loading.checkpoints import whole_folder
-from hybrid.loading.load import build_base
-from hybrid.model.lora import merge_lora
+from hybrid.loading.load import build_base, load_adapter
+from hybrid.loading.names import MODELS
+from hybrid.model.lora import Lora, merge_lora
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
+from hybrid.training.caption_choice import choose_captions
 from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.caption_stage import Setting, Stage
 from hybrid.training.fitting import LOG
@@ -76,7 +79,13 @@ class CaptionRun:
                 f"data: must have at least 2 pictures to learn from, but had {len(training)}; add some"
             )
         self.recipe, self.folder = recipe, folder
-        self.training, self.validation = list(training), list(validation)
+        self.training = choose_captions(
+            training,
+            agreeing=recipe.agreeing_captions,
+            longest=recipe.longest_caption,
+            plain=recipe.plain_captions,
+        )
+        self.validation = choose_captions(validation, plain=recipe.plain_captions)
         self.setting = setting or Setting()
         said = [[p.image, *p.captions, *(p.prompts or ())] for p in (*self.training, *self.validation)]
         digest = hashlib.sha256(json.dumps([len(self.training), said]).encode()).hexdigest()
@@ -103,7 +112,7 @@ class CaptionRun:
         first = self._stage("features", 0, 1).arguments()  # joins the processes, if there are several
         log = self.setting.log if first.process_index == 0 else lambda _: None
         set_seed(self.recipe.seed)
-        model, processor = build_base(self.recipe.base, self.recipe.connector, self.recipe.prompt)
+        model, processor, base, lora = self._begin()
         with first.main_process_first():
             data, validation = self._features(model, processor, log)
         if not np.ptp(data.features[:_SAMPLE], axis=0).any():
@@ -119,15 +128,27 @@ class CaptionRun:
             name_words(model, data, self.folder / "words", self.recipe)
         self._stage("connector", 1, self.recipe.connector_epochs).run(model, data, validation, log)
         set_seed(self.recipe.seed + 1)
-        if self.recipe.lora is not None:
-            self.recipe.lora.add_to(model)
+        if lora is not None:
+            if self.recipe.start_from is None:
+                lora.add_to(model)
             for name, p in model.language_model.named_parameters():
                 p.requires_grad_("lora_" in name)
         self._stage("lora", 2, self.recipe.epochs).run(model, data, validation, log)
         model.config.connector_trained = True
         if first.process_index == 0:
-            self._finish(result, model.to("cpu"), processor, log)
+            self._finish(result, model.to("cpu"), processor, base, lora, log)
         return result
+
+    def _begin(self) -> tuple[HybridForConditionalGeneration, HybridProcessor, Base, Lora | None]:
+        """The captioner to train, what it is built on, and the LoRA that stage 2 trains."""
+        recipe = self.recipe
+        if recipe.start_from is None:
+            model, processor = build_base(recipe.base, recipe.connector, recipe.prompt)
+            return model, processor, recipe.base, recipe.lora
+        folder = Path(MODELS.get(recipe.start_from, recipe.start_from))
+        model, processor = load_adapter(folder, merge=False)
+        found = read_adapter(folder)
+        return model, processor, located(Base(**found["base"]), folder), lora_of(found)
 
     def _stage(self, name: str, number: int, epochs: float) -> Stage:
         return Stage(name, number, epochs, self.folder / name, self.recipe, self.setting)
@@ -160,6 +181,8 @@ class CaptionRun:
         result: Path,
         model: HybridForConditionalGeneration,
         processor: HybridProcessor,
+        base: Base,
+        lora: Lora | None,
         log: Callable[[str], None],
     ) -> None:
         if self.setting.merge:
@@ -169,7 +192,7 @@ class CaptionRun:
                 model.save_pretrained(part)
                 processor.save_pretrained(part)
         else:
-            save_adapter(result, model, processor, self.recipe.base, self.recipe.lora)
+            save_adapter(result, model, processor, base, lora)
         logs = [self.folder / name / LOG for name in ("connector", "lora")]
         drawn = plot_losses([log for log in logs if log.exists()], self.folder / "losses.png")
         log(

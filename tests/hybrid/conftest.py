@@ -27,6 +27,12 @@ from hybrid.training.language import captions, train_tokenizer
 HYBRID = Path(sys.executable).parent / "hybrid"
 
 
+@pytest.fixture(autouse=True)
+def no_downloads(tmp_path, monkeypatch):
+    """What somebody downloaded on this machine changes no test."""
+    monkeypatch.setattr("hybrid.loading.downloads.models_folder", lambda: tmp_path / "downloads")
+
+
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory):
     """A folder with a whole CLIP and one with a Llama and its tokenizer, as they lie on the hub."""

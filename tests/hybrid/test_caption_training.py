@@ -515,6 +515,7 @@ def test_a_hostile_base_model_is_not_run(parts, tmp_path, kind):
 
 def test_presets_and_what_changes_them():
     assert caption_presets() == [
+        "photos",
         "scenes-mini",
         "smollm2",
         "tinyllama",
@@ -533,6 +534,9 @@ def test_presets_and_what_changes_them():
         load_caption_recipe(None)
     with pytest.raises(ValueError, match="together"):
         load_caption_recipe(None, vision="x")
+    assert load_caption_recipe("photos").start_from == "photos"
+    assert load_caption_recipe("photos", model="scenes-mini").start_from is None
+    assert load_caption_recipe("smollm2", start_from="runs/mine").language is None
 
 
 def test_a_fresh_connector_brings_its_rates_unless_others_are_given():
@@ -565,6 +569,22 @@ def test_words_come_first_and_are_not_learnt_twice(start, tmp_path):
     assert all(torch.equal(first[name], again[name]) for name in first)
     more = [json.loads(line) for line in (tmp_path / "words" / "log.jsonl").read_text().splitlines()]
     assert more == losses
+
+
+def test_a_small_checkpoint_is_trained_further_as_it_is(whole, start, tmp_path):
+    changes = {"vision": None, "language": None, "connector": None, "connector_epochs": 0, "epochs": 1}
+    start(tmp_path / "on", start_from=str(whole / "model"), plain_captions=True, **changes)
+    before, after = (
+        json.loads((run / "model" / "adapter.json").read_text()) for run in (whole, tmp_path / "on")
+    )
+    assert before == after  # the same base, connector and LoRA: none is put on top
+    old, new = (load_file(run / "model" / "adapter.safetensors") for run in (whole, tmp_path / "on"))
+    assert old.keys() == new.keys()
+    near = [name for name in old if "lora_A" in name]
+    assert all(torch.allclose(old[name], new[name], atol=0.02) for name in near)  # it began there
+    assert any(not torch.equal(old[name], new[name]) for name in near)
+    with pytest.raises(ValueError, match="prompt must be left out with start_from"):
+        CaptionRecipe(start_from="photos", prompt="A photo of")
 
 
 def test_siglip_is_read_by_its_pooler(parts, tmp_path):

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hybrid.evaluation.metrics.words import Words, ngrams
@@ -31,6 +31,36 @@ def cider_d(captions: Sequence[Words], references: Sequence[Sequence[Words]]) ->
     Returns:
         ``cider_d``, the mean over captions, from 0 to 10.
     """
+    vector = _vectors(references)
+    total = 0.0
+    for caption, texts in zip(captions, references, strict=True):
+        said = vector(caption)
+        total += 10 * sum(_likeness(said, vector(text)) for text in texts) / len(texts)
+    return {"cider_d": total / len(captions)}
+
+
+def agreement(references: Sequence[Sequence[Words]]) -> list[list[float]]:
+    """How like the other references of its picture each reference is, as `cider_d` has it, from 0 to 1.
+
+    Args:
+        references: One or more a picture.
+
+    Returns:
+        A number a reference; 0 where a picture has no other.
+    """
+    vector = _vectors(references)
+    found = []
+    for texts in references:
+        all_ = [vector(text) for text in texts]
+        others = max(1, len(texts) - 1)
+        found.append(
+            [sum(_likeness(mine, other) for other in all_ if other is not mine) / others for mine in all_]
+        )
+    return found
+
+
+def _vectors(references: Sequence[Sequence[Words]]) -> Callable[[Words], _Vector]:
+    """What makes a vector of a text: its n-grams, weighed by how rare they are among these."""
     pictures: Counter[Words] = Counter()
     for texts in references:
         pictures.update({ngram for text in texts for ngram in ngrams(text)})
@@ -43,11 +73,7 @@ def cider_d(captions: Sequence[Words], references: Sequence[Sequence[Words]]) ->
         norms = tuple(math.sqrt(sum(w * w for w in part.values())) for part in weights)
         return _Vector(weights, norms, max(0, len(words) - 1))
 
-    total = 0.0
-    for caption, texts in zip(captions, references, strict=True):
-        said = vector(caption)
-        total += 10 * sum(_likeness(said, vector(text)) for text in texts) / len(texts)
-    return {"cider_d": total / len(captions)}
+    return vector
 
 
 def _likeness(said: _Vector, text: _Vector) -> float:
