@@ -59,6 +59,7 @@ photographs: $(RUNS) ## Train on photographs and score: make photographs DATA=ca
 	@test -n "$(DATA)" || { echo "make photographs: name captions, as in: make photographs DATA=captions.csv" >&2; exit 2; }
 	$(BIN)/hybrid train --preset smollm2 $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)") --data "$(DATA)" --output "$(PHOTOGRAPHS)"
 	$(BIN)/hybrid eval --model "$(PHOTOGRAPHS)/model" --data "$(DATA)" --split val --captions --output "$(PHOTOGRAPHS)/scores.json"
+	$(BIN)/python -m hybrid.training.photographs "$(PHOTOGRAPHS)/model" "$(PHOTOGRAPHS)/scores.json" "By make photographs." "Nobody has looked yet." "$(PHOTOGRAPHS)/photos"
 
 matrix: ## Run the quick tests on Python 3.11, 3.12, 3.13, the oldest and the newest versions, in .matrix
 	bash tests/matrix.sh

@@ -46,7 +46,7 @@ TOWERS = {
 }  # fmt: skip
 
 
-def _save(config, folder):
+def save_tower(config, folder):
     torch.manual_seed(0)
     model = AutoModel.from_config(config).eval()
     model.save_pretrained(folder)
@@ -58,7 +58,7 @@ def _save(config, folder):
 @pytest.mark.parametrize("name", TOWERS)
 def test_any_tower_is_read_by_class_token_pooler_or_grid(name, parts, tmp_path, pictures):
     config, width, side, default = TOWERS[name]
-    tower = _save(config, tmp_path)
+    tower = save_tower(config, tmp_path)
     pixels = AutoImageProcessor.from_pretrained(tmp_path, backend="pil")(pictures[:2], return_tensors="pt")
     with torch.inference_mode():
         seen = tower(**pixels)
@@ -102,7 +102,7 @@ def test_a_grid_is_saved_trained_and_captioned_as_a_token_is(parts, tmp_path, pi
     ],
 )
 def test_what_a_tower_does_not_have_is_said_in_one_line(name, feature, words, parts, tmp_path):
-    _save(TOWERS[name][0], tmp_path)
+    save_tower(TOWERS[name][0], tmp_path)
     with pytest.raises(ModelError) as caught:
         compose(tmp_path, parts / "llama", vision_feature=feature)
     assert "\n" not in str(caught.value)
@@ -111,7 +111,7 @@ def test_what_a_tower_does_not_have_is_said_in_one_line(name, feature, words, pa
 
 
 def test_windows_overlap_where_a_grid_does_not_divide(parts, tmp_path, pictures):
-    tower = _save(TOWERS["vit"][0], tmp_path)
+    tower = save_tower(TOWERS["vit"][0], tmp_path)
     model, processor = compose(tmp_path, parts / "llama", vision_feature="windows3")
     pixels = processor(images=pictures[:1])["pixel_values"]
     with torch.inference_mode():
@@ -134,7 +134,7 @@ def test_a_tower_without_pooler_weights_is_the_same_at_each_loading(parts, tmp_p
     from hybrid.model.lora import fingerprint
 
     torch.manual_seed(0)
-    _save(TOWERS["vit"][0], tmp_path)
+    save_tower(TOWERS["vit"][0], tmp_path)
     t.ViTModel(TOWERS["vit"][0], add_pooling_layer=False).save_pretrained(tmp_path)
     prints = set()
     for seed in (1, 2):
