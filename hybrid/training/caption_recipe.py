@@ -103,7 +103,7 @@ class CaptionRecipe:
         if whole and self.adapter is not None:
             raise ValueError("adapter goes with vision and language, not with model")
         if whole == (self.vision is not None or self.language is not None):
-            raise ValueError("either model (or start_from), or vision and language, must be given")
+            raise ValueError("either model, or vision and language, or start_from must be given")
         if not whole and (self.vision is None or self.language is None):
             raise ValueError("vision and language must be given together")
         for name in ("batch_size", "accumulate", "words_batch_size"):

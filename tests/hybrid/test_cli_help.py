@@ -67,7 +67,7 @@ def _completed(shell, words, incomplete):
 )
 def test_names_of_files_still_complete(shell, words):
     """The shell is told to do it itself: with nothing said it would offer nothing."""
-    (item,) = _completed(shell, words, "ph")
+    (item,) = _completed(shell, words, "pi")
     assert item.type in ("file", "dir")
     assert item.value == "ph"
 
