@@ -69,7 +69,7 @@ def test_names_of_files_still_complete(shell, words):
     """The shell is told to do it itself: with nothing said it would offer nothing."""
     (item,) = _completed(shell, words, "pi")
     assert item.type in ("file", "dir")
-    assert item.value == "ph"
+    assert item.value == "pi"
 
 
 def test_names_that_are_known_complete():
