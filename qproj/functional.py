@@ -26,6 +26,7 @@ from qproj.circuits.features import features
 from qproj.execution import programs
 from qproj.execution.forks import check_not_forked
 from qproj.planning.cost import DiffMethod, Strategy, check_memory
+from qproj.planning.noisy import DENSITY_QUBITS
 
 
 def expectation(
@@ -62,6 +63,12 @@ def expectation(
     if weights.shape != circuit.weight_shape:
         raise ValueError(f"weights must have shape {circuit.weight_shape}, but had shape {weights.shape}.")
     check_memory(circuit.n_qubits)
+    many = circuit.n_qubits > DENSITY_QUBITS and strategy == "auto"
+    if circuit.channels and (many or strategy == "trajectories"):
+        raise ValueError(
+            f"circuit must have at most {DENSITY_QUBITS} qubits where it has noise, but had "
+            f"{circuit.n_qubits}. Use strategy='density-matrix', or qproj.QuantumLayer, which draws branches."
+        )
     batch = math.prod(inputs.shape[:-1])
     if not batch:
         return jnp.zeros((*inputs.shape[:-1], circuit.n_outputs), dtype)

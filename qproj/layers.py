@@ -21,7 +21,7 @@ from qproj.circuits.observables import Observable, ObservablesName
 from qproj.circuits.text import dumps
 from qproj.operator import call
 from qproj.planning.cost import DiffMethod, Plan, Strategy, plan
-from qproj.planning.execution import NO_EXTRA, Execution, Extra
+from qproj.planning.execution import NO_EXTRA, Execution, Extra, with_noise
 
 
 class QuantumLayer(nn.Module):
@@ -52,7 +52,7 @@ class QuantumLayer(nn.Module):
         shots: Measurements for each expectation value, on PennyLane devices; `None` for exact values.
         seed: Of the measurements' randomness, where `shots` are asked for: equal calls of equal seed give
             equal bits, so vary it between calls that are to be independent. `None` for fresh randomness.
-        noise: What noise there is, for backends that have it; `None` for none.
+        noise: A `qproj.noise.NoiseModel`, for backends that have noise; `None` for none.
         backend_options: Options of that backend alone, by name.
         generator: Source of the initial weights; torch's global one if `None`.
 
@@ -195,7 +195,13 @@ class QuantumLayer(nn.Module):
             What prints as the strategy, its passes, bytes and operations, and those of the other strategies.
         """
         itemsize = 8 if dtype == torch.float64 else 4
-        return plan(self.circuit, batch, itemsize, self.execution.strategy, self.execution.diff_method)
+        return plan(
+            with_noise(self.circuit, self.execution),
+            batch,
+            itemsize,
+            self.execution.strategy,
+            self.execution.diff_method,
+        )
 
     if TYPE_CHECKING:  # torch's own is of any arguments and any result
 

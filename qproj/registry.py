@@ -69,7 +69,7 @@ class Registry(Generic[T]):
             raise unknown_name(self.argument, name, self._entries, also=self.also) from None
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return isinstance(name, str) and name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

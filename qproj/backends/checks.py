@@ -10,6 +10,7 @@ from qproj.backends.families import advertised
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.measurements import Fidelity, Probs, Projector, State
 from qproj.memory import format_bytes, physical_memory
+from qproj.noise import NoiseModel
 from qproj.planning.cost import DIFF_METHODS
 from qproj.planning.execution import Execution
 from qproj.registry import unknown_name
@@ -38,12 +39,8 @@ def check(label: str, capabilities: Capabilities, circuit: Circuit, execution: E
     _check_size(label, capabilities, circuit)
     _check_measures(label, capabilities, circuit, execution)
     _check_shots(label, capabilities, execution)
-    _check_seed(label, capabilities, execution)
-    if execution.noise is not None and not capabilities.noise:
-        raise ValueError(
-            f"noise must be None on {label}, which has none, but was {execution.noise!r}. "
-            f"Backends that have: {_able(lambda c: c.noise)}."
-        )
+    _check_seed(label, capabilities, circuit, execution)
+    _check_noise(label, capabilities, circuit, execution)
     for name in execution.extra:
         if name not in capabilities.options:
             known = _either(sorted(capabilities.options)) if capabilities.options else "none"
@@ -136,7 +133,22 @@ def _check_shots(label: str, capabilities: Capabilities, execution: Execution) -
         )
 
 
-def _check_seed(label: str, capabilities: Capabilities, execution: Execution) -> None:
+def _check_noise(label: str, capabilities: Capabilities, circuit: Circuit, execution: Execution) -> None:
+    noise = execution.noise
+    if noise is None and not circuit.channels:
+        return
+    if not capabilities.noise:
+        what = "noise must be None" if noise is not None else "circuit must be free of channels"
+        was = repr(noise) if noise is not None else f"held {circuit.channels[0]}"
+        raise ValueError(
+            f"{what} on {label}, which has no noise, but {'was ' if noise is not None else ''}{was}. "
+            f"Backends that have: {_able(lambda c: c.noise)}."
+        )
+    if noise is not None and not isinstance(noise, NoiseModel):
+        raise TypeError(f"noise must be a qproj.noise.NoiseModel or None, but was {noise!r}.")
+
+
+def _check_seed(label: str, capabilities: Capabilities, circuit: Circuit, execution: Execution) -> None:
     seed = execution.seed
     if seed is None:
         return
@@ -149,7 +161,8 @@ def _check_seed(label: str, capabilities: Capabilities, execution: Execution) ->
             f"seed must be None on {label}, which takes none, but was {seed!r}. Backends that do: "
             f"{_able(lambda c: c.seed)}."
         )
-    if execution.shots is None and capabilities.default_shots is None and execution.noise is None:
+    measured = execution.shots is not None or capabilities.default_shots is not None
+    if not measured and execution.noise is None and not circuit.channels:
         raise ValueError(
             f"seed must be None where values are exact, but was {seed!r} with shots=None. Give shots=... too."
         )

@@ -12,11 +12,22 @@ from qproj.backends import Backend
 from qproj.backends.capabilities import Capabilities
 from qproj.backends.checks import check
 from qproj.circuits.circuit import Circuit
-from qproj.planning.cost import DIFF_METHODS, STRATEGIES, check_memory, choose
-from qproj.planning.execution import Execution
+from qproj.circuits.parameters import count
+from qproj.planning.branches import draw
+from qproj.planning.cost import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES, check_memory, choose
+from qproj.planning.execution import Execution, with_noise
+from qproj.planning.noisy import TRAJECTORIES
 from qproj.registry import unknown_name
 
-NAMES = {"": Capabilities(diff_methods=DIFF_METHODS, strategies=STRATEGIES)}
+NAMES = {
+    "": Capabilities(
+        noise=True,
+        seed=True,
+        diff_methods=DIFF_METHODS,
+        strategies=(*STRATEGIES, *NOISY_STRATEGIES),
+        options=frozenset({"trajectories"}),
+    )
+}
 
 
 class JaxBackend(Backend):
@@ -28,18 +39,40 @@ class JaxBackend(Backend):
     def check(self, circuit: Circuit, execution: Execution) -> None:
         """See `qproj.backends.Backend`; does not load JAX."""
         check_memory(circuit.n_qubits)  # first: planning takes memory of its own
-        choose(circuit, 1, 4, execution.strategy, execution.diff_method)
         check("backend 'jax'", self.capabilities, circuit, execution)
+        noisy = with_noise(circuit, execution)
+        strategy, _ = choose(noisy, 1, 4, execution.strategy, execution.diff_method)
+        if "trajectories" in execution.extra:
+            count("trajectories of backend_options", execution.extra["trajectories"])
+            if strategy != "trajectories":
+                raise ValueError(
+                    "backend_options must not hold 'trajectories' unless strategy='trajectories' or noise on "
+                    "many qubits is asked for, but did."
+                )
 
     def run(
         self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Run a circuit; see `qproj.backends.Backend`."""
-        if not execution.is_plain:
+        if not execution.is_plain or circuit.channels:
             self.check(circuit, execution)
+            circuit = with_noise(circuit, execution)
+            if choose(circuit, 1, 4, execution.strategy, execution.diff_method)[0] == "trajectories":
+                return _mean_of_trajectories(circuit, execution, inputs, weights)
         how = execution.diff_method, execution.strategy
         values: torch.Tensor = _bridge().run(circuit, *how, inputs, weights)
         return values
+
+
+def _mean_of_trajectories(
+    circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """Each sample as several rows, with branches drawn by generators of the sample's own."""
+    n, each = len(inputs), execution.extra.get("trajectories", TRAJECTORIES)
+    drawn = torch.from_numpy(draw(circuit, execution.seed, n, each)).to(inputs)
+    rows = torch.cat([inputs.repeat_interleave(each, dim=0), drawn], dim=1)
+    values: torch.Tensor = _bridge().run(circuit, "backprop", "trajectories", rows, weights)
+    return values.reshape(n, each, -1).mean(dim=1)
 
 
 @functools.cache

@@ -40,7 +40,7 @@ NAMES = {
         **_SHOTS, diff_methods=("parameter-shift", "adjoint", "backprop"), holds="states"
     ),
     "lightning.qubit": Capabilities(**_SHOTS, diff_methods=("parameter-shift", "adjoint"), holds="states"),
-    "default.mixed": Capabilities(**_SHOTS, holds="density matrices"),
+    "default.mixed": Capabilities(**_SHOTS, noise=True, holds="density matrices"),
 }
 
 
@@ -76,6 +76,7 @@ class PennyLaneSampler:
             shots_per="group",
             default_shots=own,
             seed=by_name and "seed" in named,
+            noise=self.name in DENSITY_MATRIX,
             diff_methods=_supported(device),
             options=frozenset(named - {"self", "wires", "shots", "seed"}) if by_name else frozenset(),
             max_qubits=None if by_name or device.wires is None else len(device.wires),

@@ -136,7 +136,9 @@ def operation(gate: Gate, labels: list[Any], angle: Any) -> Any:
     """A gate as a PennyLane operation."""
     import pennylane as qml
 
-    numbers = [np.array(gate.matrix)] if gate.matrix else [angle] * gate.kind.n_angles
+    numbers: list[Any] = [angle] * gate.kind.n_angles
+    if gate.matrix:
+        numbers = [[*np.array(gate.matrix)] if gate.is_channel else np.array(gate.matrix)]
     return getattr(qml, gate.name)(*numbers, wires=[labels[wire] for wire in gate.wires])
 
 

@@ -14,7 +14,7 @@ from qproj.backends.sampler import Sampler, Template, template
 from qproj.backends.shifts import Adjoint, ParameterShift, label_of
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import InputSlot
-from qproj.planning.execution import Execution
+from qproj.planning.execution import Execution, with_noise
 
 
 class SampledBackend(Backend):
@@ -76,6 +76,13 @@ class SampledBackend(Backend):
         """The circuit, the execution and the differentiation method of a run, or an error."""
         capabilities = self.capabilities
         check(label_of(self.sampler), capabilities, circuit, execution)
+        if execution.noise is not None:
+            if execution.noise.readout and (execution.shots or capabilities.default_shots):
+                raise ValueError(
+                    f"noise must be without readout errors where {label_of(self.sampler)} measures, which "
+                    "reads all bits rightly, but had some. Use backend='jax'."
+                )
+            circuit = with_noise(circuit, execution)
         more = getattr(self.sampler, "check", None)
         if more is not None:
             more(circuit, execution)

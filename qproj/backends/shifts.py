@@ -49,6 +49,11 @@ class Runs:
         self.columns = [
             i for i, s in enumerate(template.slots) if needs[0 if isinstance(s, InputSlot) else 1]
         ]
+        if not all(template.frequencies[column] for column in self.columns):
+            raise ValueError(
+                "weights must be angles where gradients come by shifts, but one is a channel's strength. Use "
+                "backend='jax' with shots=None, or weights that require no gradient."
+            )
         self.amplitudes = template.circuit.amplitudes and needs[0]
         self.label = label_of(sampler)
         capabilities = sampler.capabilities

@@ -171,6 +171,11 @@ class Circuit:
         """Number of columns a runner is given per sample: the inputs, then `products`."""
         return self.n_inputs + len(self.products)
 
+    @cached_property
+    def channels(self) -> tuple[Gate, ...]:
+        """The noise channels among `plain_gates`."""
+        return tuple(gate for gate in self.plain_gates if gate.is_channel)
+
     def takes(self, width: int) -> bool:
         """Whether samples of so many inputs can be run: amplitudes may be fewer, and are padded."""
         return width == self.n_inputs or (self.amplitudes and 0 < width < self.n_inputs)

@@ -10,6 +10,9 @@ A gate is of one of five kinds, and each runner needs to know no more than the k
 
 `lower` leaves the first four, with one angle each, and fixed unitaries on one wire. Names are PennyLane's, so
 that its backend finds the operation by the same name; the table of them is `qproj.circuits.kinds`.
+
+A noise channel is an entry of the same list, `Gate("DepolarizingChannel", (0,), Constant(0.01))`, with its
+strengths in place of angles. Its kinds are in a table of their own, which `qproj.noise` fills.
 """
 
 from __future__ import annotations
@@ -50,6 +53,11 @@ class GateKind:
             several angles always are written out.
         phase: What a decomposition leaves out: the gate is `exp(1j * phase * t)` times it, where `t` is the
             angle, or 1 for gates without one. Expectation values do not see it, amplitudes do.
+        branches: Of a channel: `(namespace, *strengths) -> (weights, matrices)`, a list of each, of the map
+            `rho -> sum_k weights[k] * matrices[k] @ rho @ matrices[k].conj().T`. The namespace is `numpy` or
+            `jax.numpy`.
+        strengths: Of a channel: the names of its strengths, for messages.
+        check: Of a channel: raises ValueError for strengths that it cannot have.
     """
 
     n_wires: int
@@ -64,14 +72,18 @@ class GateKind:
     several: int = 0
     written_out: bool = False
     phase: float = 0.0
+    branches: Callable[..., tuple[Sequence[Any], Sequence[Any]]] | None = None
+    strengths: tuple[str, ...] = ()
+    check: Callable[..., None] | None = None
 
     @property
     def n_angles(self) -> int:
-        """Number of angles."""
-        return self.several or len(self.frequencies[:1])
+        """Number of angles, or of strengths."""
+        return self.several or len(self.strengths) or len(self.frequencies[:1])
 
 
 GATES: Registry[GateKind] = Registry("gate name")
+CHANNELS: Registry[GateKind] = Registry("channel")
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ class Gate:
         parameter: The angle of a rotation in radians (`Constant`, `InputSlot` or `WeightSlot`), a tuple of
             them for a gate of several angles such as `"Rot"`, else `None`.
         matrix: The unitary of a `"QubitUnitary"`, `(2**k, 2**k)` rows on `k` wires, 1 to 3; its first wire is
-            the most significant bit. Else `None`.
+            the most significant bit. The Kraus operators of a `"QubitChannel"`, on 1 or 2 wires. Else `None`.
 
     Raises:
         ValueError: If the name is unknown, or wires, parameter or matrix do not fit it.
@@ -111,11 +123,18 @@ class Gate:
         object.__setattr__(self, "wires", wires)
         object.__setattr__(self, "parameter", _parameter(self.name, kind, self.parameter))
         object.__setattr__(self, "matrix", _matrix(self.name, kind, wires, self.matrix))
+        if kind.strengths:
+            _check_strengths(self.name, kind, self.parameters)
 
     @property
     def kind(self) -> GateKind:
         """What the name means."""
-        return GATES[self.name]
+        return CHANNELS[self.name] if self.is_channel else GATES[self.name]
+
+    @property
+    def is_channel(self) -> bool:
+        """Whether it is noise."""
+        return self.name in CHANNELS
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -133,11 +152,11 @@ class Gate:
     @property
     def unitary(self) -> Matrix | None:
         """The matrix of a gate that is a fixed unitary, whether its own or of its name."""
-        return self.matrix or self.kind.matrix
+        return None if self.is_channel else self.matrix or self.kind.matrix
 
     def __str__(self) -> str:
         angles = ", ".join(map(str, self.parameters))
-        name = "U" if self.matrix else self.name
+        name = "U" if self.matrix and not self.is_channel else self.name
         return f"{name}({angles})" if angles else name
 
 
@@ -225,8 +244,21 @@ def _parameter(name: str, kind: GateKind, given: Any) -> Parameter | tuple[Param
     )
 
 
-def _matrix(name: str, kind: GateKind, wires: tuple[int, ...], given: Any) -> Matrix | None:
+def _check_strengths(name: str, kind: GateKind, parameters: Sequence[Parameter]) -> None:
+    """Raise where a channel cannot have these strengths; of those that are weights nothing is known yet."""
+    if any(isinstance(parameter, InputSlot) for parameter in parameters):
+        raise TypeError(
+            f"strengths of {name} must be qproj.Constant or qproj.WeightSlot, but were {parameters}."
+        )
+    values = [parameter.value for parameter in parameters if isinstance(parameter, Constant)]
+    if kind.check is not None and len(values) == len(parameters):
+        kind.check(*values)
+
+
+def _matrix(name: str, kind: GateKind, wires: tuple[int, ...], given: Any) -> Any:
     """The matrix of a gate as it is kept, or an error."""
+    if kind.own_matrix and kind.branches is not None:
+        return _kraus(name, wires, given)
     if not kind.own_matrix:
         if given is not None:
             raise ValueError(f"matrix of {name} must be None; for a unitary of your own use 'QubitUnitary'.")
@@ -251,3 +283,25 @@ def _matrix(name: str, kind: GateKind, wires: tuple[int, ...], given: Any) -> Ma
             "the identity."
         )
     return tuple(map(tuple, array.tolist()))
+
+
+def _kraus(name: str, wires: tuple[int, ...], given: Any) -> Any:
+    """Kraus operators as they are kept, or an error."""
+    size = 2 ** len(wires)
+    try:
+        array = np.asarray(given, np.complex128)
+    except (TypeError, ValueError):
+        raise TypeError(f"matrix of {name} must be an array of numbers, but was {given!r}.") from None
+    if array.ndim != 3 or array.shape[1:] != (size, size) or not len(array):
+        raise ValueError(
+            f"matrix of {name} must be Kraus operators of shape (n, {size}, {size}) on {len(wires)} wires, "
+            f"but had shape {array.shape}."
+        )
+    total = np.einsum("kba,kbc->ac", array.conj(), array)
+    away = np.abs(total - np.eye(size)).max()
+    if not away < _UNITARY:
+        raise ValueError(
+            f"matrix of {name} must be Kraus operators whose products K^dagger K sum to the identity, but "
+            f"the sum is {away:.2g} away from it."
+        )
+    return tuple(tuple(map(tuple, matrix)) for matrix in array.tolist())

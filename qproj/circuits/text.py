@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate
 from qproj.circuits.measurements import Fidelity, Probs, Projector, State
 from qproj.circuits.observables import Hamiltonian, PauliWord
 from qproj.circuits.parameters import Constant, InputSlot, WeightSlot
+
+T = TypeVar("T")
 
 _PARTS: dict[str, Any] = {
     part.__name__: part
@@ -29,6 +31,12 @@ _PARTS: dict[str, Any] = {
         complex,
     )
 }
+
+
+def writable(part: type[T]) -> type[T]:
+    """Let `encode` write a dataclass, and `decode` read it: a decorator."""
+    _PARTS[part.__name__] = part
+    return part
 
 
 def dumps(circuit: Circuit) -> str:

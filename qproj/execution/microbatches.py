@@ -15,7 +15,8 @@ import numpy as np
 from qproj.circuits.circuit import Circuit
 from qproj.execution import programs
 from qproj.execution.programs import Program
-from qproj.planning.cost import choose, microbatch_size, one_kernel
+from qproj.planning.cost import NOISY_STRATEGIES, choose, microbatch_size, one_kernel
+from qproj.planning.noisy import noisy_microbatch
 
 
 class MicroBatches:
@@ -69,9 +70,14 @@ class MicroBatches:
 Runner = Program | MicroBatches
 
 
-def in_microbatches(program: Program, circuit: Circuit, batch: int, itemsize: int) -> Runner:
+def in_microbatches(
+    program: Program, circuit: Circuit, batch: int, itemsize: int, strategy: str = "auto"
+) -> Runner:
     """The program itself, or in micro-batches if the batch is large."""
-    rows = microbatch_size(circuit, batch, itemsize)
+    if strategy in NOISY_STRATEGIES:
+        rows = noisy_microbatch(circuit, batch, itemsize, strategy)
+    else:
+        rows = microbatch_size(circuit, batch, itemsize)
     return program if rows == batch else MicroBatches(program, rows)
 
 
@@ -99,4 +105,4 @@ def program_for(
     """
     names = choose(circuit, batch, itemsize, strategy, diff_method)
     program = programs.program(circuit, *names, one_kernel=one_kernel(circuit, batch, names[1]))
-    return in_microbatches(program, circuit, batch, itemsize) if on_cpu else program, names
+    return in_microbatches(program, circuit, batch, itemsize, names[0]) if on_cpu else program, names

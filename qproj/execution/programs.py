@@ -14,12 +14,15 @@ from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals
 from qproj.differentiation.backprop import Backprop
 from qproj.differentiation.dense import Dense
+from qproj.differentiation.density import DensityMatrix
 from qproj.differentiation.jacobian import Jacobian
 from qproj.differentiation.parameter_shift import ParameterShift
+from qproj.differentiation.trajectories import Trajectories
 from qproj.execution.buffers import BufferPool, Shapes
 from qproj.execution.cache import cached_by_circuit, on_clear
 from qproj.kernels import xla_cpu
-from qproj.planning.cost import choose, memory_budget
+from qproj.planning.cost import NOISY_STRATEGIES, choose, memory_budget
+from qproj.planning.noisy import keeps_states
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,12 +51,17 @@ def build(circuit: Circuit, strategy: str, diff_method: str) -> Differentiation:
 
     Args:
         circuit: The circuit.
-        strategy: `"dense"` or `"fused-k"`, one that can run it.
+        strategy: `"dense"` or `"fused-k"`, one that can run it; `"density-matrix"` or `"trajectories"` where
+            it has noise.
         diff_method: `"adjoint"`, `"backprop"`, `"jacobian"` or `"parameter-shift"`.
 
     Returns:
         The pair.
     """
+    if strategy in NOISY_STRATEGIES and diff_method != "parameter-shift":
+        if strategy == "trajectories":
+            return Trajectories(circuit)
+        return DensityMatrix(circuit, keeps_states=keeps_states(circuit))
     if diff_method == "jacobian":
         return Jacobian(_adjoint(circuit, strategy, keeps_states=True))
     if diff_method == "parameter-shift":

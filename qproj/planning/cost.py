@@ -20,10 +20,16 @@ from qproj.planning.fusion import Layer, layers
 from qproj.planning.schedule import compiled_layers, schedule
 from qproj.registry import unknown_name
 
-Strategy = Literal["auto", "dense", "fused-2", "fused-3", "fused-4", "fused-5", "fused-6"]
+NoisyStrategy = Literal["density-matrix", "trajectories"]
+Strategy = Literal[
+    "auto", "dense", "fused-2", "fused-3", "fused-4", "fused-5", "fused-6", "density-matrix", "trajectories"
+]
 DiffMethod = Literal["best", "adjoint", "backprop", "jacobian", "parameter-shift"]
-# Without the first, by which the planner chooses.
-STRATEGIES: tuple[str, ...] = get_args(Strategy)[1:]
+# For circuits with noise channels, and for those without; the planner chooses among them for "auto".
+NOISY_STRATEGIES: tuple[str, ...] = get_args(NoisyStrategy)
+STRATEGIES: tuple[str, ...] = tuple(
+    name for name in get_args(Strategy) if name not in ("auto", *NOISY_STRATEGIES)
+)
 DIFF_METHODS: tuple[str, ...] = get_args(DiffMethod)[1:]
 
 # Seconds for one compiled operation; bytes and real operations per second, in single precision.
@@ -122,7 +128,7 @@ def plan(
         circuit: The circuit.
         batch: Samples.
         itemsize: Bytes of a real number: 4 or 8.
-        strategy: One of `STRATEGIES`, or `"auto"`.
+        strategy: One of `STRATEGIES`, of `NOISY_STRATEGIES` with noise, or `"auto"`.
         diff_method: One of `DIFF_METHODS`, or `"best"`.
         two_calls: Whether forward and backward are separate calls, as from torch, or parts of one program.
 
@@ -135,6 +141,10 @@ def plan(
     """
     check_names(strategy, diff_method)
     batch = count("batch", batch)
+    if circuit.channels:
+        from qproj.planning.noisy import noisy_plan  # builds upon this module
+
+        return noisy_plan(circuit, batch, itemsize, strategy, diff_method)
     made = layers(circuit)
     rows = microbatch_size(circuit, batch, itemsize) if two_calls else batch
     possible = [_cost(circuit, made, name, batch, itemsize, rows) for name in _possible(circuit, made)]
@@ -144,6 +154,8 @@ def plan(
         why.append(f"{ranked[0].strategy} has the lowest estimate.")
     else:
         chosen = [cost for cost in ranked if cost.strategy == strategy]
+        if strategy in NOISY_STRATEGIES:
+            raise ValueError(f"strategy must be for circuits without noise here, but was {strategy!r}.")
         if not chosen:
             raise ValueError(
                 f"strategy must be one of {', '.join(c.strategy for c in ranked)} for this circuit, but was "
@@ -179,6 +191,7 @@ def one_kernel(circuit: Circuit, batch: int, diff_method: str) -> bool:
     each = circuit.n_outputs if diff_method == "jacobian" else 1
     return (
         diff_method != "parameter-shift"
+        and not circuit.channels
         and each * batch * 2**circuit.n_qubits <= _KERNEL_AMPLITUDES
         and compiled_layers(layers(circuit)) <= _KERNEL_LAYERS
     )
@@ -192,8 +205,9 @@ def microbatch_size(circuit: Circuit, batch: int, itemsize: int) -> int:
 
 def check_names(strategy: str, diff_method: str) -> None:
     """Raise ValueError for names that are not known."""
-    if strategy != "auto" and strategy not in STRATEGIES:
-        raise unknown_name("strategy", strategy, ("auto", *STRATEGIES))
+    known = ("auto", *STRATEGIES, *NOISY_STRATEGIES)
+    if strategy not in known:
+        raise unknown_name("strategy", strategy, known)
     if diff_method != "best" and diff_method not in DIFF_METHODS:
         raise unknown_name("diff_method", diff_method, ("best", *DIFF_METHODS))
 

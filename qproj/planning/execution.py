@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
+from qproj.circuits.circuit import Circuit
 from qproj.circuits.text import decode, encode
+from qproj.noise import NoiseModel
 
 
 class Extra(Mapping[str, Any]):
@@ -65,7 +67,7 @@ class Execution:
         shots: Measurements per expectation value; `None` for exact values.
         seed: Of the measurements' randomness: equal runs of equal seed give equal bits; `None` for fresh
             ones.
-        noise: Immutable data that say what noise there is; `None` for none.
+        noise: A `qproj.noise.NoiseModel`; `None` for none.
         extra: Options of one vendor, by name; any mapping, kept as one that is immutable and hashable.
 
     Raises:
@@ -96,6 +98,12 @@ class Execution:
             return dumps(self)
         except TypeError:
             return None
+
+
+def with_noise(circuit: Circuit, execution: Execution) -> Circuit:
+    """A circuit with the noise that it is to be run with; the same object for equal arguments."""
+    noise: NoiseModel | None = execution.noise
+    return circuit if noise is None else noise.on(circuit, shots=execution.shots is not None)
 
 
 def dumps(execution: Execution) -> str:

@@ -155,6 +155,11 @@ def layers(circuit: Circuit) -> tuple[Layer, ...]:
     Returns:
         At least one layer.
     """
+    if circuit.channels:
+        raise ValueError(
+            "circuit must be free of noise where states are wanted, but has channels, such as "
+            f"{circuit.channels[0]}."
+        )
     placement = _Placement(circuit.n_qubits, prepared=circuit.amplitudes)
     for gate in lower(circuit.plain_gates):
         placement.add(gate)

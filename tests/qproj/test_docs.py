@@ -1,4 +1,4 @@
-"""The examples of docs/torch.md run, one after the other."""
+"""The examples of docs/torch.md and docs/noise.md run, one after the other."""
 
 import re
 from pathlib import Path
@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-TEXT = (Path(__file__).parents[2] / "docs" / "torch.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 # torch's own: forward mode, and torch.export
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_examples(monkeypatch):
+@pytest.mark.parametrize("page", ["torch", "noise"])
+def test_examples(page, monkeypatch):
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # which one of them sets
     torch.manual_seed(0)
     torch.compiler.reset()
     names = {}
-    for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
+    for code in re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.DOTALL):
         exec(code, names)

@@ -1,0 +1,123 @@
+"""Reverse mode through density matrices. Noise cannot be undone: states are kept, or computed again.
+
+The state is the vector of expectation values of all Pauli words (`qproj.planning.transfer`), so every gate
+and channel is a real matrix, and a walk back is one with their transposes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from qproj.circuits.circuit import Circuit
+from qproj.kernels import blocks as walks
+from qproj.kernels import statevector as sv
+from qproj.planning.transfer import density_plan
+
+# What an expectation value is in |0>: of I, X, Y, Z.
+_ZERO = np.array([1.0, 0.0, 0.0, 1.0])
+
+
+class Walked:
+    """Forward and backward of a circuit in blocks; what the states are, subclasses say.
+
+    Args:
+        circuit: The circuit.
+        keeps_states: Whether backward is given the states of forward; it computes them again otherwise.
+    """
+
+    in_place = False
+
+    def __init__(self, circuit: Circuit, blocks: Any, *, keeps_states: bool) -> None:
+        self._circuit, self._blocks, self.keeps_states = circuit, blocks, keeps_states
+
+    def forward(self, inputs: Array, weights: Array) -> tuple[Array, Any]:
+        """See `qproj.differentiation.adjoint.Adjoint.forward`."""
+        x, w = inputs.T, weights.reshape(-1)
+        state, kept = self._walk(self._start(x, w), x, w, keep=self.keeps_states)
+        return self._measure(state).T, (state, *kept) if self.keeps_states else ()
+
+    def backward(
+        self, residuals: Any, inputs: Array, weights: Array, cotangents: Array
+    ) -> tuple[Array, Array]:
+        """See `qproj.differentiation.adjoint.Adjoint.backward`."""
+        x, w = inputs.T, weights.reshape(-1)
+        if not self.keeps_states:
+            state, again = self._walk(self._start(x, w), x, w, keep=True)
+            residuals = (state, *again)
+        state, *kept = residuals
+        bra = self._bra(state, cotangents.T)
+        grad_x, grad_w = jnp.zeros_like(x), jnp.zeros_like(w)
+        for segment, states in reversed(list(zip(self._blocks.segments, kept, strict=True))):
+            matrices, pull_back = jax.vjp(lambda x, w, segment=segment: self._matrices(segment, x, w), x, w)
+            bra, slopes = walks.walk_back(segment, bra, matrices, states)
+            by_x, by_w = pull_back(slopes)
+            grad_x, grad_w = grad_x + by_x, grad_w + by_w
+        _, pull_back = jax.vjp(self._start, x, w)
+        by_x, by_w = pull_back(bra)
+        return (grad_x + by_x).T, (grad_w + by_w).reshape(weights.shape)
+
+    def _walk(self, state: Array, x: Array, w: Array, *, keep: bool) -> tuple[Array, list[Any]]:
+        kept = []
+        for segment in self._blocks.segments:
+            state, states = walks.walk(segment, state, self._matrices(segment, x, w), keep=keep)
+            kept.append(states)
+        return state, kept
+
+    def _matrices(self, segment: Any, x: Array, w: Array) -> Array:
+        return walks.products(walks.factors(segment.table, x, w, self._circuit.n_features))
+
+    def _start(self, x: Array, w: Array) -> Array:
+        raise NotImplementedError
+
+    def _measure(self, state: Array) -> Array:
+        raise NotImplementedError
+
+    def _bra(self, state: Array, cotangents: Array) -> Array:
+        raise NotImplementedError
+
+
+class DensityMatrix(Walked):
+    """Forward and backward of a noisy circuit, exactly.
+
+    Args:
+        circuit: The circuit, with channels.
+        keeps_states: As for `Walked`.
+    """
+
+    def __init__(self, circuit: Circuit, *, keeps_states: bool) -> None:
+        self._plan = density_plan(circuit)
+        super().__init__(circuit, self._plan.blocks, keeps_states=keeps_states)
+
+    def _start(self, x: Array, w: Array) -> Array:
+        """The product state of all wires, or that of amplitudes: `(4**n_qubits, batch)`."""
+        if self._plan.start is None:
+            return _of_amplitudes(x, self._circuit.n_qubits)
+        made = walks.factors(self._plan.start, x, w, self._circuit.n_features)
+        return sv.product_state(walks.vectors(made, jnp.asarray(_ZERO, w.dtype), x.shape[1]))
+
+    def _measure(self, state: Array) -> Array:
+        return sv.matmul(jnp.asarray(self._plan.mixing, state.dtype), state[self._plan.words])
+
+    def _bra(self, state: Array, cotangents: Array) -> Array:
+        by_word = sv.matmul(jnp.asarray(self._plan.mixing.T, state.dtype), cotangents)
+        return jnp.zeros_like(state).at[self._plan.words].set(by_word)
+
+
+def _of_amplitudes(amplitudes: Array, n: int) -> Array:
+    """Expectation values of all Pauli words in states of real amplitudes `(2**n, batch)`."""
+    batch = amplitudes.shape[1]
+    pairs = (amplitudes[:, None] * amplitudes[None]).reshape(*(2,) * (2 * n), batch)
+    state = pairs.transpose(*(axis for wire in range(n) for axis in (wire, n + wire)), 2 * n)
+    state = state.reshape(*(4,) * n, batch)
+    # Of |0><0|, |0><1|, |1><0| and |1><1|; Y is i times a real matrix, so that an odd number of them gives 0.
+    one = jnp.asarray([[1, 0, 0, 1], [0, 1, 1, 0], [0, 1, -1, 0], [1, 0, 0, -1]], amplitudes.dtype)
+    for wire in range(n):
+        state = jnp.moveaxis(jnp.tensordot(one, state, (1, wire)), 0, wire)
+    digits = np.indices((4,) * n).reshape(n, -1)
+    phases = np.array([1, 0, -1, 0])[(digits == 2).sum(axis=0) % 4]
+    return jnp.asarray(phases, amplitudes.dtype)[:, None] * state.reshape(4**n, batch)

@@ -1,0 +1,177 @@
+"""Walks over real vectors in blocks of two wires, whose matrices rows share or have each their own. JAX only.
+
+A state is `(size, batch)`. See `qproj.planning.blocks` for the blocks and `qproj.planning.tables` for what
+fills them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from qproj.kernels import statevector as sv
+from qproj.noise.probability import PAULIS
+from qproj.planning.blocks import Segment
+from qproj.planning.permutations import Permutation
+from qproj.planning.tables import Table
+
+# Blocks that are written out in a program, where a compiled loop would take longer to turn than to compute.
+_UNROLLED = 32
+
+
+def factors(table: Table, inputs: Array, weights: Array, n_features: int) -> Array:
+    """All factors of a table.
+
+    Args:
+        table: `(n_products, depth)`.
+        inputs: `(n_features + n_drawn, batch)`.
+        weights: `(n_weights,)`.
+        n_features: Rows of `inputs` that are angles; those after them are drawn branches.
+
+    Returns:
+        `(n_products, depth, m, m)`, with `batch` at the end where rows have their own.
+    """
+    real = weights.dtype
+    angles = sv.angle_values(table.angles, inputs, weights)
+    if table.per_row and not table.angles.per_sample:
+        angles = angles[..., None]
+    n_parts = table.library.shape[1]
+    trailing = (1,) * (angles.ndim - 2)
+    rotates = jnp.asarray(table.rotates).reshape(*table.rotates.shape, *trailing)
+    numbers = [jnp.ones_like(angles)] + [jnp.zeros_like(angles)] * (n_parts - 1)
+    if table.rotates.any():
+        numbers[1] = jnp.where(rotates, jnp.cos(angles), 0)
+        numbers[2] = jnp.where(rotates, jnp.sin(angles), 0)
+    coefficients = jnp.stack(numbers, 2)
+    if (table.drawn >= 0).any():
+        branch = inputs[n_features + np.maximum(table.drawn, 0)][:, :, None]
+        chosen = branch == jnp.arange(n_parts, dtype=real)[:, None]
+        is_drawn = (table.drawn >= 0)[:, :, None, None]
+        coefficients = jnp.where(is_drawn, chosen.astype(real), coefficients)
+    for (k, d), branches in table.strengths:
+        entries = _transfer(branches, angles[k, d].reshape(-1)[0])
+        coefficients = coefficients.at[k, d].set(entries.reshape(-1, *trailing))
+    library = jnp.asarray(table.library, real)[table.entry]
+    if coefficients.ndim == 3:
+        return jnp.einsum("kdj,kdjab->kdab", coefficients, library, precision=lax.Precision.HIGHEST)
+    return jnp.einsum("kdjz,kdjab->kdabz", coefficients, library, precision=lax.Precision.HIGHEST)
+
+
+def _transfer(branches: Callable[..., Any], strength: Array) -> Array:
+    """The transfer matrix `(4, 4)` of a channel on one wire, of a traced strength."""
+    weights, matrices = branches(jnp, strength)
+    total = jnp.zeros((4, 4), strength.dtype)
+    kind = jnp.result_type(strength.dtype, jnp.complex64)
+    words = jnp.asarray(PAULIS, kind)
+    for weight, matrix in zip(weights, matrices, strict=True):
+        operator = jnp.asarray(matrix, kind)
+        moved = operator @ words @ operator.conj().T
+        total = total + weight * jnp.einsum("pij,qji->pq", words, moved).real / 2
+    # Nothing else would tell that a weight is no probability.
+    return jnp.where((strength >= 0) & (strength <= 1), total, jnp.nan)
+
+
+def products(factors: Array) -> Array:
+    """Multiply the factors of each product: `(n_products, depth, m, m, ...)`, without `depth` then."""
+    product, *rest = (factors[:, d] for d in range(factors.shape[1]))
+    if factors.ndim == 5 and rest:
+        # A loop, since each product is written out.
+        later = jnp.moveaxis(factors[:, 1:], 1, 0)
+        return lax.scan(lambda product, factor: (_each(factor, product), None), product, later)[0]
+    for factor in rest:
+        product = sv.matmul(factor, product)
+    return product
+
+
+def _each(left: Array, right: Array) -> Array:
+    """Matrix products of `(n, m, m, batch)`, written out, so that XLA makes one loop of them."""
+    terms = (left[:, :, j, None] * right[:, j, None] for j in range(right.shape[1]))
+    return sum(terms, jnp.zeros_like(right))
+
+
+def vectors(factors: Array, start: Array, batch: int) -> Array:
+    """Apply the factors of each wire to a vector: `(n, depth, m, m, ...)` and `(m,)` to `(n, m, batch)`."""
+    factors = factors if factors.ndim == 5 else factors[..., None]
+    state = jnp.broadcast_to(start[:, None], (len(factors), len(start), factors.shape[-1]))
+    for d in range(factors.shape[1]):
+        terms = [factors[:, d, :, j] * state[:, j, None] for j in range(len(start))]
+        state = jnp.stack(terms).sum(axis=0)
+    return jnp.broadcast_to(state, (*state.shape[:2], batch))
+
+
+def gathered(state: Array, high: Array, low: Array) -> Array:
+    """Move the rows of `(size, batch)`: see `Permutation`."""
+    source = jnp.bitwise_xor(high[:, None], low).reshape(-1)
+    moved: Array = state.at[source].get(mode="promise_in_bounds", unique_indices=True)
+    return moved
+
+
+def walk(segment: Segment, state: Array, matrices: Array, *, keep: bool) -> tuple[Array, Array | None]:
+    """Apply the blocks of a segment.
+
+    Args:
+        segment: The segment.
+        state: `(size, batch)`.
+        matrices: `(n_blocks, m, m)`, or with `batch` at the end.
+        keep: Whether states are returned.
+
+    Returns:
+        The state, and the states `(n_blocks, size, batch)` that the blocks were applied to.
+    """
+
+    def step(state: Array, now: Any) -> tuple[Array, Array | None]:
+        matrix, high, low = now
+        before = gathered(state, high, low)
+        return _applied(matrix, before), before if keep else None
+
+    return lax.scan(step, state, (matrices, *_tables(segment.forth)), unroll=_unrolled(segment))
+
+
+def walk_back(segment: Segment, bra: Array, matrices: Array, kept: Array) -> tuple[Array, Array]:
+    """The vector-Jacobian product of `walk`.
+
+    Args:
+        segment: The segment.
+        bra: The gradient for the state after it.
+        matrices: As for `walk`.
+        kept: The states that it returned.
+
+    Returns:
+        The gradients for the state before it, and for the matrices.
+    """
+
+    def step(bra: Array, now: Any) -> tuple[Array, Array]:
+        matrix, before, high, low = now
+        m = len(matrix)
+        rows, columns = bra.reshape(m, -1, bra.shape[-1]), before.reshape(m, -1, bra.shape[-1])
+        if matrix.ndim == 2:
+            slope = sv.matmul(rows.reshape(m, -1), columns.reshape(m, -1).T)
+        else:
+            slope = jnp.stack([(rows * columns[j]).sum(axis=1) for j in range(m)], axis=1)
+        return gathered(_applied(matrix.swapaxes(0, 1), bra), high, low), slope
+
+    tables = _tables(segment.back)
+    return lax.scan(step, bra, (matrices, kept, *tables), reverse=True, unroll=_unrolled(segment))
+
+
+def _applied(matrix: Array, state: Array) -> Array:
+    """Multiply the leading wires: `(m, m)`, or `(m, m, batch)`, to `(size, batch)`."""
+    m = len(matrix)
+    if matrix.ndim == 2:
+        return sv.matmul(matrix, state.reshape(m, -1)).reshape(state.shape)
+    rows = state.reshape(m, -1, state.shape[-1])
+    after: Any = sum(matrix[:, j, None] * rows[j] for j in range(m))
+    return after.reshape(state.shape)  # type: ignore[no-any-return]
+
+
+def _tables(reordering: Permutation) -> tuple[Array, Array]:
+    return jnp.asarray(reordering.high), jnp.asarray(reordering.low)
+
+
+def _unrolled(segment: Segment) -> int:
+    n_blocks = len(segment.table.entry)
+    return n_blocks if n_blocks <= _UNROLLED and not segment.table.per_row else 1

@@ -1,0 +1,297 @@
+"""Noise: channels, models, density matrices and trajectories, against PennyLane and a naive simulator."""
+
+import pickle
+
+import numpy as np
+import pennylane as qml
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qproj import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, QuantumLayer, WeightSlot
+from qproj.circuits.gates import CHANNELS
+from qproj.circuits.measurements import Probs
+from qproj.noise import Channel, NoiseModel, Readout, Rule, parse
+from qproj.planning.branches import draw, operators, probabilities
+from qproj.planning.execution import Execution, dumps, loads
+from qproj.planning.noisy import check_density
+from qproj.planning.transfer import transfer
+from tests.qproj import mixed_reference
+
+STRENGTHS = {
+    "DepolarizingChannel": (0.2,),
+    "BitFlip": (0.2,),
+    "PhaseFlip": (0.2,),
+    "AmplitudeDamping": (0.3,),
+    "PhaseDamping": (0.3,),
+    "GeneralizedAmplitudeDamping": (0.3, 0.8),
+    "ThermalRelaxationError": (0.1, 40.0, 60.0, 7.0),
+}
+UNITAL = ["DepolarizingChannel", "BitFlip", "PhaseFlip", "PhaseDamping"]
+TWO = np.sqrt([0.9, 0.1])[:, None, None] * np.array([np.eye(4), np.eye(4)[::-1]])
+# Everything at once: strengths that are constants and weights, inputs in the middle, gates on three wires.
+EVERYTHING = Circuit(
+    3,
+    gates=[
+        Gate("RY", (0,), InputSlot(0)),
+        Gate("RX", (1,), WeightSlot(0)),
+        Gate("AmplitudeDamping", (1,), Constant(0.3)),
+        Gate("CNOT", (0, 1)),
+        Gate("PhaseDamping", (0,), WeightSlot(3)),
+        Gate("Toffoli", (1, 0, 2)),
+        Gate("MultiRZ", (2, 0, 1), WeightSlot(1)),
+        Gate("QubitChannel", (2, 0), matrix=TWO),
+        Gate("RX", (2,), InputSlot(1, 0.7, 0)),
+        Gate("Hadamard", (0,)),
+        Gate("CRY", (0, 2), InputSlot(1)),
+        Gate("DepolarizingChannel", (2,), Constant(0.1)),
+        Gate("ECR", (1, 2)),
+        Gate("RY", (1,), WeightSlot(2)),
+    ],
+    observables=[
+        PauliWord("Z", (0,)),
+        PauliWord("XY", (2, 1)),
+        Hamiltonian((PauliWord("Z", (2,), 0.5), PauliWord("I"), PauliWord("ZX", (0, 1), 2.0))),
+    ],
+)
+X, W = np.array([[0.4, -0.8], [1.1, 0.3]]), np.array([0.7, -0.4, 1.3, 0.25])
+
+
+def pennylanes(name):
+    return np.array(getattr(qml, name)(*STRENGTHS[name], wires=0).kraus_matrices())
+
+
+@pytest.mark.parametrize("name", STRENGTHS)
+def test_a_channel_is_pennylanes(name):
+    (gate,) = Circuit(1, gates=[Channel(name, STRENGTHS[name]).on((0,))]).channels
+    found = operators(gate)
+    np.testing.assert_allclose(transfer(found), transfer(pennylanes(name)), atol=1e-6)
+    np.testing.assert_allclose(sum(k.conj().T @ k for k in found), np.eye(2), atol=1e-12)
+    assert probabilities(found).min() > 0
+
+
+def test_every_channel_is_compared():
+    assert {*STRENGTHS, "QubitChannel"} == set(CHANNELS)
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted({*STRENGTHS} - {"ThermalRelaxationError"})), st.floats(0, 1)),
+        max_size=4,
+    )
+)
+def test_channels_in_a_row_keep_states_states(drawn):
+    """Trace one, positive, composed as maps compose, and the identity kept where all are unital."""
+    gates = [Channel(name, (p,) * len(STRENGTHS[name])).on((0,)) for name, p in drawn]
+    circuit = Circuit(1, gates=[Gate("RY", (0,), Constant(0.9)), *gates])
+    psi = np.array([np.cos(0.45), np.sin(0.45)])
+    rho, whole = np.outer(psi, psi), np.eye(4)
+    for gate in circuit.channels:
+        rho = sum(k @ rho @ k.conj().T for k in operators(gate))
+        whole = transfer(operators(gate)) @ whole
+    assert np.trace(rho).real == pytest.approx(1)
+    assert np.linalg.eigvalsh(rho).min() > -1e-12
+    components = whole @ [1, np.sin(0.9), 0, np.cos(0.9)]
+    np.testing.assert_allclose(components[3], (rho[0, 0] - rho[1, 1]).real, atol=1e-12)
+    if all(name in UNITAL for name, _ in drawn):
+        np.testing.assert_allclose(whole[:, 0], [1, 0, 0, 0], atol=1e-12)
+
+
+def layer_of(circuit, **options):
+    layer = QuantumLayer(circuit=circuit, **options).double()
+    with torch.no_grad():
+        layer.weights.copy_(torch.from_numpy(W))
+    return layer
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """Values and gradients of `EVERYTHING` by density matrix: for inputs, for weights; and the cotangents."""
+    x = torch.tensor(X, requires_grad=True)
+    layer, cotangents = layer_of(EVERYTHING), torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3)
+    values = layer(x)
+    values.backward(cotangents)
+    return values.detach(), x.grad, layer.weights.grad, cotangents
+
+
+def test_a_density_matrix_is_the_naive_one(exact):
+    np.testing.assert_allclose(exact[0], mixed_reference.values(EVERYTHING, X, W), atol=1e-10)
+    theirs = layer_of(EVERYTHING, backend="default.mixed").requires_grad_(False)
+    np.testing.assert_allclose(exact[0], theirs(torch.from_numpy(X)), atol=1e-6)
+
+
+def test_gradients_are_those_of_the_naive_one(exact):
+    """Of angles, of inputs, and of the strength that is a weight."""
+    _, by_x, by_w, cotangents = exact
+
+    def loss(x, w):
+        return (mixed_reference.values(EVERYTHING, x, w) * cotangents.numpy()).sum()
+
+    step = 1e-6
+    for at in range(4):
+        shift = step * np.eye(4)[at]
+        assert (loss(X, W + shift) - loss(X, W - shift)) / (2 * step) == pytest.approx(
+            by_w[at].item(), abs=1e-7
+        )
+        shift = shift.reshape(2, 2)
+        assert (loss(X + shift, W) - loss(X - shift, W)) / (2 * step) == pytest.approx(
+            by_x.flatten()[at].item(), abs=1e-7
+        )
+
+
+def test_trajectories_are_density_matrices_on_average(exact):
+    """Values and gradients, though branches of damping change a state's norm."""
+    gates = [
+        g if g.parameter != WeightSlot(3) else Gate(g.name, g.wires, Constant(0.25)) for g in EVERYTHING.gates
+    ]
+    circuit = Circuit(3, gates=gates, observables=EVERYTHING.observables)
+    n, each = 64, 32
+    options = {"strategy": "trajectories", "seed": 5, "backend_options": {"trajectories": each}}
+    layer = QuantumLayer(circuit=circuit, **options).double()
+    # Each row has a weight tensor of its own in effect: rows are independent estimates.
+    x = torch.from_numpy(X).repeat_interleave(n, 0).requires_grad_()
+    with torch.no_grad():
+        layer.weights.copy_(torch.from_numpy(W[:3]))
+    values = layer(x)
+    values.backward(exact[3].repeat_interleave(n, 0))
+
+    def close(estimates, wanted):
+        error = estimates.std(dim=1) / n**0.5
+        assert ((estimates.mean(dim=1) - wanted).abs() < 5 * error + 1e-9).all(), (
+            estimates.mean(dim=1),
+            wanted,
+        )
+
+    close(values.detach().reshape(2, n, -1), exact[0])
+    close(x.grad.reshape(2, n, -1), exact[1])
+    # Of weights there is one sum: its error is at most that of as many independent terms of size 1.
+    by_weights = layer.weights.grad / n
+    assert ((by_weights - exact[2][:3]).abs() < 5 * 3 / n**0.5 / each**0.5).all()
+
+
+def test_a_seed_repeats_trajectories_row_by_row():
+    options = {"strategy": "trajectories", "backend_options": {"trajectories": 3}}
+    noise, x = NoiseModel(Channel("depolarizing", 0.3)), torch.rand(4, 2)
+    layer = QuantumLayer(2, 1, noise=noise, seed=1, **options)
+    values = layer(x)
+    assert values.equal(layer(x))
+    torch.testing.assert_close(values[:2], layer(x[:2]))
+    assert not values.equal(layer.to_backend("jax", seed=2)(x))
+    circuit = noise.on(Circuit(2, 1))
+    assert not np.array_equal(draw(circuit, None, 2, 3), draw(circuit, None, 2, 3))
+
+
+def test_what_is_read_wrongly_shrinks_and_shifts():
+    """With P(1|0) = 0.1 and P(0|1) = 0.3, <Z> is read as 0.2 + 0.6 <Z>; on wire 1 as 0.9 <Z>."""
+    circuit = Circuit(
+        gates=[Gate("RX", (0,), InputSlot(0)), Gate("RX", (1,), InputSlot(0))],
+        observables=[PauliWord("Z", (0,)), PauliWord("ZZ", (0, 1)), PauliWord("I"), Probs((0,))],
+    )
+    noise = NoiseModel(readout={0: [[0.9, 0.1], [0.3, 0.7]], 1: 0.05})
+    words = Circuit(2, gates=circuit.gates, observables=circuit.observables[:3])
+    for layer in (
+        QuantumLayer(circuit=words, noise=noise),
+        QuantumLayer(circuit=words, noise=noise, backend="default.mixed"),
+    ):
+        z = np.cos(0.8)
+        wanted = [[0.2 + 0.6 * z, (0.2 + 0.6 * z) * 0.9 * z, 1.0]]
+        np.testing.assert_allclose(layer(torch.tensor([[0.8]])).detach(), wanted, atol=1e-6)
+    read = noise.on(circuit)
+    assert read.n_outputs == circuit.n_outputs == 5
+    found = mixed_reference.values(read, [[0.8]], [])[0, 3:]
+    zero = (1 + z) / 2
+    np.testing.assert_allclose(found, [0.9 * zero + 0.3 * (1 - zero), 0.1 * zero + 0.7 * (1 - zero)])
+
+
+def test_rules_say_where_channels_act():
+    flip, two = Channel("BitFlip", 0.1), Channel("QubitChannel", kraus=TWO)
+    noise = NoiseModel(
+        [Rule(flip, gates="CNOT", wires=(1,)), Rule(two)], before_measurement=Channel("PhaseFlip", 0.2)
+    )
+    circuit = Circuit(gates=[Gate("Rot", (0,), [Constant(0.1)] * 3), Gate("CNOT", (0, 1))])
+    assert [(g.name, g.wires) for g in noise.on(circuit).gates] == [
+        ("RZ", (0,)), ("RY", (0,)), ("RZ", (0,)), ("CNOT", (0, 1)), ("BitFlip", (1,)),
+        ("QubitChannel", (0, 1)), ("PhaseFlip", (0,)), ("PhaseFlip", (1,)),
+    ]  # fmt: skip
+    assert noise.on(circuit) is noise.on(circuit)
+    assert NoiseModel().on(circuit) is circuit
+
+
+def test_a_model_is_text_a_key_and_a_pickle():
+    noise = NoiseModel(
+        [Rule(Channel("kraus", kraus=TWO), ("CNOT",)), Channel("BitFlip", 0.1)],
+        readout=0.02,
+    )
+    execution = Execution(noise=noise)
+    assert loads(dumps(execution)) == execution
+    assert hash(pickle.loads(pickle.dumps(noise))) == hash(noise)
+    assert parse("depolarizing=0.01", 0.02) == NoiseModel(
+        Channel("DepolarizingChannel", 0.01), readout=Readout(0.02, 0.02)
+    )
+    assert parse() is None
+
+
+def test_the_planner_says_how():
+    noise = NoiseModel(Channel("depolarizing", 0.01))
+    small = QuantumLayer(2, 1, noise=noise).plan()
+    assert small.strategy == "density-matrix"
+    assert "exact" in str(small)
+    large = str(QuantumLayer(9, 1, noise=noise).plan())
+    assert "strategy trajectories" in large
+    assert "unbiased" in large
+
+
+FLIP = NoiseModel(Channel("BitFlip", 0.1))
+TRAINED = Circuit(gates=[Gate("BitFlip", (0,), WeightSlot(0))])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Channel("BitFlip", 1.5), r"p must be a probability, in \[0, 1\], but was 1.5"),
+        (lambda: Channel("ThermalRelaxationError", (0.1, 10, 30, 1)), "t2 must be at most"),
+        (lambda: Channel("QubitChannel", kraus=[np.eye(2) / 2]), "sum to the identity"),
+        (lambda: Channel("nothing", 0.1), "channel must be one of"),
+        (lambda: NoiseModel(readout=1.2), "readout must be a probability"),
+        (lambda: NoiseModel(readout=[[0.9, 0.2], [0, 1]]), "sum to 1"),
+        (lambda: Rule(Channel("BitFlip", 0.1), gates=("Rot",)), "written out"),
+        (lambda: parse("depolarizing"), "noise must be a channel and its strength"),
+        (lambda: QuantumLayer(2, 1, noise=FLIP, diff_method="adjoint"), "cannot be walked back"),
+        (lambda: QuantumLayer(2, 1, noise=FLIP, strategy="fused-2"), "with noise, but was 'fused-2'"),
+        (lambda: QuantumLayer(2, 1, strategy="trajectories"), "circuits without noise"),
+        (
+            lambda: QuantumLayer(2, 1, noise=FLIP, backend="default.qubit"),
+            "noise must be None.*'jax', 'default.mixed'",
+        ),
+        (lambda: QuantumLayer(circuit=FLIP.on(Circuit(2, 1)), backend="default.qubit"), "free of channels"),
+        (lambda: QuantumLayer(2, 1, noise=FLIP, backend_options={"trajectories": 9}), "must not hold"),
+        (lambda: QuantumLayer(9, 1, noise=FLIP, backend_options={"trajectories": 0}), "at least 1"),
+        (lambda: check_density(14, limit=2**30), "at most 13 .* takes 4.0 GiB, and there are 1.0 GiB"),
+        (
+            lambda: QuantumLayer(circuit=TRAINED, diff_method="parameter-shift"),
+            "strength is a weight, which has no shift rule",
+        ),
+        (
+            lambda: layer_of(EVERYTHING, backend="default.mixed")(torch.from_numpy(X)),
+            "weights must be angles where gradients come by shifts",
+        ),
+        (
+            lambda: QuantumLayer(circuit=TRAINED, strategy="trajectories"),
+            "strength of BitFlip must be constant",
+        ),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_clear_error(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_strength_that_is_no_probability_gives_nan():
+    layer = QuantumLayer(circuit=TRAINED)
+    with torch.no_grad():
+        layer.weights.fill_(1.5)
+    assert layer(torch.zeros(1, 0)).isnan().all()
+    with pytest.raises(TypeError, match="NoiseModel"):
+        QuantumLayer(2, 1, noise="some")
