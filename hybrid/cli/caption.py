@@ -57,6 +57,7 @@ _ENOUGH_SHOTS = 10_000
             "The circuit on another simulator, with 20000 measurements a value",
             "hybrid caption img.jpg --backend lightning.qubit --shots 20000",
         ),
+        ("As a noisy device would", "hybrid caption img.jpg --noise depolarizing=0.001 --readout 0.01"),
     ],
 )
 @click.argument(
@@ -111,7 +112,7 @@ _ENOUGH_SHOTS = 10_000
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
-    help="Seed of the random numbers that --temperature, --top-p and --shots use.",
+    help="Seed of the random numbers that --temperature, --top-p, --shots and --noise use.",
 )
 @switch("stream", help="Print the words of a caption as they are generated.")
 @click.option(

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hybrid.cli.command import given
+from hybrid.cli.model import MODEL_OPTIONS
 from hybrid.data.results import printable
 from hybrid.data.sidecars import sidecar_of
 
@@ -30,9 +31,7 @@ class Request:
         self.stream: bool = options.pop("stream")
         self.batch_size: int = options.pop("batch_size")
         self.seed: int | None = options.pop("seed")
-        self.model = {
-            name: options.pop(name) for name in ("model", "revision", "device", "dtype", "backend", "shots")
-        }
+        self.model = {name: options.pop(name) for name in MODEL_OPTIONS} | {"seed": self.seed}
         self.beams: int = options.pop("beams")
         sampling = {name: options.pop(name) for name in ("temperature", "top_p")}
         sampling = {name: value for name, value in sampling.items() if value is not None}

@@ -6,7 +6,7 @@ import click
 
 from hybrid.cli.command import Command, switch
 from hybrid.cli.data import data_option
-from hybrid.cli.model import load_model, model_options
+from hybrid.cli.model import MODEL_OPTIONS, load_model, model_options
 from hybrid.cli.scoring import caption_options, chosen_pairs, file_options, score, split_option, write_report
 
 
@@ -15,6 +15,10 @@ from hybrid.cli.scoring import caption_options, chosen_pairs, file_options, scor
     cls=Command,
     examples=[
         ("Score the bundled model on your pictures and captions", "hybrid eval --data captions.jsonl"),
+        (
+            "The bundled model on a noisy device",
+            "hybrid eval --data captions.jsonl --noise depolarizing=0.001 --readout 0.01",
+        ),
         (
             "A model you trained, on the first 500 test pictures; scores and captions into a file",
             "hybrid eval --model runs/mine/model --data dataset_coco.json --limit 500 --captions "
@@ -36,6 +40,13 @@ from hybrid.cli.scoring import caption_options, chosen_pairs, file_options, scor
     default=True,
     help="Also score the references by the model, which takes longer than to caption the pictures.",
 )
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the random numbers that --shots and --noise use.",
+)
 @switch("captions", help="Also write the captions to the file of --output.")
 @file_options
 def command(**o: Any) -> int:
@@ -47,8 +58,9 @@ def command(**o: Any) -> int:
     from hybrid.evaluation.scenes import TOKENS
 
     pairs = chosen_pairs(o)
-    names = ("model", "revision", "device", "dtype", "backend", "shots")
-    model, processor = load_model(**{name: o[name] for name in names}, to_caption=True)
+    model, processor = load_model(
+        **{name: o[name] for name in MODEL_OPTIONS}, seed=o["seed"], to_caption=True
+    )
     scores, captions = score(
         model,
         processor,
@@ -66,6 +78,9 @@ def command(**o: Any) -> int:
             "revision": o["revision"],
             "data": o["data"],
             "split": o["split"],
+            "shots": o["shots"],
+            "noise": o["noise"],
+            "readout": o["readout"],
             "pictures": len(pairs),
             "references": sum(len(pair.captions) for pair in pairs),
             "scores": scores,

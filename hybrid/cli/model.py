@@ -68,6 +68,18 @@ backend_option = click.option(
     help="Which simulator or device runs the circuit: jax (built in) or the name of a PennyLane device, such "
     "as lightning.qubit. [default: jax]",
 )
+noise_option = click.option(
+    "--noise",
+    metavar="CHANNEL=P",
+    help="Noise behind every gate: depolarizing=0.01, bit_flip, phase_flip, amplitude_damping or "
+    "phase_damping; several in quotes, with spaces between them. [default: none]",
+)
+readout_option = click.option(
+    "--readout",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Probability that a qubit is read wrongly. [default: 0]",
+)
 shots_option = click.option(
     "--shots",
     type=click.IntRange(1),
@@ -79,9 +91,14 @@ shots_option = click.option(
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """All of them."""
-    for option in (shots_option, backend_option, dtype_option, device_option, revision_option, model_option):
+    circuit = (readout_option, noise_option, shots_option, backend_option)
+    for option in (*circuit, dtype_option, device_option, revision_option, model_option):
         command = option(command)
     return command
+
+
+# What `model_options` are called as arguments of `load_model`.
+MODEL_OPTIONS = ("model", "revision", "device", "dtype", "backend", "shots", "noise", "readout")
 
 
 def load_model(
@@ -91,6 +108,9 @@ def load_model(
     backend: str | None = None,
     shots: int | None = None,
     revision: str | None = None,
+    noise: str | None = None,
+    readout: float | None = None,
+    seed: int | None = None,
     to_caption: bool = False,
 ) -> "tuple[HybridForConditionalGeneration, HybridProcessor]":
     """Load a model, and turn what is wrong with an option into a usage error.
@@ -98,7 +118,7 @@ def load_model(
     That its connector has not been trained, or that its circuit will take long, is said if it is to caption.
     """
     with without_collector():
-        loaded = _load_model(model, device, dtype, backend, shots, revision)
+        loaded = _load_model(model, device, dtype, backend, shots, revision, noise, readout, seed)
     if to_caption and loaded[0].config.connector_trained is False:
         log(
             f"note: the connector of {model} has not been trained, so what it says of a picture means "
@@ -127,6 +147,9 @@ def _load_model(
     backend: str | None,
     shots: int | None,
     revision: str | None,
+    noise: str | None,
+    readout: float | None,
+    seed: int | None,
 ) -> "tuple[HybridForConditionalGeneration, HybridProcessor]":
     import torch
 
@@ -141,6 +164,12 @@ def _load_model(
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise click.UsageError(f"--device {device}: cannot be used ({reason}); try --device cpu") from None
+    from qproj.noise import parse
+
+    try:
+        model_of_noise = parse(noise or "", readout)
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(f"--noise: {error}") from None
     try:
         return load(
             model,
@@ -148,12 +177,14 @@ def _load_model(
             dtype=None if dtype is None else getattr(torch, dtype),
             backend=backend,
             shots=shots,
+            noise=model_of_noise,
+            seed=None if shots is None and model_of_noise is None else seed,
             revision=revision,
         )
     except ModelError:
         raise
     except (ValueError, ImportError) as error:
-        if backend is None and shots is None:
+        if backend is None and shots is None and model_of_noise is None:
             raise
-        option = f"--backend {backend}" if backend else f"--shots {shots}"
+        option = f"--backend {backend}" if backend else "--noise" if shots is None else f"--shots {shots}"
         raise click.UsageError(f"{option}: {error}") from None

@@ -10,7 +10,7 @@ import click
 from hybrid.cli.command import Command, given, switch
 from hybrid.cli.connector import chosen_connector, connector_options, vision_feature_option
 from hybrid.cli.data import cache_option, data_option, offline_option, read_data
-from hybrid.cli.model import complete_model
+from hybrid.cli.model import complete_model, noise_option, readout_option
 from hybrid.cli.signals import Signalled
 
 # Only these have a meaning without --data.
@@ -135,6 +135,14 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
 @click.option(
     "--connector-rate", type=click.FloatRange(0), help="Learning rate of the connector's linear maps."
 )
+@click.option(
+    "--shots",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Estimate each expectation value from N measurements in training. [default: exact values]",
+)
+@noise_option
+@readout_option
 @click.option("--lora-rate", type=click.FloatRange(0), help="Learning rate of LoRA.")
 @click.option("--lora-rank", type=click.IntRange(0), help="Rank of LoRA; 0 leaves LoRA out.")
 @click.option(

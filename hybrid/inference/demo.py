@@ -21,6 +21,7 @@ from hybrid.inference.streaming import stream_answer
 from hybrid.model.connectors.quantum import QuantumConnector
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
+from qproj.noise import Channel, NoiseModel
 
 _WORDS = """# What a circuit sees
 A picture reaches the language model through the expectation values of one quantum circuit, and by no other
@@ -87,8 +88,9 @@ class Page:
         if backend != "jax" or shots or error:
             name = f"{backend}, {f'{error:.1%} errors' if error else f'{shots} shots' if shots else 'exact'}"
             try:
+                noise = NoiseModel(Channel("DepolarizingChannel", error)) if error else None
                 values = expectation_values(
-                    self.connector, features, backend=backend, shots=int(shots or 0) or None, error=error
+                    self.connector, features, backend=backend, shots=int(shots or 0) or None, noise=noise
                 )
             except (ValueError, ImportError, RuntimeError) as fault:
                 raise gr.Error(str(fault).splitlines()[0], print_exception=False) from None
@@ -118,7 +120,7 @@ class Page:
                     shots = gr.Number(0, label="Shots (0: exact)", minimum=0, precision=0, elem_id="shots")
                     error = gr.Slider(
                         0, 0.05, 0, step=0.001, elem_id="error",
-                        label="Probability of an error after each gate (then shots are not used)",
+                        label="Probability of an error after each gate",
                     )  # fmt: skip
                     other = gr.Textbox(label="Caption then", interactive=False, elem_id="other")
             values = gr.Plot(label="Expectation values", elem_id="values")

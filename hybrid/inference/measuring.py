@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from hybrid.inference.noise import depolarised
 from hybrid.model.connectors.quantum import QuantumConnector
 from qproj import QuantumLayer
+from qproj.backends import get_backend
+from qproj.noise import NoiseModel
 
 
 @torch.no_grad()
@@ -15,7 +16,7 @@ def expectation_values(
     *,
     backend: str = "jax",
     shots: int | None = None,
-    error: float = 0.0,
+    noise: NoiseModel | None = None,
     seed: int = 0,
 ) -> Tensor:
     """Run a connector's circuit in another way; the connector itself stays as it is.
@@ -24,23 +25,22 @@ def expectation_values(
         connector: Whose circuit.
         features: ``(batch, vision_hidden_size)``.
         backend: ``"jax"`` or a PennyLane device.
-        shots: Measurements for each value, on PennyLane devices; exact if left out.
-        error: Probability of a random Pauli error on each wire after each gate; see `hybrid.inference.noise`.
-            ``shots`` are not used then: values are exact but for the average over random circuits.
-        seed: Decides the errors.
+        shots: Measurements for each value; exact if left out.
+        noise: Noise of the circuit, on backends that have it.
+        seed: Decides what is measured and what noise does, on backends that take one.
 
     Returns:
         ``(batch, n_outputs)``, what `QuantumConnector.tokens_of` takes.
 
     Raises:
-        ValueError: If the backend is unknown or cannot do it, or the probability is none.
+        ValueError: If the backend is unknown or cannot do it.
         ImportError: If the backend is not installed.
     """
     layer, angles = connector.projection.circuit, connector.angles(features)
-    if error:
-        device = "lightning.qubit" if backend == "jax" else backend
-        return depolarised(layer, angles, error, backend=device, seed=seed).to(angles)
-    other = QuantumLayer(circuit=layer.circuit, backend=backend, shots=shots).to(angles.device)
+    chance = (shots is not None or noise is not None) and get_backend(backend).capabilities.seed
+    other = QuantumLayer(
+        circuit=layer.circuit, backend=backend, shots=shots, noise=noise, seed=seed if chance else None
+    ).to(angles.device)
     other.weights.copy_(layer.weights)
     values: Tensor = other(angles)
     return values

@@ -20,6 +20,8 @@ from hybrid.model.lora import merge_lora
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import IMAGE_TOKEN, HybridProcessor
 from hybrid.presets import read_caption_preset
+from qproj.backends import get_backend
+from qproj.noise import NoiseModel
 
 Captioner = tuple[HybridForConditionalGeneration, HybridProcessor]
 
@@ -31,6 +33,8 @@ def load(
     dtype: torch.dtype | None = None,
     backend: str | None = None,
     shots: int | None = None,
+    noise: NoiseModel | None = None,
+    seed: int | None = None,
     revision: str | None = None,
 ) -> Captioner:
     """Load a captioner.
@@ -44,6 +48,9 @@ def load(
             float32 where this is less.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
         shots: Measurements for each expectation value, on PennyLane devices; exact values by default.
+        noise: Noise of the circuit, a `qproj.noise.NoiseModel`; none by default.
+        seed: Of measurements and of what noise does at random, for backends that take one: equal calls of
+            equal seed give equal values.
         revision: Of a name on the hub: a branch, a tag or a commit.
 
     Returns:
@@ -65,18 +72,26 @@ def load(
         model, processor = _from_hub(str(where), revision, dtype)
     else:
         raise ModelError(str(name), _unknown(str(name)))
-    if backend is not None or shots is not None:
-        use_backend(model, backend or "jax", shots)
+    if backend is not None or shots is not None or noise is not None:
+        use_backend(model, backend or "jax", shots, noise, seed)
     return model.to(device).eval(), processor
 
 
-def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int | None = None) -> None:
+def use_backend(
+    model: HybridForConditionalGeneration,
+    backend: Any,
+    shots: int | None = None,
+    noise: NoiseModel | None = None,
+    seed: int | None = None,
+) -> None:
     """Let another backend run a model's circuit.
 
     Args:
         model: With a quantum connector.
         backend: ``"jax"``, the name of a PennyLane device, or such a device.
         shots: Measurements for each expectation value, on PennyLane devices; exact values if left out.
+        noise: As for `load`.
+        seed: As for `load`.
 
     Raises:
         ValueError: If the connector has no circuit, or there is no such backend, or it cannot do it.
@@ -88,7 +103,8 @@ def use_backend(model: HybridForConditionalGeneration, backend: Any, shots: int 
         raise ValueError(
             f"backend {backend!r} was given, but a {kind} connector has no circuit; leave it out"
         )
-    projection.to_backend(backend, shots)
+    seed = seed if get_backend(backend).capabilities.seed else None
+    projection.to_backend(backend, shots, noise=noise, seed=seed)
 
 
 def build_base(

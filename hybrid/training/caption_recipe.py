@@ -55,6 +55,9 @@ class CaptionRecipe:
         lora_targets: Names of linear maps of the language model, with commas, or ``"all-linear"``.
         precision: ``"no"`` for float32, or matrix products in ``"bf16"`` or ``"fp16"``.
         evaluate_every: Optimiser steps between evaluations and checkpoints; by default a quarter of a stage.
+        shots: Measurements for each expectation value, in training; exact values by default.
+        noise: Noise behind every gate, in training: ``"depolarizing=0.001"``, several with spaces.
+        readout: Probability of reading a qubit wrongly, in training.
         patience: Evaluations without a better loss before a stage ends; none ends it early if it is 0.
         seed: Everything random follows from it.
     """
@@ -93,6 +96,9 @@ class CaptionRecipe:
     lora_targets: str = "all-linear"
     precision: Literal["no", "bf16", "fp16"] = "no"
     evaluate_every: int | None = None
+    shots: int | None = None
+    noise: str = ""
+    readout: float | None = None
     patience: int = 3
     seed: int = 0
 

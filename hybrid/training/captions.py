@@ -28,6 +28,7 @@ from hybrid.training.caption_choice import choose_captions
 from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.caption_stage import Setting, Stage
 from hybrid.training.fitting import LOG
+from hybrid.training.noisy import train_with_noise
 from hybrid.training.plot import plot_losses
 from hybrid.training.run_folder import RunFolder
 from hybrid.training.words import name_words
@@ -113,6 +114,7 @@ class CaptionRun:
         log = self.setting.log if first.process_index == 0 else lambda _: None
         set_seed(self.recipe.seed)
         model, processor, base, lora = self._begin()
+        train_with_noise(model, self.recipe.shots, self.recipe.noise, self.recipe.readout)
         with first.main_process_first():
             data, validation = self._features(model, processor, log)
         if not np.ptp(data.features[:_SAMPLE], axis=0).any():

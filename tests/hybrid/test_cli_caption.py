@@ -121,6 +121,9 @@ def test_shots_reach_the_circuit(run, scenes, monkeypatch):
     assert out != run("caption", *paths)[1]
     fault = one_line(run("caption", "--shots", 3, *paths)[2])
     assert "--shots needs a backend that measures" in fault
+    code, _, err = run("caption", "--noise", "depolarising=1", paths[0])
+    assert code == 2
+    one_line(err, "--noise: channel must be one of", "Did you mean 'DepolarizingChannel'?")
 
 
 def test_output_is_refused_replaced_or_gone_on_with(run, folder, tmp_path):
