@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Python compiles what it imports; compiling all that is installed takes longer than the rest of the installation.
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile -c constraints.txt
 
-.PHONY: help install caption test quick test-demo bench real-size photographs matrix pennylane-suite lint types check docs train bundle clean
+.PHONY: help install caption test quick test-demo bench real-size photographs noise matrix pennylane-suite lint types check docs train bundle clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ photographs: $(RUNS) ## Train on photographs and score: make photographs DATA=ca
 
 matrix: ## Run the quick tests on Python 3.11, 3.12, 3.13, the oldest and the newest versions, in .matrix
 	bash tests/matrix.sh
+
+noise: $(READY) ## Measure and draw the bundled model's captions under noise and shots
+	$(BIN)/python -m benchmarks.caption_noise
 
 # A clone of PennyLane at the tag of the installed release; without one only PennyLane's suite for devices is run.
 pennylane-suite: $(READY) ## Run PennyLane's tests on qproj.statevector: make pennylane-suite PENNYLANE=DIR
