@@ -11,6 +11,7 @@ from benchmarks.grid import Cell
 from benchmarks.limits import bandwidth, flops_rate
 from benchmarks.timing import Rounds, interleaved
 from benchmarks.workloads import circuit
+from qproj._compat.jax import synchronous_cpu
 from qproj.kernels import statevector as sv
 from qproj.kernels import xla_cpu
 from qproj.planning import cost
@@ -34,7 +35,7 @@ class Passes:
         blocks = [np.linalg.qr(generator.normal(size=(size, size)))[0] for _ in range(self.n_blocks)]
         state = generator.normal(size=(2, 2**cell.n_qubits, self.rows))
         self._given = [
-            jax.device_put(array.astype(np.float32), xla_cpu.device()) for array in (state, *blocks)
+            jax.device_put(array.astype(np.float32), synchronous_cpu()) for array in (state, *blocks)
         ]
         self.flops = 2.0 * size * state.size
         self.bytes = 2.0 * state.size * itemsize

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import warnings
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from qproj._compat import torch as compat
 from qproj.backends import get_backend
 from qproj.circuits.ansatz import AnsatzName
 from qproj.circuits.circuit import Circuit
@@ -226,14 +226,14 @@ class QuantumLayer(nn.Module):
         return self._evaluate(x, self.weights)
 
     def _evaluate(self, x: Tensor, weights: Tensor) -> Tensor:
-        if not _is_traced():
-            return self._run(x, weights)
+        if not torch.jit.is_tracing():
+            return self._run(x, weights, traced=False)
         with warnings.catch_warnings():
             # Shapes are looked at, which a trace may lose; the operator looks at them again.
-            warnings.simplefilter("ignore", torch.jit._trace.TracerWarning)
-            return self._run(x, weights)
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            return self._run(x, weights, traced=True)
 
-    def _run(self, x: Tensor, weights: Tensor) -> Tensor:
+    def _run(self, x: Tensor, weights: Tensor, *, traced: bool) -> Tensor:
         _check_input(x, self.circuit, weights)
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         # Each call into torch costs a microsecond or two, which small circuits notice: none is made in vain.
@@ -243,8 +243,8 @@ class QuantumLayer(nn.Module):
         # Inside a program of torch's, and for tensors that are not what they seem, the layer is one operator.
         opaque = (
             torch.compiler.is_compiling()
-            or _is_traced()
-            or torch._C._len_torch_dispatch_stack() > 0  # make_fx, FakeTensorMode, counters of operations
+            or traced
+            or compat.dispatch_mode_active()
             or type(x) not in _TENSORS
             or x.is_meta
         )
@@ -289,17 +289,9 @@ def _run(backend: Any, circuit: Circuit, execution: Execution, inputs: Tensor, w
     return get_backend(backend).run(circuit, execution, inputs, weights)
 
 
-def _is_traced() -> bool:
-    """Whether `torch.jit.trace` is writing a program."""
-    return torch._C._get_tracing_state() is not None
-
-
 def _check_not_traced(backend: object) -> None:
     """Raise RuntimeError where the call would be lost: of a trace there is no way back to Python."""
-    if torch.compiler.is_compiling():
-        return
-    proxies = importlib.import_module("torch.fx.experimental.proxy_tensor")
-    if _is_traced() or proxies.get_proxy_mode() is not None:
+    if not torch.compiler.is_compiling() and (torch.jit.is_tracing() or compat.makes_program()):
         raise RuntimeError(
             f"backend must be a name where the layer is traced, but was {backend!r}: a device cannot be "
             "written into a program. Give its name, such as backend='default.qubit'."
@@ -313,9 +305,7 @@ def _features(circuit: Circuit, x: Tensor) -> Tensor:
     found: Tensor = features(circuit, x, torch, constant=Tensor.detach, columns=_columns)
     # Where a value cannot be asked for, a sample of zeros gives NaN.
     known = not (
-        torch.compiler.is_compiling()
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._len_torch_dispatch_stack()
+        torch.compiler.is_compiling() or compat.transforms_active(x) or compat.dispatch_mode_active()
     )
     if circuit.amplitudes and known and not found.is_meta and found.isnan().any():
         zero = (x == 0).all(dim=-1)

@@ -13,6 +13,7 @@ import typing
 import torch
 from torch import Tensor
 
+from qproj._compat import torch as compat
 from qproj.backends import get_backend
 from qproj.circuits import text
 from qproj.circuits.circuit import Circuit
@@ -109,7 +110,7 @@ def call(inputs, weights, *options):  # type: ignore[no-untyped-def]
 
     The arguments are those of `expectation`. Torch's operators have no derivatives under `torch.func`.
     """
-    transformed = torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
+    transformed = compat.transforms_active(inputs, weights) or compat.forward_ad_active()
     return _Call.apply(inputs, weights, *options) if transformed else expectation(inputs, weights, *options)  # type: ignore[no-untyped-call]
 
 

@@ -17,7 +17,7 @@ def quiet_transformers() -> None:
 
 def quiet_libtiff() -> None:
     """Turn off what libtiff prints about damaged files; Pillow raises what matters, and has no switch."""
-    from PIL import _imaging  # noqa: F401  (loads libtiff, if Pillow was built with it)
+    import PIL.Image  # noqa: F401  (loads libtiff, if Pillow was built with it)
 
     with suppress(OSError, AttributeError):
         loaded = {

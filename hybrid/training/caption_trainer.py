@@ -56,8 +56,8 @@ class ByLength(torch.utils.data.Sampler[int]):
 class CaptionTrainer(WholeTrainer):
     """Saves connector and LoRA only, reads captions of like length together, and scores no prompt."""
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
-        data = self.train_dataset if train_dataset is None else train_dataset
+    def train_sampler(self, data: Any) -> ByLength:
+        """See `HookedTrainer.train_sampler`."""
         size: int = self.args.per_device_train_batch_size
         return ByLength(data.lengths(), size, self.args.data_seed)
 

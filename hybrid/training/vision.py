@@ -182,10 +182,12 @@ def build(recipe: VisionRecipe, image_size: int, tokenizer: PreTrainedTokenizerB
         hidden_act="relu",
     )
     config = CLIPConfig(
-        text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=recipe.hidden_size
+        text_config=text.to_dict(),
+        vision_config=vision.to_dict(),
+        projection_dim=recipe.hidden_size,
+        # Plain attention trains 1.7 times as fast as the fused kernel at 65 tokens on a CPU.
+        attn_implementation="eager",
     )
-    # Plain attention trains 1.7 times as fast as the fused kernel at 65 tokens on a CPU.
-    config._attn_implementation = "eager"
     model = ContrastiveScenes(config, recipe.contrast)
     _start_local(model.clip.vision_model)
     return model

@@ -1,15 +1,14 @@
 """transformers' Trainer, with checkpoints that are whole and checked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 from safetensors.torch import load_model, save_model
 from torch import nn
-from transformers import Trainer
 
+from hybrid._compat.trainer import HookedTrainer
 from hybrid.loading.checkpoints import (
     CheckpointError,
     checkpoints_in,
@@ -23,7 +22,7 @@ from hybrid.loading.checkpoints import (
 _WEIGHTS = "model.safetensors"
 
 
-class WholeTrainer(Trainer):  # type: ignore[misc]
+class WholeTrainer(HookedTrainer):
     """A checkpoint gets its name when all of it is on disk, with the digests of its files.
 
     The last checkpoint and the best one are kept.
@@ -31,18 +30,19 @@ class WholeTrainer(Trainer):  # type: ignore[misc]
 
     _saving = False
 
-    def _get_output_dir(self, trial: Any) -> str:
-        folder = Path(super()._get_output_dir(trial))
-        return str(part_of(folder / "x").parent if self._saving else folder)
+    def output_folder(self, folder: Path) -> Path:
+        """See `HookedTrainer.output_folder`."""
+        return part_of(folder / "x").parent if self._saving else folder
 
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+    def save_checkpoint(self, save: Callable[[], None]) -> None:
+        """See `HookedTrainer.save_checkpoint`."""
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         main = self.is_world_process_zero()
         with whole_folder(folder) if main else nullcontext(part_of(folder)) as part:
             self.accelerator.wait_for_everyone()  # the folder is there
             self._saving = True
             try:
-                super()._save_checkpoint(model, trial)
+                save()
             finally:
                 self._saving = False
             if main:  # Trainer noted a path that holds only while saving
@@ -69,32 +69,23 @@ class WholeTrainer(Trainer):  # type: ignore[misc]
         Raises:
             CheckpointError: If it is damaged.
         """
-        self._load_from_checkpoint(str(checkpoint))
+        self.load_weights(checkpoint, None)
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
-        if self.args.should_save:
-            assert output_dir is not None
-            self.write_weights(Path(output_dir) / _WEIGHTS)
+    def save_weights(self, folder: Path) -> None:
+        """See `HookedTrainer.save_weights`."""
+        self.write_weights(folder / _WEIGHTS)
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        verify(Path(resume_from_checkpoint))
-        self.read_weights(model or self.model, Path(resume_from_checkpoint) / _WEIGHTS)
+    def load_weights(self, folder: Path, model: nn.Module | None) -> None:
+        """See `HookedTrainer.load_weights`."""
+        verify(folder)
+        self.read_weights(model or self.model, folder / _WEIGHTS)
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        with _no_code(checkpoint):
-            super()._load_optimizer_and_scheduler(checkpoint)
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        with _no_code(checkpoint):
-            super()._load_rng_state(checkpoint)
-
-
-@contextmanager
-def _no_code(checkpoint: str | None) -> Iterator[None]:
-    """Say what it means that torch, which reads numbers only, refuses a file."""
-    try:
-        yield
-    except UnpicklingError:
-        raise CheckpointError(
-            str(checkpoint), "holds something else than numbers, which is not read; delete it"
-        ) from None
+    @contextmanager
+    def reading(self, folder: str | None) -> Iterator[None]:
+        """Turn torch's refusal to unpickle code into an error that says what to do."""
+        try:
+            yield
+        except UnpicklingError:
+            raise CheckpointError(
+                str(folder), "holds something else than numbers, which is not read; delete it"
+            ) from None

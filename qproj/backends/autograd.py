@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from qproj._compat.torch import transforms_active
 from qproj.backends.sampler import Array
 from qproj.backends.shifts import Method
 
@@ -24,7 +25,7 @@ def run_method(method: Method, inputs: torch.Tensor, weights: torch.Tensor) -> t
     Raises:
         RuntimeError: Under a transformation such as `torch.func.vmap`, and on a second derivative.
     """
-    if torch._C._are_functorch_transforms_active():
+    if transforms_active(inputs, weights):
         raise RuntimeError(
             "torch.func's transformations of a quantum layer need backend='jax', or backend='default.qubit' "
             "with diff_method='backprop', but this backend runs circuits of plain "

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import torch
 
+from qproj._compat import torch as compat
 from qproj.bridge import rows, transforms
 from qproj.bridge.arrays import padded, setting, to_jax, to_torch
 from qproj.circuits.circuit import Circuit
@@ -38,15 +39,15 @@ def run(
             which JAX had run.
     """
     check_not_forked()  # before anything is compiled; what runs is checked once more by its settings
-    # Torch's own functions ask this in the same way. Under a transformation every tensor is a wrapper.
-    if torch._C._are_functorch_transforms_active():
+    # Under a transformation every tensor is a wrapper.
+    if compat.transforms_active(inputs, weights):
         return transforms.expectation(Expectation(circuit, strategy, diff_method), inputs, weights)
     program, function = _program(
         circuit, bucket(len(inputs)), inputs.element_size(), strategy, diff_method, inputs.is_cpu
     )
     # Inside the function torch always has gradients switched off, so whether to keep a state is asked here.
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
-    if not keep and torch.autograd.forward_ad._current_level < 0:
+    if not keep and not compat.forward_ad_active():
         return _values(inputs, weights, program)  # a torch function would cost a third more
     values: torch.Tensor = _Run.apply(inputs, weights, program, function, keep)  # type: ignore[no-untyped-call]
     return values
@@ -85,7 +86,7 @@ class _Run(torch.autograd.Function):
             x, w = padded(inputs), to_jax(weights)
             values, residuals = program.forward(x, w)
             ctx.program = program
-            if _has_hooks():
+            if compat.has_saved_tensor_hooks():
                 leaves, ctx.structure = jax.tree.flatten(residuals)
                 ctx.kept = None
                 ctx.save_for_backward(inputs, weights, *map(to_torch, leaves))
@@ -106,7 +107,7 @@ class _Run(torch.autograd.Function):
             return *found, None, None, None
         # Autograd may run backward in a thread of its own, and JAX's settings are per thread: set them again.
         with setting(inputs):
-            last = not torch._C._autograd._get_current_graph_task_keep_graph()  # retain_graph=False
+            last = not compat.keeps_graph()
             kept = ctx.kept
             if kept is None:  # tensors that a hook gave back, which may be anybody's: not to be written over
                 last = False
@@ -137,11 +138,6 @@ class _Run(torch.autograd.Function):
 def _written(function: Expectation) -> tuple[str, str, str]:
     """An expectation as an operator takes it."""
     return dumps(function.circuit), function.strategy, function.diff_method
-
-
-def _has_hooks() -> bool:
-    """Whether `torch.autograd.graph.saved_tensors_hooks` are in force."""
-    return torch._C._autograd._top_saved_tensors_default_hooks(False) is not None
 
 
 def _values(inputs: torch.Tensor, weights: torch.Tensor, program: Runner) -> torch.Tensor:

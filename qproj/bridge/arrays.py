@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from qproj._compat.jax import is_on_cpu
 from qproj.execution import padding, settings
 
 # Above this many elements a copy costs more than a DLPack hand-over.
@@ -55,7 +56,7 @@ def to_torch(array: jax.Array | np.ndarray) -> torch.Tensor:
     """An array for torch, which may write to it if nobody keeps the array."""
     if isinstance(array, np.ndarray):
         return torch.from_numpy(np.ascontiguousarray(array))
-    if array.size <= LARGE and array.platform() == "cpu":
+    if array.size <= LARGE and is_on_cpu(array):
         return torch.from_numpy(np.array(array))
     tensor: torch.Tensor = torch.utils.dlpack.from_dlpack(array)
     return tensor

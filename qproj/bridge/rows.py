@@ -8,6 +8,7 @@ operator for each row in turn, so both derivatives are operators here.
 import torch
 from torch import Tensor
 
+from qproj._compat.torch import is_legacy_batched
 from qproj.bridge import transforms
 from qproj.circuits.text import loads
 from qproj.execution.transforms import Expectation
@@ -17,7 +18,7 @@ from qproj.execution.transforms import Expectation
 
 def is_batched(*tensors: Tensor | None) -> bool:
     """Whether any tensor holds such rows."""
-    return any(t is not None and torch._C._functorch.is_legacy_batchedtensor(t) for t in tensors)
+    return any(t is not None and is_legacy_batched(t) for t in tensors)
 
 
 @torch.library.custom_op("qproj::gradients", mutates_args=())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+
+from qproj._compat.jax import has_started
 
 _forked = False
 _used = False
@@ -22,26 +23,20 @@ def check_not_forked() -> None:
     _used = True
 
 
-def _started() -> bool:
-    """Whether JAX has its threads, whoever called it first; asked without its lock, which a fork may hold."""
-    bridge = sys.modules.get("jax._src.xla_bridge")
-    return _used or bool(getattr(bridge, "_backends", False))
-
-
 def _mark() -> None:
     global _forked
-    _forked = _forked or _started()
+    _forked = _forked or _used or has_started()
 
 
 def _lost_threads() -> bool:
     """Whether JAX started before this process was forked, and qproj was imported after."""
-    if not _started():
+    if not (_used or has_started()):
         return False
     try:
         names = [(task / "comm").read_text() for task in Path("/proc/self/task").iterdir()]
     except OSError:  # not Linux
         return False
-    return not any(name.startswith("tf_") for name in names)  # what XLA calls its threads
+    return not any(name.startswith("tf_") for name in names)  # XLA's threads
 
 
 _forked = _lost_threads()

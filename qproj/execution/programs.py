@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from qproj._compat.jax import synchronous_cpu
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals
 from qproj.differentiation.backprop import Backprop
@@ -103,7 +104,7 @@ class Program:
         if shapes is None:
             shapes = self._residuals[inputs.shape, inputs.dtype] = self._buffer_shapes(inputs, weights)
         values, residuals = self._of(inputs).forward(
-            inputs, weights, _BUFFERS.acquire(shapes, xla_cpu.device()) if shapes else ()
+            inputs, weights, _BUFFERS.acquire(shapes, synchronous_cpu()) if shapes else ()
         )
         return values, residuals
 

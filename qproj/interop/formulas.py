@@ -55,7 +55,7 @@ class Formula:
         )
         linear = slope - quadratic @ x
         constant = value - linear @ x - x @ quadratic @ x / 2 - of_weights @ weights
-        size = cls(value.item(), slope, quadratic, of_weights)._size(x, weights)
+        size = cls(value.item(), slope, quadratic, of_weights).size(x, weights)
         constant = torch.where(constant.abs() <= _allowed(precision, 1 + size), 0.0, constant)
         linear, quadratic, of_weights = (
             torch.where(t.abs() <= _allowed(precision, float(of.abs().sum())), 0.0, t)
@@ -67,9 +67,9 @@ class Formula:
         """Whether the formula gives this angle at this point, computed with numbers of this precision."""
         angle, x, weights = (t.detach().double() for t in (angle, x, weights))
         value = self.constant + self.linear @ x + x @ self.quadratic @ x / 2 + self.of_weights @ weights
-        return bool((value - angle).abs() <= _allowed(precision, 1 + self._size(x, weights)))
+        return bool((value - angle).abs() <= _allowed(precision, 1 + self.size(x, weights)))
 
-    def _size(self, x: Tensor, weights: Tensor) -> float:
+    def size(self, x: Tensor, weights: Tensor) -> float:
         """The sum of the terms' sizes, which rounding errors go by: terms may cancel."""
         x = x.abs()
         terms = self.linear.abs() @ x + x @ self.quadratic.abs() @ x + self.of_weights.abs() @ weights.abs()

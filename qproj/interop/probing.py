@@ -164,8 +164,15 @@ class Probe:
 
         # Not the decomposition: PennyLane branches there, but between writings of one operation.
         watch = Watch(arguments.values())
-        tape = watch.run(lambda: self._qnode.construct((), arguments))
-        output = self._qnode._qfunc_output
+        qnode, outputs = copy.copy(self._qnode), []
+
+        def function(*args: Any, **options: Any) -> Any:
+            outputs.append(self._qnode.func(*args, **options))
+            return outputs[-1]
+
+        qnode.func = function
+        tape = watch.run(lambda: qnode.construct((), arguments))
+        output = outputs[-1]
         returns = "one" if isinstance(output, MeasurementProcess) else type(output).__name__
         if returns not in ("one", "tuple", "list"):
             raise RefusedError(f"qnode must return measurements, or a tuple or list of them, not {output!r}.")

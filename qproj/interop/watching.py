@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from qproj._compat.torch import DispatchMode, tree_leaves
 
 # Names of ATen operations, without the underscore of those in place: sums and products, then what moves
 # numbers.
@@ -77,7 +77,7 @@ class Watch:
         """Run an ATen operation, and note it."""
         watched = self.of((args, kwargs))
         result = function(*args, **kwargs)
-        name = function._schema.name.split("::")[-1].removesuffix("_")
+        name = function.name().split("::")[-1].split(".")[0].removesuffix("_")
         if watched and name not in _SHAPES:
             made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
             if not self._is_polynomial(name, args, kwargs, made):
@@ -103,7 +103,7 @@ class Watch:
                     self.precision = max(self.precision, torch.finfo(tensor.dtype).eps)
 
 
-class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Operations(DispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, watch: Watch) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._watch = watch

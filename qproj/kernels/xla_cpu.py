@@ -9,7 +9,8 @@ Two things keep a program in the calling thread:
   marked as small becomes one kernel instead. That suits tens of operations on a few kilobytes: a single
   kernel is not parallel, has no fast matrix products, and its compile time grows faster than its length.
 
-Neither is public in JAX or XLA. Without them programs run in the usual way, only slower.
+Neither is public in JAX or XLA; `qproj._compat.jax` has both. Without them programs run in the usual way,
+only slower.
 """
 
 from __future__ import annotations
@@ -21,39 +22,25 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax.experimental import layout
 
-Function = Callable[..., Any]
+from qproj._compat.jax import (
+    KERNEL_OPTIONS,
+    NOT_INLINED,
+    SMALL_CALL,
+    Function,
+    marked,
+    row_major,
+    synchronous_cpu,
+)
+
 T = TypeVar("T")
 
 # Whether the current trace is for the CPU, so that `outlined` takes effect.
 _parts: ContextVar[bool] = ContextVar("_parts", default=False)
 
-# A single kernel cannot call libraries or split a product among threads.
-_OPTIONS: dict[str, Any] = {
-    "xla_cpu_experimental_ynn_fusion_type": "",
-    "xla_cpu_multi_thread_eigen": False,
-    # Saves a quarter of the compile time, costs next to no run time.
-    "xla_backend_optimization_level": 1,
-    "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
-}
-
-
-@functools.cache
-def device() -> jax.Device | None:
-    """A CPU device whose programs run in the calling thread; `None` if JAX has none to offer."""
-    try:
-        from jaxlib import xla_client
-
-        client: Any = xla_client.make_cpu_client(asynchronous=False, num_devices=1)
-    except (ImportError, AttributeError, TypeError):
-        return None
-    found: jax.Device = client.devices()[0]
-    return found
-
 
 def compiled(function: Function, *, one_kernel: bool, **options: Any) -> Function:
-    """Jit a function for `device`.
+    """Jit a function for `synchronous_cpu`.
 
     Args:
         function: A function of arrays.
@@ -63,8 +50,8 @@ def compiled(function: Function, *, one_kernel: bool, **options: Any) -> Functio
     Returns:
         A function of NumPy arrays, or of its own results.
     """
-    if (here := device()) is not None:
-        options["in_shardings"] = jax.sharding.SingleDeviceSharding(here)
+    if (cpu := synchronous_cpu()) is not None:
+        options["in_shardings"] = jax.sharding.SingleDeviceSharding(cpu)
     if one_kernel and has_kernels():
         return _one_kernel(function, **options)
 
@@ -90,12 +77,11 @@ def outlined(function: Callable[..., T], *arrays: jax.Array) -> T:
         return function(*arrays)
 
     def laid_out(*arrays: jax.Array) -> T:
-        # Row-major: XLA would choose the layout that is cheapest here, and copy the result afterwards.
-        pin: Function = layout.with_layout_constraint
-        result: T = jax.tree.map(lambda a: pin(a, layout.Layout(tuple(range(a.ndim)))), function(*arrays))
+        # XLA would choose the layout that is cheapest here, and copy the result afterwards.
+        result: T = jax.tree.map(row_major, function(*arrays))
         return result
 
-    result: T = _marked(laid_out, inlineable="false")(*arrays)
+    result: T = marked(laid_out, NOT_INLINED)(*arrays)
     return result
 
 
@@ -105,7 +91,7 @@ def has_kernels() -> bool:
     sample = _one_kernel(lambda x: jnp.sin(x @ x) @ x)
     try:
         made = sample.lower(jnp.ones((4, 4), jnp.float32)).compile().as_text() or ""
-    except (ImportError, jax.errors.JaxRuntimeError):
+    except jax.errors.JaxRuntimeError:  # it does not know the options
         return False
     # The program consists of that one call.
     entry = made.rpartition("ENTRY")[2]
@@ -125,22 +111,9 @@ class _one_kernel:  # noqa: N801 (used as the function that it is)
             first = (leaf.reshape(-1)[0].astype(single) for leaf in jax.tree.leaves(args) if leaf.size)
             return function(*args), sum(first, jnp.zeros((), single))
 
-        marked = _marked(functools.wraps(function)(reading), xla_cpu_small_call="true", inlineable="false")
-        self._jitted = jax.jit(marked, compiler_options=_OPTIONS, **options)
+        call = marked(functools.wraps(function)(reading), SMALL_CALL | NOT_INLINED)
+        self._jitted = jax.jit(call, compiler_options=KERNEL_OPTIONS, **options)
         self.lower = self._jitted.lower
 
     def __call__(self, *args: Any) -> Any:
         return self._jitted(*args)[0]
-
-
-def _marked(function: Function, **attributes: str) -> Function:
-    inner = jax.jit(function)
-
-    @functools.wraps(function)
-    def marked(*args: Any) -> Any:
-        from jax.experimental.xla_metadata import set_xla_metadata
-
-        with set_xla_metadata(**attributes):  # type: ignore[no-untyped-call]
-            return inner(*args)
-
-    return marked

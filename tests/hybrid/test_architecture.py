@@ -9,7 +9,7 @@ import hybrid
 
 ROOT = Path(hybrid.__file__).parent
 # Folders from the bottom up: each may import what stands above it in this list, and itself.
-ORDER = ["presets", "model", "data", "loading", "inference", "evaluation", "training", "cli"]
+ORDER = ["_compat", "presets", "model", "data", "loading", "inference", "evaluation", "training", "cli"]
 
 
 def test_every_folder_has_a_place_in_the_order():
@@ -17,10 +17,10 @@ def test_every_folder_has_a_place_in_the_order():
     assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "__main__.py"}
 
 
-@pytest.mark.parametrize("room", ORDER)
-def test_imports_run_downwards(room):
-    allowed = ORDER[: ORDER.index(room) + 1]
-    for path in sorted((ROOT / room).rglob("*.py")):
+@pytest.mark.parametrize("folder", ORDER)
+def test_imports_run_downwards(folder):
+    allowed = ORDER[: ORDER.index(folder) + 1]
+    for path in sorted((ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hybrid."):
                 assert node.module.split(".")[1] in allowed, f"{path.relative_to(ROOT)} imports {node.module}"

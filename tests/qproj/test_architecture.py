@@ -31,6 +31,7 @@ def is_in(module, packages):
 
 # Folders and files from the bottom up: each may import what stands above it in this list, and itself.
 ORDER = [
+    "_compat",
     "registry",
     "memory",
     "circuits",
@@ -51,6 +52,8 @@ ORDER = [
 # Third-party packages that a part does without.
 WITHOUT = {
     "": ["hybrid", "benchmarks", "tests"],
+    "_compat/torch.py": ["jax", "numpy", "pennylane"],
+    "_compat/jax.py": ["torch", "numpy", "pennylane"],
     "registry.py": ["jax", "torch", "numpy", "pennylane"],
     "circuits": ["jax", "torch", "pennylane"],
     "noise": ["jax", "torch", "pennylane"],

@@ -14,8 +14,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import qproj
 from qproj import Circuit, Gate, InputSlot, WeightSlot
+from qproj._compat.jax import synchronous_cpu
 from qproj.execution import cache
-from qproj.kernels import xla_cpu
 
 from . import reference
 
@@ -100,14 +100,14 @@ def test_storages_of_the_caller_stay_resizable(dtype, rows, backend):
 
 def live_bytes():
     gc.collect()
-    return sum(array.nbytes for array in xla_cpu.device().client.live_arrays())
+    return sum(array.nbytes for array in synchronous_cpu().client.live_arrays())
 
 
 def test_one_bound_holds_for_all_that_is_compiled(monkeypatch, x):
     """A circuit that is given up takes all its programs with it; `clear_caches` gives up all."""
     kept = cache.Cache(limit=2)
     monkeypatch.setattr(cache, "_CACHE", kept)
-    client = xla_cpu.device().client
+    client = synchronous_cpu().client
     gc.collect()
     before = len(client.live_executables())
     for n_layers in (1, 2, 1, 3):

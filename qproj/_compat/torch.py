@@ -1,0 +1,115 @@
+"""Private names of torch. They are looked up once, at import; a missing one is `None`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import torch
+
+
+def _find(path: str) -> Any:
+    """The object at a dotted path below `torch`, or `None`."""
+    found: Any = torch
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+_functorch_active = _find("_C._are_functorch_transforms_active")
+_dispatch_stack = _find("_C._len_torch_dispatch_stack")
+_keep_graph = _find("_C._autograd._get_current_graph_task_keep_graph")
+_top_hooks = _find("_C._autograd._top_saved_tensors_default_hooks")
+_is_legacy_batched = _find("_C._functorch.is_legacy_batchedtensor")
+_forward_ad = torch.autograd.forward_ad
+_DispatchMode = _find("utils._python_dispatch.TorchDispatchMode")
+_tree_leaves = _find("utils._pytree.tree_leaves")
+
+
+def transforms_active(*tensors: torch.Tensor) -> bool:
+    """Whether a transformation of `torch.func` is in force.
+
+    Fallback: whether one of the tensors is a wrapper, which has no memory of its own.
+    """
+    if _functorch_active is not None:
+        return bool(_functorch_active())
+    return any(map(_is_wrapper, tensors))
+
+
+def dispatch_mode_active() -> bool:
+    """Whether a dispatch mode is in force: `make_fx`, `FakeTensorMode`, a counter of operations.
+
+    Fallback: yes, which runs the layer as one operator.
+    """
+    return _dispatch_stack is None or _dispatch_stack() > 0
+
+
+def forward_ad_active() -> bool:
+    """Whether forward-mode differentiation is in force. Fallback: yes, which runs the general path."""
+    return bool(getattr(_forward_ad, "_current_level", 0) >= 0)
+
+
+def keeps_graph() -> bool:
+    """Whether the running backward pass has `retain_graph=True`.
+
+    Fallback: yes, so that no residuals go to the buffer pool.
+    """
+    return _keep_graph is None or bool(_keep_graph())
+
+
+def has_saved_tensor_hooks() -> bool:
+    """Whether `torch.autograd.graph.saved_tensors_hooks` are in force.
+
+    Fallback: yes, so that residuals are saved as tensors.
+    """
+    return _top_hooks is None or _top_hooks(False) is not None
+
+
+def is_legacy_batched(tensor: torch.Tensor) -> bool:
+    """Whether a tensor holds the rows of `is_grads_batched=True`. Fallback: whether it is a wrapper."""
+    return bool(_is_legacy_batched(tensor)) if _is_legacy_batched is not None else _is_wrapper(tensor)
+
+
+def makes_program() -> bool:
+    """Whether `make_fx` is recording operations. Fallback: whether any dispatch mode is in force."""
+    try:
+        mode = importlib.import_module("torch.fx.experimental.proxy_tensor").get_proxy_mode
+    except (ImportError, AttributeError):
+        return dispatch_mode_active()
+    return mode() is not None
+
+
+def tree_leaves(tree: Any) -> list[Any]:
+    """The leaves of nested containers. Fallback: of lists, tuples and dicts only."""
+    if _tree_leaves is not None:
+        return list(_tree_leaves(tree))
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    return (
+        [leaf for part in tree for leaf in tree_leaves(part)] if isinstance(tree, (list, tuple)) else [tree]
+    )
+
+
+class _NoDispatchMode:
+    """Fallback of `DispatchMode`: nothing can be watched, so that is refused."""
+
+    def __enter__(self) -> None:
+        raise RuntimeError(
+            f"from_qnode must see the operations of a QNode, but torch {torch.__version__} has no dispatch "
+            "modes where it is known to have them. Install the version in constraints.txt."
+        )
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+# The base class of a mode that sees each operation of torch.
+DispatchMode: Any = _DispatchMode or _NoDispatchMode
+
+
+def _is_wrapper(tensor: torch.Tensor) -> bool:
+    try:
+        tensor.data_ptr()
+    except RuntimeError:
+        return True
+    return False
