@@ -226,11 +226,11 @@ class QuantumLayer(nn.Module):
         return self._evaluate(x, self.weights)
 
     def _evaluate(self, x: Tensor, weights: Tensor) -> Tensor:
-        if not torch.jit.is_tracing():
+        if not compat.is_traced():
             return self._run(x, weights, traced=False)
         with warnings.catch_warnings():
             # Shapes are looked at, which a trace may lose; the operator looks at them again.
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.simplefilter("ignore", compat.TracerWarning)
             return self._run(x, weights, traced=True)
 
     def _run(self, x: Tensor, weights: Tensor, *, traced: bool) -> Tensor:
@@ -291,7 +291,7 @@ def _run(backend: Any, circuit: Circuit, execution: Execution, inputs: Tensor, w
 
 def _check_not_traced(backend: object) -> None:
     """Raise RuntimeError where the call would be lost: of a trace there is no way back to Python."""
-    if not torch.compiler.is_compiling() and (torch.jit.is_tracing() or compat.makes_program()):
+    if not torch.compiler.is_compiling() and (compat.is_traced() or compat.makes_program()):
         raise RuntimeError(
             f"backend must be a name where the layer is traced, but was {backend!r}: a device cannot be "
             "written into a program. Give its name, such as backend='default.qubit'."

@@ -8,27 +8,13 @@ from torch import Tensor
 from transformers import AutoProcessor, BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
+from hybrid.model.chat import check_message, template
 from hybrid.model.configuration import HybridConfig
-from hybrid.model.text import Prompt, control_tokens_in, encode, tails
+from hybrid.model.resizing import cut, fixed_size
+from hybrid.model.text import Prompt, encode, tails
 
 IMAGE_TOKEN = "<image>"
 DEFAULT_PROMPT = "Describe the image: "  # TinyLlama-VLM-LoRA's
-_LONGEST = 16  # times the short side; a crop of common models needs one and a bit
-
-
-# A language model's chat template is given texts; a message may hold pictures and texts in a list.
-_AS_TEXT = (
-    "{%- set ns = namespace(all=[]) -%}{%- for message in messages -%}"
-    "{%- if message['content'] is string or message['content'] is none or message['content'] is not "
-    "defined -%}"
-    "{%- set ns.all = ns.all + [message] -%}"
-    "{%- else -%}{%- set ns.text = '' -%}"
-    "{%- for part in message['content'] -%}"
-    "{%- if part['type'] == 'image' -%}{%- set ns.text = ns.text + '<image>' -%}"
-    "{%- elif part['type'] == 'text' -%}{%- set ns.text = ns.text + part['text'] -%}{%- endif -%}"
-    "{%- endfor -%}{%- set ns.all = ns.all + [dict(message, content=ns.text)] -%}{%- endif -%}"
-    "{%- endfor -%}{%- set messages = ns.all -%}"
-)
 # Options of transformers' tokenizers that change what is returned in ways a captioner has no use for.
 _REFUSED = (
     "text_pair", "text_target", "text_pair_target", "is_split_into_words", "return_overflowing_tokens",
@@ -206,31 +192,14 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
             ValueError: If there is no template, or a message spells a control token.
         """
         if chat_template is None and self.chat_template is None:
-            chat_template = _AS_TEXT + self._language_template()
+            chat_template = template(self.tokenizer)
         several = bool(conversation) and isinstance(conversation[0], list | tuple)
         for message in [m for each in conversation for m in each] if several else conversation:
-            self._check_message(message)
+            check_message(self.tokenizer, message)
         if kwargs.get("tokenize"):
             options = kwargs.pop("processor_kwargs", None) or {}
             kwargs["processor_kwargs"] = {"split_special_tokens": False} | options
         return super().apply_chat_template(conversation, chat_template, **kwargs)
-
-    def _language_template(self) -> str:
-        template = self.tokenizer.chat_template
-        if isinstance(template, dict):
-            template = template.get("default")
-        if template is None:
-            raise ValueError("chat needs a chat template, but the language model has none; leave it out")
-        return str(template)
-
-    def _check_message(self, message: Any) -> None:
-        content = message.get("content") or ""
-        parts = [content] if isinstance(content, str) else [part.get("text") or "" for part in content]
-        for part in parts:
-            if found := control_tokens_in(self.tokenizer, part):
-                raise ValueError(
-                    f"a message must not spell control tokens, but held {', '.join(found)}; leave them out"
-                )
 
     def pixel_values(self, picture: Image.Image) -> Tensor:
         """Prepare one picture, whatever its proportions; safe to call from several threads.
@@ -241,34 +210,13 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
         Returns:
             ``(1, 3, height, width)``.
         """
-        picture, options = self._cut(picture), {}
-        if size := self._fixed_size():
+        picture, options = cut(self.image_processor, picture), {}
+        if size := fixed_size(self.image_processor):
             # The image processor has Pillow resize, too, but copies the whole picture three times for it.
             picture = picture.resize(size, self.image_processor.resample)
             options = {"do_resize": False}
         pixels: Tensor = self.image_processor(picture, return_tensors="pt", **options)["pixel_values"]
         return pixels
-
-    def _fixed_size(self) -> tuple[int, int] | None:
-        """Width and height that Pillow brings every picture to first of all, if it does."""
-        p = self.image_processor
-        if getattr(p, "backend", None) != "pil" or not p.do_resize or not isinstance(p.resample, int):
-            return None
-        size = {name: side for name, side in dict(p.size).items() if side}
-        return (size["width"], size["height"]) if size.keys() == {"height", "width"} else None
-
-    def _cut(self, picture: Image.Image) -> Image.Image:
-        """Cut ends that will be cropped away in any case.
-
-        Where the short side is brought to a size before the middle is cropped, a strip of 100,000 x 1 pixels
-        would become one of millions.
-        """
-        short, longest = min(picture.size), _LONGEST * min(picture.size)
-        if max(picture.size) <= longest or not getattr(self.image_processor, "do_center_crop", False):
-            return picture
-        width, height = (short if side == short else longest for side in picture.size)
-        left, top = (picture.width - width) // 2, (picture.height - height) // 2
-        return picture.crop((left, top, left + width, top + height))
 
     def prompt_ids(self, prompt: str | None = None, *, chat: bool | None = None) -> list[int]:
         """The prompt, with the placeholders of one picture in it.

@@ -25,8 +25,6 @@ from transformers import (
 from hybrid.data.caption_dataset import CaptionDataset
 from hybrid.data.features import cached_features
 from hybrid.data.scene_arrays import SceneArrays, scene_arrays
-from hybrid.evaluation.metrics.scenes import score_scenes
-from hybrid.evaluation.scenes import captions_of_features
 from hybrid.loading.compose import compose
 from hybrid.model.connectors import build_connector
 from hybrid.model.connectors.classical import ClassicalConnector
@@ -37,8 +35,7 @@ from hybrid.model.processing import HybridProcessor
 from hybrid.training import language, vision
 from hybrid.training.connector import add_lora, match_tokens, train_connector
 from hybrid.training.fitting import fit
-from hybrid.training.model_card import write_card
-from hybrid.training.out_of_distribution import N_SCENES, scene_detector
+from hybrid.training.measuring import measure
 from hybrid.training.recipe import ConnectorPhase, Recipe
 from hybrid.training.run_folder import RunFolder, done, mark_done
 
@@ -291,31 +288,4 @@ class MiniatureRun:
         processor.save_pretrained(folder)
 
     def _measure(self, _folder: Path) -> None:
-        scenes = self.pictures("held-out")
-        report: dict[str, Any] = {"seed": self.seed}
-        for name, where in (
-            ("quantum", self.folder / "model"),
-            ("classical", self.folder / "classical" / "model"),
-            ("narrow classical", self.folder / "bottleneck" / "model"),
-        ):
-            model = HybridForConditionalGeneration.from_pretrained(where)
-            processor = HybridProcessor.from_pretrained(where)
-            features = cached_features(self.folder / "features" / "held-out.npy", model, scenes.pixels)
-            report[name] = {
-                token: score_scenes(
-                    captions_of_features(model, processor, features, token, self.seed), scenes.captions()
-                )
-                for token in ("picture", "shuffled", "zeroed")
-            }
-            report[name]["connector_parameters"] = sum(p.numel() for p in model.connector.parameters())
-            self.log(f"{name}: {report[name]['picture']}")
-        report["seconds"] = {
-            path.parent.name: json.loads(path.read_text())["seconds"]
-            for path in sorted(self.folder.glob("*/done.json"))
-        }
-        where, n_scenes = self.folder / "model", min(N_SCENES, self.recipe.scenes.train)
-        model = HybridForConditionalGeneration.from_pretrained(where)
-        detector = scene_detector(model, HybridProcessor.from_pretrained(where), self.seed, n_scenes)
-        detector.save(self.folder / "model")
-        (self.folder / "model" / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
-        write_card(self.folder / "model", self.recipe, report)
+        measure(self.folder, self.recipe, self.pictures("held-out"), self.seed, self.log)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -21,6 +23,7 @@ _dispatch_stack = _find("_C._len_torch_dispatch_stack")
 _keep_graph = _find("_C._autograd._get_current_graph_task_keep_graph")
 _top_hooks = _find("_C._autograd._top_saved_tensors_default_hooks")
 _is_legacy_batched = _find("_C._functorch.is_legacy_batchedtensor")
+_tracing_state = _find("_C._get_tracing_state")
 _forward_ad = torch.autograd.forward_ad
 _DispatchMode = _find("utils._python_dispatch.TorchDispatchMode")
 _tree_leaves = _find("utils._pytree.tree_leaves")
@@ -34,6 +37,17 @@ def transforms_active(*tensors: torch.Tensor) -> bool:
     if _functorch_active is not None:
         return bool(_functorch_active())
     return any(map(_is_wrapper, tensors))
+
+
+# What `torch.jit.trace` warns of.
+TracerWarning: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
+
+
+def is_traced() -> bool:
+    """Whether `torch.jit.trace` is recording. Fallback: the public way, which takes longer."""
+    if _tracing_state is not None:
+        return _tracing_state() is not None
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
 
 
 def dispatch_mode_active() -> bool:
@@ -90,21 +104,24 @@ def tree_leaves(tree: Any) -> list[Any]:
     )
 
 
-class _NoDispatchMode:
-    """Fallback of `DispatchMode`: nothing can be watched, so that is refused."""
+def operations_by(run: Callable[[Any, Any, Any], Any]) -> AbstractContextManager[Any]:
+    """Have every operation of torch run by `run(operation, args, kwargs)` in this block.
 
-    def __enter__(self) -> None:
+    Raises:
+        RuntimeError: If there are no dispatch modes; there is no fallback.
+    """
+    if _DispatchMode is None:
         raise RuntimeError(
             f"from_qnode must see the operations of a QNode, but torch {torch.__version__} has no dispatch "
             "modes where it is known to have them. Install the version in constraints.txt."
         )
 
-    def __exit__(self, *_: object) -> None:
-        pass
+    class Mode(_DispatchMode):  # type: ignore[misc, valid-type]
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return run(func, args, kwargs or {})
 
-
-# The base class of a mode that sees each operation of torch.
-DispatchMode: Any = _DispatchMode or _NoDispatchMode
+    mode: AbstractContextManager[Any] = Mode()
+    return mode
 
 
 def _is_wrapper(tensor: torch.Tensor) -> bool:

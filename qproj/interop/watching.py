@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from qproj._compat.torch import DispatchMode, tree_leaves
+from qproj._compat.torch import operations_by, tree_leaves
 
 # Names of ATen operations, without the underscore of those in place: sums and products, then what moves
 # numbers.
@@ -66,7 +66,7 @@ class Watch:
 
     def run(self, function: Callable[[], Any]) -> Any:
         """What the function returns, watched."""
-        with _Functions(self), _Operations(self):
+        with _Functions(self), operations_by(self.operation):
             return function()
 
     def of(self, given: Any) -> bool:
@@ -101,15 +101,6 @@ class Watch:
                 self._addresses.add(_address(tensor))
                 if tensor.is_floating_point():
                     self.precision = max(self.precision, torch.finfo(tensor.dtype).eps)
-
-
-class _Operations(DispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self, watch: Watch) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._watch = watch
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return self._watch.operation(func, args, kwargs or {})
 
 
 class _Functions(TorchFunctionMode):

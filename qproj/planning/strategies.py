@@ -47,7 +47,8 @@ class Method(StrEnum):
     PARAMETER_SHIFT = "parameter-shift"
 
 
-_FUSIONS: dict[str, Fusion] = {str(fusion): fusion for fusion in (Dense(), *map(Fused, range(2, 7)))}
+_ALL: tuple[Fusion, ...] = (Dense(), *(Fused(block) for block in range(2, 7)))
+_FUSIONS = {str(fusion): fusion for fusion in _ALL}
 # The names without `"auto"` and `"best"`.
 STRATEGIES = tuple(_FUSIONS)
 DIFF_METHODS = tuple(str(method) for method in Method)

@@ -145,20 +145,6 @@ def test_small_batches_are_one_kernel_and_large_ones_are_not():
     assert not cost.one_kernel(Circuit(gates=zigzag), 1, "backprop")
 
 
-@pytest.mark.parametrize("missing", ["device", "has_kernels"])
-def test_without_either_programs_run_all_the_same(monkeypatch, missing):
-    x = torch.linspace(-1, 1, 8).reshape(2, 4).requires_grad_()
-    layer = qproj.QuantumLayer(4, 2, generator=torch.Generator().manual_seed(0))
-    expected = layer(x)
-    gradient = torch.autograd.grad(expected.sum(), x)[0]
-    monkeypatch.setattr(xla_cpu, missing, lambda: None)
-    forget()
-    y = layer(x)
-    torch.testing.assert_close(y, expected, rtol=0, atol=1e-6)
-    torch.testing.assert_close(torch.autograd.grad(y.sum(), x)[0], gradient, rtol=0, atol=1e-6)
-    forget()
-
-
 UNUSED = {
     "an input": lambda x, y: y + 1,
     "both": lambda x, y: jnp.arange(3.0),
