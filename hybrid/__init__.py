@@ -1,6 +1,6 @@
-"""Image captioning through a quantum projection: CLIP sees, a circuit passes it on, Llama says it.
+"""Image captioning through a quantum projection: CLIP, a circuit, and Llama.
 
-`load` gives a model and its processor, `caption` is the one call from pictures to words. Importing this
+`load` returns a model and its processor; `caption` captions pictures in one call. Importing this
 package is cheap: torch, transformers and JAX are loaded when first needed.
 """
 

@@ -1,4 +1,4 @@
-"""The door for JAX users: a circuit as a pure function of arrays, without torch tensors.
+"""For users of JAX: a circuit as a pure function of arrays, without torch.
 
     import jax
     from qproj import Circuit
@@ -42,7 +42,7 @@ def expectation(
     Args:
         circuit: The circuit.
         inputs: `(..., n_inputs)`, radians; with encoding `"amplitude"` up to `n_inputs` amplitudes, which are
-            normalised (all zero gives NaN). float32, or float64 where JAX has it switched on.
+            normalised (all zero gives NaN). float32, or float64 if JAX has it enabled.
         weights: `circuit.weight_shape`, radians.
         strategy: As for `qproj.QuantumLayer`.
         diff_method: As for `qproj.QuantumLayer`.
@@ -52,7 +52,7 @@ def expectation(
 
     Raises:
         ValueError: If shapes do not fit the circuit, or a name is unknown.
-        RuntimeError: If this process was forked from one in which JAX had run.
+        RuntimeError: If this process was forked after JAX had started.
     """
     check_not_forked()
     inputs, weights = jnp.asarray(inputs), jnp.asarray(weights)

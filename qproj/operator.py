@@ -1,11 +1,10 @@
-"""The layer as an operator of torch's own, `torch.ops.qproj.expectation`.
+"""The layer as a custom operator of torch, `torch.ops.qproj.expectation`.
 
-`torch.compile` and `torch.export` cannot look into JAX or PennyLane. They see this operator instead: they
-know the shape of its result and its gradient, and call it when their program runs. It takes text and numbers
-beside tensors, since nothing else can be written into a program.
+`torch.compile` and `torch.export` cannot trace JAX or PennyLane. They see this operator instead, with a known
+output shape and gradient. Its arguments are tensors and text, since a program can hold nothing else.
 
-Between forward and backward an operator can keep tensors only, of shapes known beforehand, and not what an
-engine keeps. So its backward runs the circuit forward again; outside of compiled programs nothing does.
+A custom operator can save only tensors for backward, not the residuals of an engine. So its backward runs the
+circuit forward again. This applies to compiled programs only.
 """
 
 import typing
@@ -19,7 +18,7 @@ from qproj.circuits import text
 from qproj.circuits.circuit import Circuit
 from qproj.planning import execution as how
 
-# Read by torch when it registers an operator, so written out, and not as text.
+# torch reads the annotations when it registers the operator, so they must not be strings.
 
 
 @torch.library.custom_op("qproj::expectation", mutates_args=())
@@ -35,9 +34,9 @@ def expectation(
     Args:
         inputs: As for `qproj.backends.Backend.run`.
         weights: As for `qproj.backends.Backend.run`.
-        circuit: What `qproj.circuits.text.dumps` wrote.
+        circuit: Text from `qproj.circuits.text.dumps`.
         backend: Its name.
-        execution: What `qproj.planning.execution.dumps` wrote.
+        execution: Text from `qproj.planning.execution.dumps`.
 
     Returns:
         Expectation values `(batch, n_outputs)`.
@@ -67,7 +66,7 @@ def expectation_backward(
         circuit: As for `expectation`.
         backend: As for `expectation`.
         execution: As for `expectation`.
-        wanted: Whether the gradients for inputs and for weights are.
+        wanted: Whether the gradients for inputs and for weights are wanted.
 
     Returns:
         Both; zeros where not wanted.
@@ -83,7 +82,7 @@ def expectation_backward(
 
 
 def _check_shapes(circuit: Circuit, inputs: Tensor, weights: Tensor) -> None:
-    """A program may be called with other tensors than those it was traced with."""
+    """Check the tensors, which need not be those that the program was traced with."""
     if inputs.ndim != 2 or inputs.shape[1] != circuit.n_features:
         raise ValueError(
             f"inputs must have shape (batch, {circuit.n_features}), but had shape {tuple(inputs.shape)}."
@@ -106,16 +105,16 @@ def _(cotangents, inputs, weights, circuit, backend, execution, wanted):  # type
 
 @torch.compiler.allow_in_graph
 def call(inputs, weights, *options):  # type: ignore[no-untyped-def]
-    """`expectation`, under transformations of `torch.func` too: within a program, or while one is traced.
+    """Call `expectation`, also under transformations of `torch.func`: in a program, or while it is traced.
 
-    The arguments are those of `expectation`. Torch's operators have no derivatives under `torch.func`.
+    The arguments are those of `expectation`. Custom operators have no derivatives under `torch.func`.
     """
     transformed = compat.transforms_active(inputs, weights) or compat.forward_ad_active()
     return _Call.apply(inputs, weights, *options) if transformed else expectation(inputs, weights, *options)  # type: ignore[no-untyped-call]
 
 
 def _one_by_one(operator, info, in_dims, given):  # type: ignore[no-untyped-def]
-    """A call for each place of the axis that `torch.vmap` maps over."""
+    """Call the operator once per index of the axis that `torch.vmap` maps over."""
     dims = [dim if isinstance(g, Tensor) else None for g, dim in zip(given, in_dims, strict=True)]
     return [
         operator(*(g if dim is None else g.select(dim, i) for g, dim in zip(given, dims, strict=True)))

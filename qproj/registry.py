@@ -1,4 +1,4 @@
-"""Names for things that can be chosen: encodings, ansaetze, observables, gates, differentiation methods."""
+"""Registries of named choices: encodings, ansaetze, observables, gates."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def unknown_name(
     hint: str = "",
     also: Mapping[str, str] | None = None,
 ) -> ValueError:
-    """Build the error for a name that nothing is registered under.
+    """Build the error for an unknown name.
 
     Args:
-        argument: Name of the argument the value came in.
-        value: What the caller passed.
-        known: The names that would have worked.
-        hint: A further sentence on the way out.
-        also: Names in use elsewhere, and which of `known` they mean.
+        argument: Name of the argument.
+        value: The unknown name.
+        known: The valid names.
+        hint: A further sentence, for example on what to do instead.
+        also: Synonyms in other packages, and which of `known` they mean.
 
     Returns:
-        The exception, to be raised by the caller so that the traceback ends there.
+        The exception, for the caller to raise.
     """
     names = sorted(known)
     meant = {name.lower(): name for name in names} | {k.lower(): v for k, v in (also or {}).items()}
@@ -37,13 +37,13 @@ def unknown_name(
 
 
 class Registry(Generic[T]):
-    """A dictionary of named choices whose look-up error helps.
+    """A dictionary of named choices; an unknown name raises a helpful error.
 
     Args:
         argument: What the choice is called in signatures and error messages, for example `"encoding"`.
 
     Attributes:
-        also: Names in use elsewhere, and the entries they mean: for the error.
+        also: Synonyms in other packages, for the error.
     """
 
     def __init__(self, argument: str) -> None:

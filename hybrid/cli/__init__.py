@@ -14,8 +14,8 @@ from hybrid.cli.messages import log
 from hybrid.cli.signals import Signalled, signals_raise
 from hybrid.model.errors import HybridError, OptionError
 
-# name -> its line in --help. The command itself is `hybrid.cli.<name>.command`; torch and the rest are only
-# imported inside it, so that help and usage errors come at once.
+# name -> its line in --help. The command is `hybrid.cli.<name>.command`. It imports torch and the rest only
+# when it runs, so that help and usage errors are instant.
 COMMANDS = {
     "caption": "Caption pictures.",
     "train": "Train a model by a preset's recipe, or on your own pictures and captions.",
@@ -34,7 +34,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Knows its commands' names without importing them."""
+    """A group that lists its commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -58,12 +58,12 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-# What a report of a fault should name; all but the first may be missing.
+# Packages that a bug report should name; all but the first are optional.
 PACKAGES = ("torch", "transformers", "jax", "pennylane", "pillow", "gradio")
 
 
 def versions() -> dict[str, str]:
-    """The versions that matter, found without loading anything."""
+    """Versions for bug reports, read without importing the packages."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -108,8 +108,8 @@ def main() -> None:
 
     Exit code 0: all done; 1: something failed; 2: wrong usage; 130 and 143: stopped by SIGINT and SIGTERM.
     """
-    atexit.register(gc.freeze)  # or the interpreter looks through half a million objects as it ends
-    # An application may say this, a library must not: the circuit needs little, CLIP and Llama the rest.
+    atexit.register(gc.freeze)  # skip the garbage collection of half a million objects at exit
+    # JAX must leave GPU memory to CLIP and Llama. An application may decide this, a library must not.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     with signals_raise():
         try:
@@ -130,17 +130,17 @@ def _run(arguments: list[str]) -> int:
     except Signalled as stop:
         log(str(stop))
         return 128 + stop.number
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # broken pipe: the reader, such as `head`, has closed stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        # Whatever it is, a person gets a line; a developer can ask for all of it.
+        # One line for users; --traceback for developers.
         if settings["traceback"]:
             raise
         if isinstance(error, click.ClickException):
             log(error.format_message())
         elif isinstance(error, HybridError) or type(error).__module__.startswith("qproj."):
-            # Ours say what, why and the way out.
+            # Errors of this package are already written for users.
             log(str(error))
             return 2 if isinstance(error, OptionError) else 1
         else:

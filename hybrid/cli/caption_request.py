@@ -1,4 +1,4 @@
-"""What ``hybrid caption`` was asked for, and whether it goes together."""
+"""The options of ``hybrid caption``, and whether they are compatible."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from hybrid.data.sidecars import sidecar_of
 
 
 class Request:
-    """The options of the command, put together as they are used."""
+    """The options of the command."""
 
     def __init__(self, ctx: click.Context, **options: Any) -> None:
         self.recursive: bool = options.pop("recursive")
@@ -47,7 +47,7 @@ class Request:
 
 
 def faults(o: Request, names: list[str]) -> list[str]:
-    """What does not go together, all of it, before anything is loaded or written."""
+    """All incompatible options, found before anything is loaded or written."""
     found = []
     if o.overwrite and o.skip_existing:
         found.append("--overwrite and --skip-existing exclude each other; choose one")
@@ -86,13 +86,13 @@ def faults(o: Request, names: list[str]) -> list[str]:
 
 
 def is_done(name: str, o: Request, done: set[str]) -> bool:
-    """Whether a picture's caption is in all places where it belongs."""
+    """Whether a picture's caption is in every output that was asked for."""
     written = not o.output or printable(name) in done
     return written and (not o.sidecar or sidecar_of(name).exists())
 
 
 def way_on(o: Request) -> str:
-    """How to go on after an interruption, where anything was kept."""
+    """How to resume after an interruption, if anything was written."""
     if not (o.output or o.sidecar):
         return ""
     again = " with --skip-existing" + " in place of --overwrite" * o.overwrite

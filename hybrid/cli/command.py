@@ -10,10 +10,10 @@ import click
 
 
 class Command(click.Command):
-    """A command whose options may also stand in a TOML file, under their names; flags win.
+    """A command that also reads its options from a TOML file; flags win.
 
     Args:
-        examples: What a line does, and the line, for the end of the help page.
+        examples: A description and a command line each, for the end of the help page.
         *args: See `click.Command`.
         **kwargs: See `click.Command`.
     """
@@ -48,7 +48,7 @@ class Command(click.Command):
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """See click; what is left over is told of with the option that may be missing before it."""
+        """See click; a left-over argument is reported with the option that may be missing before it."""
         ctx.allow_extra_args = True
         left = super().parse_args(ctx, args)
         if left and not ctx.resilient_parsing:
@@ -60,7 +60,7 @@ class Command(click.Command):
 
 
 class OutputFile(click.Path):
-    """A file to write, in a folder that exists: what is found missing at the end is work lost."""
+    """A file to write. Its folder must exist, which is checked before any work is done."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, writable=True, path_type=Path)
@@ -74,12 +74,12 @@ class OutputFile(click.Path):
 
 
 def switch(name: str, **settings: Any) -> Callable[[Any], Any]:
-    """An option that is on or off: ``--name`` and ``--no-name``, so that flags win over a file either way."""
+    """A flag with ``--name`` and ``--no-name``, so that it can override a file either way."""
     return click.option(f"--{name}/--no-{name}", default=False, **settings)
 
 
 def given(ctx: click.Context, name: str) -> bool:
-    """Whether an option was written on the command line itself."""
+    """Whether an option was given on the command line."""
     return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 

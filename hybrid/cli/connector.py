@@ -1,4 +1,4 @@
-"""The options that say how a vision model is joined to a language model, for the commands that do it."""
+"""The options of the connector, for the commands that make one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,14 +39,14 @@ vision_feature_option = click.option(
 
 
 def connector_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """All of them."""
+    """Add all of them to a command."""
     for option in (_n_tokens, _width, _n_layers, _n_qubits, _kind):
         command = option(command)
     return command
 
 
 def chosen_connector(o: dict[str, Any], *, fresh: bool = True) -> dict[str, Any] | None:
-    """Take these options out of all options: the connector they mean, or None if none was given.
+    """Remove these options and build the connector's specification, or None if none was given.
 
     Args:
         o: All options; these are removed.

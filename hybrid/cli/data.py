@@ -1,4 +1,4 @@
-"""The options that say which pictures and captions; for all commands that read some."""
+"""The options for pictures and captions."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -44,7 +44,7 @@ def command(model: str | None, device: str, dtype: str | None, host: str, port: 
     The page's address is printed on stdout; Ctrl-C ends it. Pictures stay on this machine, and nothing is
     reported to anybody.
     """
-    # Read when gradio and the hub's client are imported.
+    # gradio and the hub's client read these at import.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
     try:
         import gradio
@@ -68,7 +68,9 @@ def command(model: str | None, device: str, dtype: str | None, host: str, port: 
             ssr_mode=False,
             max_file_size=MAX_BYTES,
             footer_links=[],
-            theme=gradio.themes.Base(font="sans-serif", font_mono="monospace"),  # none from another server
+            theme=gradio.themes.Base(
+                font="sans-serif", font_mono="monospace"
+            ),  # no fonts from another server
             prevent_thread_lock=True,
         )
     except OSError as error:
@@ -77,7 +79,7 @@ def command(model: str | None, device: str, dtype: str | None, host: str, port: 
         click.echo(address)
         threading.Event().wait()
     finally:
-        # Whoever is still connected is cut off, which the server would call an error.
+        # The server would report the connections that this closes as errors.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         page.close(verbose=False)
 

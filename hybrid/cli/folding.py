@@ -1,4 +1,4 @@
-"""Text wider than the terminal goes on below: circuits at a column between gates, other lines at words."""
+"""Wrapping of text to the terminal: circuits between gates, other lines between words."""
 
 import itertools
 import re
@@ -10,7 +10,7 @@ _WIRE = re.compile(r"\s*\d+: (?=[─●])")
 
 
 def terminal_width() -> int | None:
-    """How many columns stdout shows, or None where it is a file or a pipe and nothing has to fit."""
+    """Columns of the terminal, or None if stdout is a file or a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

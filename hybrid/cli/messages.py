@@ -1,4 +1,4 @@
-"""What is said on stderr: one line a message, past the progress bar where there is one."""
+"""Messages on stderr: one line each, printed above the progress bar if there is one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ _writers: list[Callable[[str], None]] = [_write]
 
 @contextmanager
 def through(writer: Callable[[str], None]) -> Iterator[None]:
-    """While this is entered, messages go to ``writer``: whoever draws on the terminal places them."""
+    """Send messages to ``writer`` in this block, for example to a progress bar."""
     _writers.append(writer)
     try:
         yield
@@ -25,5 +25,7 @@ def through(writer: Callable[[str], None]) -> Iterator[None]:
 
 def log(message: str) -> None:
     """Write an error or a note to stderr, in one line that names the program."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]  # other libraries write several
+    lines = [
+        line.strip() for line in message.splitlines() if line.strip()
+    ]  # messages of other libraries may have several lines
     _writers[-1](f"hybrid: {' '.join(lines)}")

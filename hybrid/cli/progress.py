@@ -1,4 +1,4 @@
-"""A progress bar on stderr where a person watches, and nothing elsewhere."""
+"""A progress bar, if stderr is a TTY."""
 
 import sys
 from contextlib import ExitStack
@@ -24,11 +24,11 @@ class _Rate(ProgressColumn):
 
 
 class Bar:
-    """Counts what is done, with the rate and the time left. Messages are printed above it.
+    """Progress with rate and remaining time. Messages are printed above it.
 
     Args:
         total: How many there are.
-        shown: Whether to show it; it is never shown where stderr is not a terminal.
+        shown: Whether to show it; never shown if stderr is not a TTY.
     """
 
     def __init__(self, total: int, *, shown: bool) -> None:
@@ -41,7 +41,7 @@ class Bar:
                 _Rate(),
                 TimeRemainingColumn(),
             )
-            # Rows go past the bar, unbroken, where they go to a terminal, and untouched where they do not.
+            # Results are printed above the bar if stdout is a TTY, and unchanged otherwise.
             self._progress = Progress(
                 *columns,
                 console=Console(stderr=True, soft_wrap=True),
@@ -61,12 +61,12 @@ class Bar:
         self._context.__exit__(*error)  # type: ignore[arg-type]
 
     def advance(self) -> None:
-        """One more is done."""
+        """Count one more."""
         if self._progress:
             self._progress.advance(self._task)
 
     def describe(self, doing: str) -> None:
-        """Say before the bar what is done just now."""
+        """Set the text in front of the bar."""
         if self._progress:
             self._progress.update(self._task, description=doing, refresh=True)
 

@@ -1,4 +1,4 @@
-"""stderr is for what a person should read: libraries that write to it on their own are told not to."""
+"""Silence libraries that write to stderr on their own."""
 
 import ctypes
 import logging
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def quiet_transformers() -> None:
-    """Turn off progress bars and anything less than an error; an error is told in one line by us."""
+    """Turn off transformers' progress bars and warnings; errors are reported by this program."""
     from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
@@ -16,7 +16,7 @@ def quiet_transformers() -> None:
 
 
 def quiet_libtiff() -> None:
-    """Turn off what libtiff prints about damaged files; Pillow raises what matters, and has no switch."""
+    """Turn off libtiff's messages about damaged files; Pillow raises an error, and has no switch for them."""
     import PIL.Image  # noqa: F401  (loads libtiff, if Pillow was built with it)
 
     with suppress(OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""What the commands that score models share: which pictures, how to caption them, where scores go."""
+"""Options and steps that the commands that score models share."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def chosen_pairs(o: dict[str, Any]) -> "list[Pair]":
-    """Read the pictures that the options mean, or fail in one line."""
+    """Read the pictures that the options select."""
     from hybrid.data.pairs import choose_split
 
     pairs = choose_split(read_data(o["data"]), o["split"])[: o["limit"]]
@@ -92,7 +92,7 @@ def score(
     o: dict[str, Any],
     **settings: Any,
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
-    """Score a model by `evaluate`, which takes ``settings``, or fail in one line."""
+    """Score a model by `evaluate`, with ``settings``."""
     import numpy as np
 
     from hybrid.data.feature_cache import default_cache, features_of

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a command: what is written stays, and the exit code says which it was."""
+"""SIGINT and SIGTERM stop a command: results so far are kept, and the exit code is 130 or 143."""
 
 import _thread
 import signal
@@ -12,11 +12,11 @@ _AGAIN = 0.05  # seconds
 
 
 class Signalled(BaseException):
-    """A signal asked for the end. Like KeyboardInterrupt, it passes what only handles exceptions.
+    """A signal arrived. Like KeyboardInterrupt, it is no Exception.
 
     Args:
-        number: Of the signal.
-        message: What is said on stderr.
+        number: The signal's number.
+        message: The message on stderr.
     """
 
     def __init__(self, number: int, message: str = "interrupted") -> None:
@@ -26,17 +26,17 @@ class Signalled(BaseException):
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """While this is entered, a signal raises `Signalled`, unless whoever started us had it ignored.
+    """Have signals raise `Signalled` in this block, unless the parent process ignores them.
 
-    Python drops what is raised in a finaliser or in a callback of its garbage collector, of which JAX has
-    one. A signal that comes just then is given again a moment later.
+    Python drops exceptions in finalisers and in callbacks of the garbage collector, and JAX has such a
+    callback. A signal at that moment is sent again shortly after.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     hook = sys.unraisablehook
 
     def dropped(what: Any) -> None:
         if isinstance(what.exc_value, Signalled):
-            # Not threading's: its locks may be held where the collector was called.
+            # Not by threading, whose locks may be held where the collector was called.
             number = signal.Signals(what.exc_value.number)
             _thread.start_new_thread(_give_again, (number, before[number]))
         else:

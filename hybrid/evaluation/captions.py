@@ -1,4 +1,4 @@
-"""How good a model's captions of somebody's pictures are, and whether it looks at the pictures at all."""
+"""Scores of a model's captions, and how far they depend on the pictures."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ def evaluate(
 def perplexity(
     model: HybridForConditionalGeneration, data: PairDataset, token: str = "picture", batch_size: int = 32
 ) -> float:
-    """How many tokens the model hesitates between, on average, where it reads a reference.
+    """Perplexity of the references.
 
     Args:
         model: The captioner.

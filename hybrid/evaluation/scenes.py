@@ -1,4 +1,4 @@
-"""How good captions of drawn scenes are, and whether the picture is used at all."""
+"""Captions from cached features of drawn scenes, also with shuffled or zero vision tokens."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A web page: drop a picture, see the caption come, and what the circuit made of the picture."""
+"""The web page of ``hybrid demo``: captions and expectation values of a picture."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ _SHOWN_SIDE = 640  # pixels
 
 
 class Page:
-    """What the page does; `build` makes what is seen.
+    """The page's functions; `build` lays it out.
 
     Args:
         model: A captioner with a quantum connector.

@@ -1,4 +1,4 @@
-"""The expectation values that a picture gives, measured by whatever backend, with shots, or with noise."""
+"""Expectation values of a picture on any backend, with shots or noise."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""One question to a captioner, asked of any number of pictures."""
+"""A prompt with its generation options, for any number of pictures."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from hybrid.model.processing import HybridProcessor
 
 
 class Question:
-    """What every picture is asked, checked once.
+    """A prompt and generation options, checked once.
 
     Args:
         model: The captioner.

@@ -1,4 +1,4 @@
-"""From a picture to words, as the words come."""
+"""Streaming: words of a caption as they are generated."""
 
 from collections.abc import Iterable, Iterator
 from queue import SimpleQueue
@@ -85,7 +85,7 @@ def stream_answer(question: Question, seen: Tensor, form: str = "vision_features
         except BaseException as error:  # it is the caller's
             pieces.put(error)
 
-    # No daemon: a signal may come in start or join as well, and Python must not end while torch computes.
+    # No daemon thread: Python must not exit while torch computes, and a signal may arrive at any time.
     thread = Thread(target=generate)
     try:
         thread.start()

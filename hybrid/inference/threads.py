@@ -11,9 +11,9 @@ _SMALL = 5_000_000
 
 
 def is_small(model: nn.Module) -> bool:
-    """Whether a model's steps are too short to be shared out among threads.
+    """Whether a model's steps are too short for several threads.
 
-    Such threads mostly wait for each other, and do so on cores that others could use.
+    They would mostly wait for each other.
     """
     return sum(parameter.numel() for parameter in model.parameters()) < _SMALL
 
@@ -23,8 +23,7 @@ def one_thread(then: int) -> Iterator[None]:
     """Let torch compute in the calling thread alone.
 
     Args:
-        then: How many threads it may use afterwards. Told, not asked for: the default for new threads is one
-            for the whole process, and another thread may be in here.
+        then: Number of threads afterwards. Passed in, since `get_num_threads()` races with other threads.
     """
     torch.set_num_threads(1)
     try:

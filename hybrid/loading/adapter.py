@@ -1,4 +1,4 @@
-"""Small checkpoints: what was trained, connector and LoRA, and which models it belongs to.
+"""Small checkpoints: connector and LoRA, and the names of the base models.
 
 A folder holds ``adapter.json`` (the base models with their revisions and fingerprints, the connector and LoRA
 options, the prompt), ``adapter.safetensors`` and the digests of both. Nothing in it is a pickle.
@@ -183,7 +183,7 @@ def located(base: Base, folder: Path) -> Base:
 
 
 def lora_of(description: dict[str, Any]) -> Lora | None:
-    """The adapter that ``adapter.json`` speaks of."""
+    """The LoRA options in ``adapter.json``."""
     given = description["lora"]
     if given is None:
         return None

@@ -1,4 +1,4 @@
-"""What a captioner is built on: models by name, and pinned to what they were."""
+"""The base models of a captioner: names and pinned revisions."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path

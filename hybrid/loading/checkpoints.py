@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all, and say when a bit of them has changed."""
+"""Atomic checkpoint folders with checksums."""
 
 import hashlib
 import json
@@ -11,19 +11,19 @@ from pathlib import Path
 from safetensors import SafetensorError
 from torch import Tensor
 
-from hybrid.model.errors import CheckpointError as CheckpointError  # raised by all of this file
+from hybrid.model.errors import CheckpointError as CheckpointError  # re-exported: raised by all of this file
 
 DIGESTS = "digests.json"
 
 
 def part_of(path: Path) -> Path:
-    """Where a folder is filled before it gets its name."""
+    """The temporary folder that is renamed once it is complete."""
     return path.parent / ".part" / path.name
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Fill a folder that then appears in one step, with the digests of its files in it.
+    """Write a folder atomically, with the digests of its files.
 
     A kill, a power cut or a full disk at any moment leaves what was there before.
 
@@ -52,7 +52,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(part, ignore_errors=True)
         if isinstance(error, RuntimeError) and "write" not in str(error) and "pos" not in str(error):
-            raise  # only the writer of torch's files tells a full disk by a RuntimeError
+            raise  # torch reports a full disk as a RuntimeError
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise CheckpointError(
             str(path),
@@ -116,7 +116,7 @@ def verify(folder: Path) -> None:
 
 
 def misfits(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
-    """Name every tensor that is missing, not wanted or of another shape, each in a few words."""
+    """Describe every tensor that is missing, unexpected or of another shape."""
     faults = [f"{name} is missing" for name in wanted if name not in found]
     faults += [f"{name} is not part of it" for name in found if name not in wanted]
     return faults + [

@@ -1,4 +1,4 @@
-"""The Hugging Face hub: whether it can be reached, and what of it is in the local cache."""
+"""The Hugging Face hub: reachability, and its local cache."""
 
 import socket
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from hybrid.loading.names import MODELS, ModelError, cache_of
 def hub_offline(name: str, revision: str | None = None, files: Sequence[str] = ("config.json",)) -> bool:
     """Whether a name on the hub must come from the local cache.
 
-    Asked first, because the hub's own client tries for a minute before it gives up without a network.
+    Checked first, since the hub's client retries for a minute if there is no network.
 
     Args:
         name: ``owner/name``.
@@ -67,7 +67,7 @@ def fetched_folder(name: str, revision: str | None, patterns: list[str], *, offl
 
 
 def _reachable(address: str, seconds: float = 3.0) -> bool:
-    if getproxies():  # then it is the proxy's business
+    if getproxies():  # a proxy resolves names itself
         return True
     parts = urlsplit(address)
     try:

@@ -1,4 +1,4 @@
-"""Which models have a name here: presets, and captioners in the hub's cache."""
+"""Names of models: presets, and captioners in the hub's cache."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ ADAPTER = "adapter.json"  # a folder with this file holds what was trained; the 
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, in the first line that is not empty."""
+    """The first non-empty line of an exception's message."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
@@ -43,7 +43,7 @@ def is_cached(name: str) -> bool:
 
 
 def cache_of(name: str) -> Path:
-    """Where a repository lies in the hub's cache, if it does."""
+    """The folder of a repository in the hub's cache, or None."""
     return _cache() / f"models--{name.replace('/', '--')}"
 
 
@@ -62,7 +62,7 @@ def _kind(config: Path) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """What an exception says, on one line of bounded length."""
+    """An exception's message on one line of bounded length."""
     said = " ".join(str(error).split())
     if not said or not isinstance(error, OSError | RuntimeError | ValueError):
         said = f"{type(error).__name__}: {said}"

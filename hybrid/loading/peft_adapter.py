@@ -1,4 +1,4 @@
-"""Adapters in the form in which TinyLlama-VLM-LoRA is published.
+"""PEFT adapters with a connector beside them, as TinyLlama-VLM-LoRA is published.
 
 A repository or a folder holds ``adapter_config.json`` and ``adapter_model.safetensors``, PEFT's own, and
 perhaps ``proj_final.pt`` and ``gate_final.pt``: the two linear maps of the classical connector, as

@@ -1,4 +1,4 @@
-"""What a captioner is made of, and what is there to run it."""
+"""Parameter counts, circuits and devices, for ``hybrid info``."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from qproj import QuantumLayer
 
 @dataclass(frozen=True)
 class Parameters:
-    """How many numbers of each kind a model holds.
+    """Parameter counts by kind.
 
     Attributes:
-        frozen: Of the vision tower and the language model, which training leaves as they are.
-        lora: Of LoRA, as far as it is not merged into the language model.
+        frozen: Of the vision tower and the language model, which are not trained.
+        lora: Of LoRA, unless it is merged into the language model.
         linear: Of the connector's linear maps.
         quantum: Angles of the circuit.
     """

@@ -1,4 +1,4 @@
-"""The errors of this package: each has what it is about, and why, apart from its message."""
+"""The errors of this package, with `name` (what is wrong) and `reason` (why) as attributes."""
 
 from typing import ClassVar
 
@@ -20,7 +20,7 @@ class HybridError(ValueError):
 
     def __init__(self, name: str, reason: str | None = None) -> None:
         self.name, self.reason = (name, reason) if reason is not None else ("", name)
-        super().__init__(*((name,) if reason is None else (name, reason)))  # what pickle makes it from again
+        super().__init__(*((name,) if reason is None else (name, reason)))  # for pickle
 
     def __str__(self) -> str:
         if not self.name:

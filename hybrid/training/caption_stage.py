@@ -1,4 +1,4 @@
-"""One stage of training on captions: what is trained, how, and where it goes on from."""
+"""One stage of training on captions, resumable."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from hybrid.training.stopping import StopCallback, Stopped, StopSignals
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how a run runs; none of it changes what is learnt.
+    """Settings of a run that do not change the result.
 
     Attributes:
         cache: Folder of vision features; by default the one all runs share.

@@ -1,4 +1,4 @@
-"""Training on captions: checkpoints hold only what is trained, and nothing is computed that no loss needs."""
+"""Trainer for captions: small checkpoints, batches of similar length, and no logits of the prompt."""
 
 from collections.abc import Iterator
 from inspect import signature
@@ -19,9 +19,9 @@ _CHUNK = 32  # batches: within so many, captions are sorted by length
 
 
 class ByLength(torch.utils.data.Sampler[int]):
-    """Every index once, in an order that makes batches of captions of like length, and so of little padding.
+    """Every index once, ordered into batches of captions of similar length, to save padding.
 
-    The order is a function of seed and epoch: a run that goes on from a checkpoint meets the same batches.
+    The order depends on seed and epoch only, so a resumed run gets the same batches.
 
     Args:
         lengths: Of the captions.

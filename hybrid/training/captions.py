@@ -37,7 +37,7 @@ _SAMPLE = 8192  # pictures that a connector's standardising is fitted to
 
 
 def hold_out(pairs: Sequence[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """Part pictures at random into those to train on and those to evaluate on.
+    """Split pictures at random into training and validation data.
 
     Args:
         pairs: All of them.
@@ -53,7 +53,7 @@ def hold_out(pairs: Sequence[Pair], share: float, seed: int) -> tuple[list[Pair]
 
 
 class CaptionRun:
-    """One run in one folder: what is done is not done again, and what was stopped goes on.
+    """A resumable run in a folder: finished stages are skipped.
 
     Args:
         recipe: How to train.

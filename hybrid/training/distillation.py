@@ -1,4 +1,4 @@
-"""A quantum connector that begins where a trained classical one ended, without the language model running."""
+"""Distillation of a classical connector into a quantum one, without running the language model."""
 
 import hashlib
 import shutil
@@ -100,7 +100,7 @@ def _distill(
     student.start_from(wide.narrowed(n_inputs, sample), sample)
     log(f"start: {_explained(student, wide, features[:held]):.3f} of the tokens' variance")
     size = min(batch_size, len(sample))
-    # A stopped run goes on, but not one that was to do something else.
+    # A run is resumed only if its options are the same.
     asked = hashlib.sha256(repr((teacher, connector, steps, size, learning_rate, seed)).encode())
     asked.update(features.tobytes())
     matching = folder / f"matching-{asked.hexdigest()[:16]}"
@@ -130,7 +130,7 @@ def _distill(
 
 @torch.no_grad()
 def _explained(student: Connector, teacher: Connector, features: np.ndarray) -> float:
-    """The share of the teacher's variance between pictures that the student gives."""
+    """The share of the teacher's variance between pictures that the student explains."""
     x = torch.from_numpy(features)
     wanted = teacher(x)
     error = (student(x) - wanted).square().sum()

@@ -1,4 +1,4 @@
-"""One way to run transformers' Trainer, for every stage of every run."""
+"""transformers' Trainer as every stage uses it."""
 
 import json
 import sys
@@ -35,9 +35,9 @@ class LogFile(TrainerCallback):  # type: ignore[misc]
 
 
 class Patience(TrainerCallback):  # type: ignore[misc]
-    """Ends training after so many evaluations without a lower loss; none ends it if it is 0.
+    """Early stopping after so many evaluations without a lower loss; 0 for none.
 
-    They are counted in the log that checkpoints hold, so a run that goes on forgets none.
+    Evaluations are counted in the log that checkpoints hold, so a resumed run counts them all.
     """
 
     def __init__(self, evaluations: int) -> None:
@@ -83,10 +83,10 @@ def make_trainer(
     callbacks: Sequence[TrainerCallback] = (),
     log: Callable[[str], None] = to_stderr,
 ) -> _Trainer:
-    """Trainer as it is used here: AdamW, a log, and a progress bar where a person watches.
+    """Make a Trainer with AdamW, a log file, and a progress bar if stderr is a TTY.
 
     Args:
-        kind: Says what checkpoints hold.
+        kind: The Trainer's class, which decides what checkpoints hold.
         model: Returns ``{"loss": ...}`` (or a transformers output) from its batches.
         data: Yields whole batches through ``__getitems__``.
         arguments: See `trainer_arguments`.
@@ -137,7 +137,7 @@ def train(trainer: WholeTrainer, patience: Patience | None = None) -> None:
     steps = trainer.args.max_steps if trainer.args.max_steps > 0 else state.max_steps
     if state.global_step >= steps or (patience is not None and patience.lost(state.log_history)):
         trainer.state = state
-        trainer.take(last)  # nothing is left to do, but Trainer would take one step more to find that out
+        trainer.take(last)  # complete: Trainer would take one more step
     else:
         trainer.train(resume_from_checkpoint=str(last))
 
@@ -199,13 +199,13 @@ def as_it_is(batch: Any) -> Any:
 
 
 def _cut_log(log: Path, step: int) -> None:
-    """Take away what was logged after the checkpoint; it will be logged again."""
+    """Remove log lines after the checkpoint; they will be logged again."""
     if log.exists():
         kept = []
         for line in log.read_text().splitlines():
             try:
                 if json.loads(line)["step"] <= step:
                     kept.append(line)
-            except (ValueError, KeyError):  # half a line, from a kill
+            except (ValueError, KeyError):  # a partial line, after a kill
                 continue
         write_whole(log, "".join(line + "\n" for line in kept))

@@ -1,7 +1,6 @@
-"""From nothing to the bundled model: draw, see, speak, connect, measure.
+"""Training of the bundled model from scratch: scenes, vision, language, connector, scores.
 
-Each stage leaves its result in a folder of its own and is passed over when that is complete, so a run that
-was stopped goes on where it was.
+Each stage writes a folder of its own and is skipped if that is complete, so a stopped run can be resumed.
 """
 
 import json
@@ -97,7 +96,7 @@ class MiniatureRun:
         folder.mkdir(exist_ok=True)
         try:
             work(folder)
-        finally:  # a stage that is stopped and goes on later has taken the sum
+        finally:  # summed over the times a stage was resumed
             seconds = time.monotonic() - began
             clock.write_text(f"{seconds:.1f}")
         mark_done(folder, seconds=round(seconds, 1))
@@ -229,7 +228,7 @@ class MiniatureRun:
     def _taught(
         self, stage: str, width: int
     ) -> tuple[HybridForConditionalGeneration, HybridProcessor, CaptionDataset]:
-        """The classical connector of this width and the LoRA that a stage has left."""
+        """The classical connector and the LoRA that a stage has trained."""
         model, processor = self._composed(self._classical_spec(width))
         add_lora(model, self.recipe.connector.lora_rank)
         load_model(model, self.folder / stage / "model.safetensors")
@@ -282,7 +281,7 @@ class MiniatureRun:
         parts: list[Any] = [model.config.vision_config, model.config.text_config]
         model.config.connector_trained = True
         for config in (model.config, *parts):
-            config.name_or_path = ""  # where the parts lay during the run means nothing to anybody else
+            config.name_or_path = ""  # the parts' paths during the run mean nothing to others
             config.use_cache = True  # Trainer turns it off
         model.save_pretrained(folder)
         processor.save_pretrained(folder)

@@ -32,20 +32,20 @@ def run(
         weights: `circuit.weight_shape`, radians, same dtype and device.
 
     Returns:
-        Expectation values `(batch, n_outputs)`, same dtype and device, differentiable as often as one likes.
+        Expectation values `(batch, n_outputs)`, same dtype and device, differentiable any number of times.
 
     Raises:
-        RuntimeError: If JAX has no device like that of the inputs, or this process was forked from one in
-            which JAX had run.
+        RuntimeError: If JAX cannot use the device of the inputs, or this process was forked after JAX had
+            started.
     """
-    check_not_forked()  # before anything is compiled; what runs is checked once more by its settings
+    check_not_forked()  # before anything is compiled
     # Under a transformation every tensor is a wrapper.
     if compat.transforms_active(inputs, weights):
         return transforms.expectation(Expectation(circuit, strategy, diff_method), inputs, weights)
     program, function = _program(
         circuit, bucket(len(inputs)), inputs.element_size(), strategy, diff_method, inputs.is_cpu
     )
-    # Inside the function torch always has gradients switched off, so whether to keep a state is asked here.
+    # Asked here, since gradients are always disabled inside a torch function.
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
     if not keep and not compat.forward_ad_active():
         return _values(inputs, weights, program)  # a torch function would cost a third more
@@ -62,11 +62,11 @@ def _program(
 
 
 class _Run(torch.autograd.Function):
-    """The path of a training step: forward keeps what backward needs, the residuals.
+    """A training step: forward keeps the residuals that backward needs.
 
-    Inputs and weights are kept by `save_for_backward`, so that torch notices a change in place and says so.
-    Residuals are kept as JAX's arrays, which backward may write over. Where hooks for saved tensors are in
-    force, as under `checkpoint` and `save_on_cpu`, residuals are saved tensors as well.
+    Inputs and weights are kept by `save_for_backward`, so that torch detects changes in place. Residuals are
+    JAX arrays, which backward may overwrite. Under hooks for saved tensors, as in `checkpoint` and
+    `save_on_cpu`, residuals are saved tensors too.
     """
 
     @staticmethod
@@ -102,14 +102,14 @@ class _Run(torch.autograd.Function):
         if rows.is_batched(cotangents):
             found = rows.gradients(cotangents, inputs, weights, *_written(ctx.function))
             return *(g if need else None for g, need in zip(found, needs, strict=True)), None, None, None
-        if torch.is_grad_enabled():  # create_graph=True: the gradient is to be differentiated again
+        if torch.is_grad_enabled():  # create_graph=True
             found = transforms.gradients(ctx.function, inputs, weights, cotangents, needs)
             return *found, None, None, None
-        # Autograd may run backward in a thread of its own, and JAX's settings are per thread: set them again.
+        # Autograd may run backward in another thread, and JAX's settings are per thread.
         with setting(inputs):
             last = not compat.keeps_graph()
             kept = ctx.kept
-            if kept is None:  # tensors that a hook gave back, which may be anybody's: not to be written over
+            if kept is None:  # tensors from a hook, which others may hold: not to be overwritten
                 last = False
                 residuals = ctx.structure.unflatten([to_jax(leaf, share=True) for leaf in saved])
                 kept = (residuals, padded(inputs), to_jax(weights))
@@ -136,7 +136,7 @@ class _Run(torch.autograd.Function):
 
 
 def _written(function: Expectation) -> tuple[str, str, str]:
-    """An expectation as an operator takes it."""
+    """The arguments of an operator for this function."""
     return dumps(function.circuit), function.strategy, function.diff_method
 
 
@@ -146,5 +146,5 @@ def _values(inputs: torch.Tensor, weights: torch.Tensor, program: Runner) -> tor
 
 
 def _cut(tensor: torch.Tensor, batch: int) -> torch.Tensor:
-    """The first `batch` rows, in memory of their own if there were more."""
+    """The first `batch` rows; a copy if there were more."""
     return tensor if len(tensor) == batch else tensor[:batch].clone()

@@ -1,8 +1,8 @@
-"""Derivatives for many cotangents or tangents, as `is_grads_batched=True` asks for them.
+"""Derivatives for a batch of cotangents or tangents, as with `is_grads_batched=True`.
 
-`torch.autograd.functional.jacobian(vectorize=True)` does so in both its strategies. The rows come as one
-batched tensor of an older kind than that of `torch.func`, which no autograd function can open. Torch calls an
-operator for each row in turn, so both derivatives are operators here.
+`torch.autograd.functional.jacobian(vectorize=True)` uses them. The rows come as one legacy batched tensor,
+older than those of `torch.func`, which an autograd function cannot unpack. torch calls a custom operator row
+by row, so both derivatives are custom operators here.
 """
 
 import torch
@@ -13,11 +13,11 @@ from qproj.bridge import transforms
 from qproj.circuits.text import loads
 from qproj.execution.transforms import Expectation
 
-# Annotations are read by torch when it registers an operator, so they are not text here.
+# torch reads the annotations when it registers the operators, so they must not be strings.
 
 
 def is_batched(*tensors: Tensor | None) -> bool:
-    """Whether any tensor holds such rows."""
+    """Whether any tensor is such a batch."""
     return any(t is not None and is_legacy_batched(t) for t in tensors)
 
 

@@ -1,7 +1,6 @@
 """A circuit under torch's transformations: `torch.func`, forward mode, derivatives of derivatives.
 
-Each transformation that torch asks for becomes the one of the same name in JAX, so all of them compose to any
-depth and none is written here.
+Each becomes JAX's transformation of the same name, so they compose to any depth.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def _with_rows(tensor: torch.Tensor) -> torch.Tensor:
 
 
 class _Call(torch.autograd.Function):
-    """Runs a function of arrays; its derivatives are calls of other functions of arrays."""
+    """Calls a function of arrays; its derivatives are calls of other such functions."""
 
     @staticmethod
     def forward(function: Function, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:

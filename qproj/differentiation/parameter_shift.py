@@ -1,8 +1,8 @@
 """Parameter-shift differentiation: gradients from expectation values alone, as hardware must.
 
 Every occurrence of an angle is shifted by itself, by the rule of its own gate (see `shift_rules`), and all
-shifts of the whole batch run in one compiled program. A state vector is simulated far faster by the other
-methods; this one is here to check them, and because it is what runs on devices and with shots.
+shifts of the whole batch run in one compiled program. The other methods are far faster on a simulated
+state vector; this one checks them, and is what works on devices and with shots.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A forked process has JAX's memory but not its threads: what would hang or abort there is refused."""
+"""Forked processes: they have JAX's memory but not its threads, and would hang, so they are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches padded to few sizes, so that few are compiled."""
+"""Padding of batches to a few sizes, so that few programs are compiled."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def bucket(batch: int) -> int:
 
 
 def padded(rows: Any, namespace: ModuleType) -> Any:
-    """Rows, and zero ones up to the bucket's size.
+    """Rows, padded with zero rows to the bucket's size.
 
-    Zero rows cost nothing in exactness: samples do not meet, and a zero cotangent adds a zero gradient.
+    Zero rows change nothing: samples are independent, and a zero cotangent adds a zero gradient.
 
     Args:
         rows: `(batch, k)`, an array of the namespace.
         namespace: `numpy`, `torch` or `jax.numpy`.
 
     Returns:
-        `(bucket(batch), k)`; the rows themselves where none are missing.
+        `(bucket(batch), k)`; the rows themselves if none are missing.
     """
     missing = bucket(len(rows)) - len(rows)
-    # Fewer are missing than there are, so a slice has the shape, the dtype and the device of the zeros.
+    # Fewer rows are missing than there are, so a slice has the shape of the zeros.
     return namespace.concatenate([rows, namespace.zeros_like(rows[:missing])]) if missing else rows

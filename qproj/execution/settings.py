@@ -1,4 +1,4 @@
-"""The settings of JAX under which the engine runs, for the calling thread and the call alone."""
+"""JAX's settings for the engine, for the calling thread during one call."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import jax
 
 from qproj.execution.forks import check_not_forked
 
-_OPEN = (None, "allow")  # a guard against transfers that lets all of them pass
+_OPEN = (None, "allow")  # values of a transfer guard that allow all transfers
 _NEUTRAL: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
 
 
 @functools.cache
 def _accelerated() -> bool:
-    """Whether JAX would put arrays elsewhere than on the CPU."""
+    """Whether JAX's default device is not the CPU."""
     return jax.default_backend() != "cpu"
 
 
 def running(*, double: bool, on_cpu: bool = True) -> contextlib.AbstractContextManager[Any]:
-    """The engine's own settings, whatever the application has set.
+    """Enter the engine's settings, whatever the application has set.
 
-    A mesh or a guard against implicit transfers is for the application's arrays. The engine's are its own.
+    The application's mesh and transfer guards are not for the engine's arrays.
 
     Args:
         double: Whether numbers are float64.

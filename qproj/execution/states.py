@@ -41,7 +41,7 @@ class FromStates(Adjoint):
 
 
 class _Amplitudes:
-    """What stands in a measurement's place where the state itself is wanted."""
+    """Takes the place of a measurement and returns the state itself."""
 
     def expectations(self, state: Array) -> Array:
         """All real parts, then all imaginary ones: `(2 * 2**n_qubits, batch)`."""

@@ -1,8 +1,8 @@
 """Derivatives and batches of a circuit's function, of any order, each compiled once.
 
-The engine's own pair of forward and backward is the fast path of a training step. Whatever else is asked for,
-such as a second derivative or a batch of weights, is a transformation of the same function by JAX. A
-transformation is frozen data, so equal ones find the same compiled program.
+A training step uses the engine's own forward and backward. Anything else, such as a second derivative or a
+batch of weights, is JAX's transformation of the same function. Transformations are frozen data, so equal ones
+share a compiled program.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Vjp:
     Attributes:
         of: What is differentiated.
         n_arguments: How many arguments it has.
-        wanted: The places of those whose gradients are wanted.
+        wanted: Indices of the arguments to differentiate.
     """
 
     of: Function
@@ -135,7 +135,7 @@ class Vmap:
 
     Attributes:
         of: What is repeated.
-        axes: Where each argument has the axis, if it has.
+        axes: The axis of each argument, or `None`.
     """
 
     of: Function

@@ -1,4 +1,4 @@
-"""Expectation values of Pauli words and their sums, and what they make of a state. JAX only."""
+"""Expectation values of Pauli words and their sums, and the bra for their gradient. JAX only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Group(NamedTuple):
     def of(cls, flip: int, members: list[tuple[int, int, complex]]) -> _Group:
         """Group words, each given by its place, sign mask and factor."""
         words, masks, factors = zip(*members, strict=True)
-        # Of 32 bits: JAX 0.10 fails on an index of 64 where single precision follows upon double.
+        # 32 bits: JAX 0.10 fails on 64-bit indices when single precision follows double.
         return cls(flip, np.array(words, np.int32), np.array(masks, np.int32), np.array(factors))
 
 

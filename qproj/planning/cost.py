@@ -1,8 +1,7 @@
-"""Which strategy runs a circuit, and what it costs. Pure Python and NumPy: nothing is compiled to find out.
+"""The planner: which strategy runs a circuit, by a cost model. NumPy only, nothing is compiled.
 
-The model counts what each strategy does with the state, block by block: arithmetic, bytes, and compiled
-operations, each of which costs a fixed time however little it does. The constants are those of a desktop
-processor with two cores; only their ratios decide.
+The model counts arithmetic, bytes and compiled operations of each strategy; an operation has a fixed cost
+beside its work. The constants were measured on two cores of a desktop processor; only their ratios matter.
 """
 
 from __future__ import annotations
@@ -35,19 +34,17 @@ DIFF_METHODS: tuple[str, ...] = get_args(DiffMethod)[1:]
 # Seconds for one compiled operation; bytes and real operations per second, in single precision.
 _OPERATION = 2.5e-6
 _BYTES_IN_CACHE, _BYTES, _CACHE = 60e9, 10e9, 1 << 23
-# A product with few rows does not fill the processor's registers: by rows of the real block matrix.
+# By rows of the real block matrix: a product with few rows does not fill the processor's registers.
 _FLOPS = {8: 45e9, 16: 115e9, 32: 115e9, 64: 130e9}
 _LARGE_FLOPS = 90e9
 _ENTRY = 4e-9  # seconds to build one entry of a block matrix
 # Building the matrix of all layers: a fixed time, and a rate, since it is many small steps.
 _DENSE_SECONDS = 25e-6
 _DENSE_FLOPS = 50e9
-_DENSE_QUBITS = 8  # beyond, building it costs more than it can save
-# To compute all derivatives along with the values costs less than a second call, up to so many samples, and
-# so many amplitudes of all bras.
+_DENSE_QUBITS = 8  # beyond these, building it costs more than it saves
+# Limits of "jacobian": samples, and amplitudes of all bras. Below, it costs less than a second call.
 _JACOBIAN_BATCH, _JACOBIAN_AMPLITUDES = 8, 1 << 11
-# What a single kernel computes, one thread computes, without the fastest products; and compiling it takes
-# longer than in proportion to its layers.
+# Limits of a single kernel: it runs in one thread, without fast products, and compiles slowly.
 _KERNEL_AMPLITUDES, _KERNEL_LAYERS = 1 << 11, 12
 # Bytes of the states of one micro-batch.
 _MICROBATCH_BYTES = 1 << 22
@@ -64,7 +61,7 @@ class Cost:
         flops: Real additions and multiplications.
         bytes: Read and written.
         operations: Compiled operations.
-        seconds: What the model makes of these.
+        seconds: The model's estimate.
     """
 
     strategy: str
@@ -239,7 +236,7 @@ def memory_budget() -> int:
 def _possible(circuit: Circuit, made: Sequence[Layer]) -> list[str]:
     per_sample = any(layer.diagonal is not None and layer.diagonal.angles.per_sample for layer in made)
     dense = circuit.n_qubits <= _DENSE_QUBITS and not per_sample
-    # Larger blocks than there are wires are the same as one block.
+    # A block cannot be larger than the circuit.
     largest = max(2, min(6, circuit.n_qubits))
     return ["dense"] * dense + [f"fused-{k}" for k in range(2, largest + 1)]
 

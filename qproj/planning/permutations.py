@@ -17,9 +17,9 @@ Indices = npt.NDArray[np.int32]
 class Permutation:
     """A permutation of amplitudes: amplitude `i` after it is amplitude `source[i]` before it.
 
-    CNOT, SWAP and whatever they compose to map an index linearly over its bits, so `source` is the exclusive
-    or of one entry for the leading bits of `i` and one for the others: two short tables instead of one of
-    `2**n_qubits` entries, which at 20 qubits would fill programs and take long to compile.
+    CNOT, SWAP and their products are linear maps of an index's bits. So `source[i]` is the exclusive or of
+    one entry for the leading bits of `i` and one for the others. Two short tables replace one of
+    `2**n_qubits` entries, a constant that would be slow to compile at 20 qubits.
 
     Attributes:
         high: `(2**(n - n // 2),)` entries for the leading bits.
@@ -58,7 +58,7 @@ def compose(n_qubits: int, gates: Sequence[Gate], *, inverse: bool = False) -> P
     Args:
         n_qubits: Number of wires.
         gates: Permutation gates in the order in which they act.
-        inverse: Whether to undo them instead.
+        inverse: Whether to compose their inverse.
 
     Returns:
         The gather.

@@ -47,7 +47,7 @@ def schedule(circuit: Circuit, made: Sequence[Layer], block: int) -> Schedule:
     """
     first, *others = made
     split = blocks(circuit.n_qubits, block)
-    # The first one-qubit gates act on |0...0>, where the inputs are not the state to start from.
+    # The first one-qubit gates act on |0...0>, unless the inputs are the initial state.
     start = None if circuit.amplitudes else first.local
     order = [first if circuit.amplitudes else replace(first, local=None), *others]
     order = [in_blocks(layer, circuit.n_qubits, split if layer.local else ()) for layer in order]
