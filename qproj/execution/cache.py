@@ -29,10 +29,15 @@ class Cache:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._made: OrderedDict[Circuit, dict[Any, Any]] = OrderedDict()
+        # A layer asks for the same circuit at every call.
+        self._last: tuple[Circuit, dict[Any, Any]] | None = None
         self.on_clear: list[Callable[[], None]] = []
 
     def of(self, circuit: Circuit) -> dict[Any, Any]:
         """The values of a circuit, to add to."""
+        last = self._last
+        if last is not None and last[0] is circuit:
+            return last[1]
         try:
             made = self._made[circuit]
             self._made.move_to_end(circuit)
@@ -40,10 +45,12 @@ class Cache:
             made = self._made.setdefault(circuit, {})
             while len(self._made) > self._limit:
                 self._made.popitem(last=False)
+        self._last = circuit, made
         return made
 
     def clear(self) -> None:
         """Evict everything, and call what was registered by `on_clear`."""
+        self._last = None
         self._made.clear()
         for callback in self.on_clear:
             callback()

@@ -11,6 +11,8 @@ import jax
 from qproj.execution.forks import check_not_forked
 
 _OPEN = (None, "allow")  # values of a transfer guard that allow all transfers
+# The mesh of `jax.set_mesh`; older JAX has no such function.
+_mesh = jax.sharding.get_abstract_mesh if hasattr(jax, "set_mesh") else None
 _NEUTRAL: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
 
 
@@ -33,7 +35,8 @@ def running(*, double: bool, on_cpu: bool = True) -> contextlib.AbstractContextM
         RuntimeError: In a forked process, as `check_not_forked`.
     """
     check_not_forked()
-    stay, meshed = on_cpu and _accelerated(), _in_mesh()
+    stay = on_cpu and _accelerated()
+    meshed = _mesh is not None and not _mesh().empty
     c: Any = jax.config  # asked one by one, since small circuits notice a microsecond
     guarded = not (
         c.jax_transfer_guard_host_to_device in _OPEN
@@ -52,8 +55,3 @@ def running(*, double: bool, on_cpu: bool = True) -> contextlib.AbstractContextM
     if stay:
         stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
     return stack
-
-
-def _in_mesh() -> bool:
-    """Whether `jax.set_mesh` is in force; older JAX has no such function."""
-    return hasattr(jax, "set_mesh") and not jax.sharding.get_abstract_mesh().empty
