@@ -7,9 +7,20 @@ import click
 
 _SIZES = {"n_qubits": "quantum", "n_layers": "quantum", "width": "classical", "n_tokens": None}
 
+
+class _Kind(click.Choice[str]):
+    """Our kinds, and any connector of another package."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See `click.Choice`."""
+        from hybrid.model.extensions import installed
+
+        return value if value in installed("hybrid.connectors") else super().convert(value, param, ctx)
+
+
 _kind = click.option(
     "--connector",
-    type=click.Choice(["quantum", "classical"]),
+    type=_Kind(["quantum", "classical"]),
     help="Start with a new, untrained connector of this kind.",
 )
 _n_qubits = click.option(

@@ -1,7 +1,8 @@
 """How near captions come to references: the field's metrics, in pure Python.
 
 A metric is one file here with a function of `Texts`, named in `METRICS`; `of_words` makes one of a function
-of words. Its scores then stand in every table and report.
+of words. Its scores then stand in every table and report. Other packages add theirs by the entry-point group
+``hybrid.metrics``.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from hybrid.evaluation.metrics.bleu import bleu
 from hybrid.evaluation.metrics.cider import cider_d
 from hybrid.evaluation.metrics.rouge import rouge_l
 from hybrid.evaluation.metrics.words import Units, Words, without_spaces, words_of
+from hybrid.model.extensions import installed
 
 
 @dataclass(frozen=True)
@@ -89,4 +91,5 @@ def score_captions(
     if not all(references):
         raise ValueError("references must hold at least one for every picture, but one was empty")
     texts = Texts(captions, references, units)
-    return {name: value for metric in METRICS for name, value in metric(texts).items()}
+    others = [entry.load() for entry in installed("hybrid.metrics").values()]
+    return {name: value for metric in (*METRICS, *others) for name, value in metric(texts).items()}

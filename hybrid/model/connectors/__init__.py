@@ -1,7 +1,8 @@
 """Connectors: from a picture's embedding to vision tokens the language model can read.
 
 A connector is one file here: a module from ``(batch, vision_hidden_size)`` to ``(batch, n_tokens,
-hidden_size)`` under a name in `CONNECTORS`.
+hidden_size)`` under a name in `CONNECTORS`. Other packages add theirs by the entry-point group
+``hybrid.connectors``.
 """
 
 import difflib
@@ -9,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from hybrid.model.connectors.connector import Connector
+from hybrid.model.extensions import installed
 
 # name -> "module:class"; a connector is imported when it is first built.
 CONNECTORS = {
@@ -30,7 +32,7 @@ def fresh_connector(kind: str = "quantum", **options: Any) -> dict[str, Any]:
     """The specification of a connector that starts right in front of a language model it has not met.
 
     Args:
-        kind: A name in `CONNECTORS`.
+        kind: A name in `CONNECTORS`, or of another package's connector.
         **options: Its options; those given here win.
 
     Returns:
@@ -55,15 +57,18 @@ def build_connector(spec: dict[str, Any], vision_hidden_size: int, hidden_size: 
     """
     options = dict(spec)
     name = options.pop("type", None)
-    if not isinstance(name, str) or name not in CONNECTORS:
-        near = difflib.get_close_matches(str(name), CONNECTORS, 1)
+    if isinstance(name, str) and name in CONNECTORS:
+        module, _, attribute = CONNECTORS[name].partition(":")
+        kind = getattr(import_module(module), attribute)
+    elif isinstance(name, str) and name in (others := installed("hybrid.connectors")):
+        kind = others[name].load()
+    else:
+        known = [*CONNECTORS, *installed("hybrid.connectors")]
+        near = difflib.get_close_matches(str(name), known, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"connector type must be one of {', '.join(CONNECTORS)}, but was {name!r}.{hint}")
-    module, _, kind = CONNECTORS[name].partition(":")
+        raise ValueError(f"connector type must be one of {', '.join(known)}, but was {name!r}.{hint}")
     try:
-        connector: Connector = getattr(import_module(module), kind)(
-            vision_hidden_size, hidden_size, **options
-        )
+        connector: Connector = kind(vision_hidden_size, hidden_size, **options)
     except TypeError as error:  # an option this connector does not have
         raise ValueError(f"connector {name!r} cannot be built with {options}: {error}") from error
     return connector
