@@ -102,7 +102,8 @@ def marginal(probabilities: Array, wires: Sequence[int]) -> Array:
 
 def _generator(key: Array) -> Array:
     # By name, since an application may have set another kind as JAX's default.
-    return jax.random.wrap_key_data(key, impl="threefry2x32")
+    made: Array = jax.random.wrap_key_data(key, impl="threefry2x32")
+    return made
 
 
 def _of_group(keys: Array, group: int) -> Array:
