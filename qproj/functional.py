@@ -15,6 +15,7 @@ those are JAX's. Forward mode works on gradients, as in `jax.hessian`, but not o
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,8 +24,10 @@ from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.features import features
+from qproj.circuits.parameters import InputSlot
 from qproj.execution import programs
 from qproj.execution.forks import check_not_forked
+from qproj.kernels.angles import products
 from qproj.planning.cost import DiffMethod, Strategy, check_memory
 from qproj.planning.noisy import DENSITY_QUBITS
 
@@ -73,10 +76,26 @@ def expectation(
     if not batch:
         return jnp.zeros((*inputs.shape[:-1], circuit.n_outputs), dtype)
     x = inputs.astype(dtype).reshape(batch, width)
-    x = features(circuit, x, jnp, constant=lax.stop_gradient, columns=_columns)
+    if circuit.amplitudes:
+        x = _lifted(x)
+    x = features(circuit, x, jnp, constant=lax.stop_gradient, products=_products)
     values = programs.expectation(circuit, x, weights.astype(dtype), strategy, diff_method)
     return values.reshape(*inputs.shape[:-1], circuit.n_outputs)
 
 
-def _columns(x: Array, places: tuple[int, ...]) -> Array:
-    return x[:, np.array(places)]
+def _lifted(x: Array) -> Array:
+    """Rows of tiny numbers, multiplied by a power of two: XLA takes subnormal numbers for zeros."""
+    kind = np.finfo(x.dtype)
+    bits = lax.bitcast_convert_type(x, f"int{kind.bits}")
+    sizes = bits & np.iinfo(bits.dtype).max  # without the sign
+    tiny, small = np.array([kind.tiny, 2.0 ** (kind.minexp // 2)], x.dtype).view(bits.dtype)
+    # A subnormal number is its bits, as an integer, times the smallest one.
+    subnormal = jnp.where(bits < 0, -1, 1) * sizes.astype(x.dtype) * 2.0**-kind.nmant
+    normal = x * 2.0**-kind.minexp
+    lifted = jnp.where(sizes < tiny, subnormal + (normal - lax.stop_gradient(normal)), normal)
+    return jnp.where(sizes.max(axis=-1, keepdims=True) < small, lifted, x)
+
+
+def _products(x: Array, slots: tuple[InputSlot, ...]) -> Array:
+    first, scale, second = (np.array(part) for part in zip(*map(astuple, slots), strict=True))
+    return products(x[:, first], x[:, second], scale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
@@ -18,6 +18,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.encodings import EncodingName
 from qproj.circuits.features import features
 from qproj.circuits.observables import Observable, ObservablesName
+from qproj.circuits.parameters import InputSlot
 from qproj.circuits.text import dumps
 from qproj.operator import call
 from qproj.planning.cost import DiffMethod, Plan, Strategy, plan
@@ -252,7 +253,7 @@ class QuantumLayer(nn.Module):
         if empty:
             # A row to run keeps the result in the graph, and every backend free of this case.
             flat = torch.cat([flat, flat.new_ones(1, x.shape[-1])])
-        inputs = _features(self.circuit, flat)
+        inputs = features_of(self.circuit, flat)
         if opaque and isinstance(self.backend, str) and self._how is not None:
             values: Tensor = call(inputs, weights, self._text, self.backend, self._how)
         else:
@@ -298,11 +299,11 @@ def _check_not_traced(backend: object) -> None:
         )
 
 
-def _features(circuit: Circuit, x: Tensor) -> Tensor:
+def features_of(circuit: Circuit, x: Tensor) -> Tensor:
     """What a backend is given per sample: see `qproj.backends.Backend.run`."""
     if not circuit.amplitudes and not circuit.products:
         return x
-    found: Tensor = features(circuit, x, torch, constant=Tensor.detach, columns=_columns)
+    found: Tensor = features(circuit, x, torch, constant=Tensor.detach, products=_products)
     # Where a value cannot be asked for, a sample of zeros gives NaN.
     known = not (
         torch.compiler.is_compiling() or compat.transforms_active(x) or compat.dispatch_mode_active()
@@ -317,8 +318,14 @@ def _features(circuit: Circuit, x: Tensor) -> Tensor:
     return found
 
 
-def _columns(x: Tensor, places: tuple[int, ...]) -> Tensor:
-    return x[:, list(places)]
+def _products(x: Tensor, slots: tuple[InputSlot, ...]) -> Tensor:
+    first, scales, second = zip(*map(astuple, slots), strict=True)
+    exact = x.double()
+    angles = exact[:, list(first)] * exact[:, list(second)]
+    if any(scale != 1 for scale in scales):
+        angles = angles * angles.new_tensor(scales)
+    # Single precision would round a large angle; 4 pi is a period of every gate.
+    return angles if x.dtype == torch.float64 else angles.fmod(4 * math.pi).to(x.dtype)
 
 
 _TENSORS = (Tensor, nn.Parameter)

@@ -48,7 +48,6 @@ class Circuit:
             many, all real parts and then all imaginary ones.
         weight_shape: Shape of the weights, as PennyLane's template of the ansatz has it.
         amplitudes: Whether the inputs are the amplitudes of the state the circuit starts in.
-        products: Pairs of inputs whose products are angles, each once, in the order of the gates.
 
     Raises:
         ValueError: If a count is below 1, a name is unknown, a wire does not exist, or options exclude each
@@ -68,7 +67,6 @@ class Circuit:
     n_inputs: int = field(compare=False, repr=False)
     weight_shape: tuple[int, ...] = field(compare=False, repr=False)
     amplitudes: bool = field(compare=False, repr=False)
-    products: tuple[tuple[int, int], ...] = field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -118,7 +116,7 @@ class Circuit:
             "n_qubits": n_qubits, "n_layers": n_layers, "encoding": entered, "ansatz": entangled,
             "observables": _observables(observables), "reupload": bool(reupload), "own_gates": own,
             "gates": all_gates, "n_inputs": n_inputs, "weight_shape": weight_shape,
-            "amplitudes": amplitudes, "products": _products(all_gates),
+            "amplitudes": amplitudes,
         }  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -166,6 +164,12 @@ class Circuit:
         """The observable that each of `terms` is of."""
         return tuple(i for i, observable in enumerate(self.observables) for _ in _terms(observable))
 
+    @cached_property
+    def products(self) -> tuple[InputSlot, ...]:
+        """Angles that are products of two inputs, each once, in the order of the gates."""
+        slots = (parameter for parameter in _parameters(write_out(self.gates)))
+        return tuple(dict.fromkeys(s for s in slots if isinstance(s, InputSlot) and s.times is not None))
+
     @property
     def n_features(self) -> int:
         """Number of columns a runner is given per sample: the inputs, then `products`."""
@@ -186,12 +190,12 @@ class Circuit:
 
         Gates of several angles are written out, and each of `products` has a column of its own.
         """
-        column = {pair: self.n_inputs + i for i, pair in enumerate(self.products)}
+        column = {slot: self.n_inputs + i for i, slot in enumerate(self.products)}
 
         def plain(gate: Gate) -> Gate:
-            match gate.parameter:
-                case InputSlot(index, scale, int(times)):
-                    return replace(gate, parameter=InputSlot(column[index, times], scale))
+            slot = gate.parameter
+            if isinstance(slot, InputSlot) and slot.times is not None:
+                return replace(gate, parameter=InputSlot(column[slot]))
             return gate
 
         return tuple(map(plain, write_out(self.gates)))
@@ -233,11 +237,6 @@ def _count_slots(gates: Sequence[Gate]) -> tuple[int, int]:
             case WeightSlot(index):
                 n_weights = max(n_weights, index + 1)
     return n_inputs, n_weights
-
-
-def _products(gates: Sequence[Gate]) -> tuple[tuple[int, int], ...]:
-    slots = [parameter for parameter in _parameters(gates) if isinstance(parameter, InputSlot)]
-    return tuple(dict.fromkeys((slot.index, slot.times) for slot in slots if slot.times is not None))
 
 
 def _check_alone(gates: Sequence[object], options: Mapping[str, object]) -> None:

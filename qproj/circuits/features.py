@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from qproj.circuits.circuit import Circuit
+from qproj.circuits.parameters import InputSlot
 
 
 def features(
@@ -15,7 +16,7 @@ def features(
     namespace: ModuleType,
     *,
     constant: Callable[[Any], Any],
-    columns: Callable[[Any, tuple[int, ...]], Any],
+    products: Callable[[Any, tuple[InputSlot, ...]], Any],
 ) -> Any:
     """Products of inputs in columns of their own, or normalised amplitudes, padded.
 
@@ -24,7 +25,7 @@ def features(
         x: `(batch, width)`, an array of the namespace.
         namespace: `torch` or `jax.numpy`.
         constant: Stops gradients.
-        columns: Takes columns by their places.
+        products: The angles of slots, `(batch, n_slots)`, less multiples of 4 pi where `x` is not exact.
 
     Returns:
         `(batch, circuit.n_features)`; NaN for a sample whose amplitudes are all zero.
@@ -40,6 +41,5 @@ def features(
             x = namespace.concatenate([x, nothing], axis=-1)
         return x
     if circuit.products:
-        first, second = zip(*circuit.products, strict=True)
-        return namespace.concatenate([x, columns(x, first) * columns(x, second)], axis=-1)
+        return namespace.concatenate([x, products(x, circuit.products)], axis=-1)
     return x

@@ -20,7 +20,8 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate, InputSlot, WeightSlot
 from qproj.differentiation.adjoint import Residuals
 from qproj.differentiation.shift_rules import shift_rule
-from qproj.kernels.statevector import reduced
+from qproj.kernels.angles import multiple, reduced
+from qproj.planning.fusion import rest_of
 
 # Amplitudes of all shifted states that are in memory at a time.
 _CHUNK = 1 << 22
@@ -43,6 +44,11 @@ class _Occurrences:
     angle: np.ndarray
     shift: np.ndarray
     coefficient: np.ndarray
+
+    def angles(self, values: Array) -> Array:
+        """The angles `(..., n_angles)`, from features or weights `(..., n_values)`."""
+        scale, rest = (jnp.asarray(part, values.dtype) for part in (self.scale, rest_of(self.scale)))
+        return multiple(values[..., self.index], scale, rest)
 
     @classmethod
     def of(cls, gates: list[Gate]) -> _Occurrences:
@@ -102,14 +108,13 @@ class ParameterShift:
         """See `Adjoint.backward`."""
         del residuals
         flat = weights.reshape(-1)
-        real = flat.dtype
         # Reduced, so that a shift is not lost in a large angle.
-        angles_w = reduced(jnp.asarray(self._trained.scale, real) * flat[self._trained.index])
+        angles_w = reduced(self._trained.angles(flat))
         if self._circuit.amplitudes:
             angles_x = inputs
             grad_x = self._by_amplitudes(inputs, angles_w, cotangents)
         else:
-            angles_x = reduced(jnp.asarray(self._entered.scale, real) * inputs[:, self._entered.index])
+            angles_x = reduced(self._entered.angles(inputs))
             grad_x = self._by_inputs(inputs, angles_x, angles_w, cotangents)
         grad_w = self._by_weights(flat, angles_x, angles_w, cotangents)
         return grad_x, grad_w.reshape(weights.shape)

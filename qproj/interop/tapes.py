@@ -20,6 +20,7 @@ from qproj.circuits.observables import PauliWord
 
 # Operations that change no expectation value, and no amplitude but by a phase that is multiplied in later.
 _PHASES = ("Identity", "GlobalPhase")
+_PERIOD = 4 * np.pi
 
 
 # Those of one number at most, so that new numbers find the program that was compiled for others.
@@ -153,6 +154,14 @@ class Script:
         given = (*self.columns, *self.weights, *([] if self.start is None else [self.start]))
         like = next((v for v in given if math.get_interface(v) == interface), None)
 
+        def angle(value: Any) -> Any:
+            if interface == "numpy" or math.get_interface(value) != interface:
+                value = np.asarray(math.to_numpy(value), np.float64)
+            if dtype == np.float32 and math.get_dtype_name(value) == "float64":
+                # Of a large angle single precision keeps little; 4 pi is a period of every gate.
+                value = value - _PERIOD * math.round(value / _PERIOD)
+            return array(value)
+
         def array(value: Any, kind: Any = dtype) -> Any:
             if interface == "numpy" or math.get_interface(value) != interface:
                 # First, since torch would make single precision of Python's numbers.
@@ -167,12 +176,12 @@ class Script:
             complexes = array(self.start, np.result_type(dtype, np.complex64))
             inputs = math.concatenate([math.real(complexes), math.imag(complexes)], axis=1)
         elif self.columns:
-            inputs = math.stack([array(column) for column in self.columns], axis=1)
+            inputs = math.stack([angle(column) for column in self.columns], axis=1)
         else:
             inputs = array(np.zeros((self.batch or 1, 0)))
         if not self.weights:
             return inputs, array(np.zeros(0))
-        return inputs, math.stack([array(weight) for weight in self.weights])
+        return inputs, math.stack([angle(weight) for weight in self.weights])
 
 
 def script(tape: Any, words: tuple[PauliWord, ...]) -> Script:

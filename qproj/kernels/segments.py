@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from qproj.kernels import statevector as sv
+from qproj.kernels.angles import angle_values
 from qproj.planning.fusion import Layer
 from qproj.planning.schedule import UNROLLED
 
@@ -89,7 +90,7 @@ class Segment:
                 matrices.append(sv.real_matrix(sv.kron(unitaries[:, done : done + k])))
                 done += k
         diagonal = self.layers.diagonal
-        angles = None if diagonal is None else sv.angle_values(diagonal.angles, inputs, weights)
+        angles = None if diagonal is None else angle_values(diagonal.angles, inputs, weights)
         return Prepared(tuple(matrices), angles)
 
     def forward(

@@ -14,16 +14,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from qproj.kernels.angles import angle_values, reduced
 from qproj.kernels.xla_cpu import outlined
-from qproj.planning.fusion import Angles, Diagonal, Layer, Local
+from qproj.planning.fusion import Diagonal, Layer, Local
 from qproj.planning.permutations import Permutation
 
 # So that layers of the same kind can be stacked, and a compiled loop can run over them.
-jax.tree_util.register_dataclass(
-    Angles,
-    ["constant", "weight_index", "weight_scale", "input_index", "input_scale"],
-    ["has_weights", "per_sample"],
-)
 jax.tree_util.register_dataclass(Local, ["fixed", "generator", "angles"], [])
 jax.tree_util.register_dataclass(Diagonal, ["masks", "angles"], [])
 jax.tree_util.register_dataclass(Permutation, ["high", "low"], [])
@@ -43,37 +39,6 @@ def as_pair(state: Array) -> Array:
 def matmul(left: Array, right: Array) -> Array:
     """A matrix product in full precision, also on accelerators that would round to less."""
     return jnp.matmul(left, right, precision=lax.Precision.HIGHEST)
-
-
-def angle_values(angles: Angles, inputs: Array, weights: Array) -> Array:
-    """The angles in radians.
-
-    Args:
-        angles: Of any shape.
-        inputs: `(n_features, batch)`.
-        weights: `(n_weights,)`.
-
-    Returns:
-        `(*shape, *batch)`, where `batch` is there only if they are per sample.
-    """
-    real = weights.dtype
-    values = jnp.asarray(angles.constant, real)
-    if angles.has_weights:
-        values = values + jnp.asarray(angles.weight_scale, real) * weights[angles.weight_index]
-    if angles.per_sample:
-        entered = jnp.asarray(angles.input_scale, real)[..., None] * inputs[angles.input_index]
-        values = values[..., None] + entered
-    return values
-
-
-def reduced(angles: Array) -> Array:
-    """Angles less multiples of 4 pi, a period of every gate, so that sums lose nothing to rounding.
-
-    Sine and cosine are exact for large arguments too. The derivative is 1.
-    """
-    half = lax.stop_gradient(angles) / 2
-    turned = jnp.where(jnp.abs(half) <= jnp.pi, 2 * half, 2 * jnp.arctan2(jnp.sin(half), jnp.cos(half)))
-    return turned + (angles - lax.stop_gradient(angles))
 
 
 def gate_matrices(local: Local, inputs: Array, weights: Array) -> Array:

@@ -7,6 +7,7 @@ one block, all Z rotations into a single diagonal, and all permutations into a s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -30,17 +31,22 @@ class Angles:
     All arrays have the same shape; constants in radians; a scale is zero where there is no such part.
 
     Attributes:
+        weight_rest, input_rest: What single precision leaves of a scale.
         has_weights: Whether any depends on the weights.
         per_sample: Whether any depends on the inputs, so that each sample has its own.
+        rounds: Whether a scale is no power of two, so that a product with it is rounded.
     """
 
     constant: Floats
     weight_index: Ints
     weight_scale: Floats
+    weight_rest: Floats
     input_index: Ints
     input_scale: Floats
+    input_rest: Floats
     has_weights: bool
     per_sample: bool
+    rounds: bool
 
     @classmethod
     def of(cls, shape: tuple[int, ...], parameters: Mapping[tuple[int, ...], Parameter | None]) -> Self:
@@ -50,13 +56,21 @@ class Angles:
         for at, parameter in parameters.items():
             match parameter:
                 case Constant(value):
-                    constant[at] = value
+                    constant[at] = math.remainder(value, 4 * math.pi)  # before it is rounded
                 case WeightSlot(index, scale):
                     weight_index[at], weight_scale[at] = index, scale
                 case InputSlot(index, scale):
                     input_index[at], input_scale[at] = index, scale
-        has_weights, per_sample = bool(weight_scale.any()), bool(input_scale.any())
-        return cls(constant, weight_index, weight_scale, input_index, input_scale, has_weights, per_sample)
+        return cls(
+            constant, weight_index, weight_scale, rest_of(weight_scale), input_index, input_scale,
+            rest_of(input_scale), bool(weight_scale.any()), bool(input_scale.any()),
+            rounds=bool((np.abs(np.frexp([weight_scale, input_scale])[0]) % 0.5).any()),
+        )  # fmt: skip
+
+    @property
+    def kind(self) -> tuple[bool, bool, bool]:
+        """What is known when a program is compiled."""
+        return self.has_weights, self.per_sample, self.rounds
 
     def at(self, depths: slice) -> Self:
         """Those at some places of the first dimension."""
@@ -66,8 +80,10 @@ class Angles:
             constant=self.constant[depths],
             weight_index=self.weight_index[depths],
             weight_scale=weight_scale,
+            weight_rest=self.weight_rest[depths],
             input_index=self.input_index[depths],
             input_scale=input_scale,
+            input_rest=self.input_rest[depths],
             has_weights=bool(weight_scale.any()),
             per_sample=bool(input_scale.any()),
         )
@@ -135,8 +151,8 @@ class Layer:
         """Equal for layers whose arrays are of equal shapes, which can be stacked."""
         local, diagonal, permutation = self.local, self.diagonal, self.permutation
         return (
-            local and (local.fixed.shape, local.angles.has_weights, local.angles.per_sample),
-            diagonal and (diagonal.masks.shape, diagonal.angles.has_weights, diagonal.angles.per_sample),
+            local and (local.fixed.shape, local.angles.kind),
+            diagonal and (diagonal.masks.shape, diagonal.angles.kind),
             permutation and (permutation.high.shape, permutation.low.shape),
         )
 
@@ -256,6 +272,11 @@ def _diagonal(n_qubits: int, words: Sequence[_ZWord]) -> Diagonal:
     masks = [sum(1 << (n_qubits - 1 - wire) for wire in word.wires) for word in words]
     angles = Angles.of((len(words),), {(i,): word.parameter for i, word in enumerate(words)})
     return Diagonal(np.array(masks, np.int32), angles)
+
+
+def rest_of(scale: Floats) -> Floats:
+    """What single precision leaves of numbers."""
+    return scale - scale.astype(np.float32)
 
 
 def blocks(n_qubits: int, largest: int) -> tuple[int, ...]:

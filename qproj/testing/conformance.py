@@ -17,7 +17,7 @@ import torch
 
 from qproj.backends import Capabilities, families, get_backend
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
-from qproj.layers import QuantumLayer
+from qproj.layers import QuantumLayer, features_of
 from qproj.planning.execution import Execution
 from qproj.testing import naive
 
@@ -256,7 +256,7 @@ def _drawn(batch: int) -> tuple[Any, Any, Any]:
 
 
 def _features(circuit: Circuit, x: torch.Tensor) -> torch.Tensor:
-    return torch.cat([x, *(x[:, [i]] * x[:, [j]] for i, j in circuit.products)], dim=1)
+    return x if circuit.amplitudes else features_of(circuit, x)  # a backend's own gradient, not of a norm
 
 
 def _run(backend: Any, circuit: Circuit, execution: Execution, x: Any, w: Any) -> Any:

@@ -339,12 +339,13 @@ def test_products_have_columns_of_their_own():
         Gate("RZ", (0,), InputSlot(0, -2.0, times=3)),
         Gate("RZ", (0,), InputSlot(1, 0.5, times=1)),
     ]
-    circuit = Circuit(gates=gates)
-    assert (circuit.n_inputs, circuit.products, circuit.n_features) == (4, ((0, 3), (1, 1)), 6)
-    slots = [gate.parameter for gate in circuit.plain_gates]
-    assert slots == [InputSlot(4), InputSlot(1), InputSlot(4, -2.0), InputSlot(5, 0.5)]
+    circuit, slots = Circuit(gates=gates), [gate.parameter for gate in gates]
+    assert circuit.products == (slots[0], slots[2], slots[3])
+    assert (circuit.n_inputs, circuit.n_features) == (4, 7)
+    plain = [gate.parameter for gate in circuit.plain_gates]
+    assert plain == [InputSlot(4), InputSlot(1), InputSlot(5), InputSlot(6)]
     x = np.array([0.3, -1.1, 0.0, 0.9])
-    features = np.concatenate([x, [x[i] * x[j] for i, j in circuit.products]])
+    features = np.concatenate([x, [s.scale * x[s.index] * x[s.times] for s in circuit.products]])
     plain = Circuit(gates=circuit.plain_gates)
     np.testing.assert_allclose(
         reference.state(plain, features, []), reference.state(circuit, x, []), atol=1e-15

@@ -40,9 +40,10 @@ def by_inputs(circuit, inputs, gradient):
         unit = inputs / norm
         return (gradient - (gradient * unit).sum(1, keepdims=True) * unit) / norm
     result = gradient[:, : circuit.n_inputs].copy()
-    for column, (i, j) in enumerate(circuit.products, circuit.n_inputs):
-        result[:, i] += gradient[:, column] * inputs[:, j]
-        result[:, j] += gradient[:, column] * inputs[:, i]
+    for column, slot in enumerate(circuit.products, circuit.n_inputs):
+        i, j, slope = slot.index, slot.times, slot.scale * gradient[:, column]
+        result[:, i] += slope * inputs[:, j]
+        result[:, j] += slope * inputs[:, i]
     return result
 
 

@@ -1,5 +1,7 @@
 """The door for JAX users: the same numbers as the torch layer, and transforms compose."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,3 +87,17 @@ def test_amplitudes_of_any_size():
     for size in (1e19, 1e38, 1e-30):
         scaled = expectation(circuit, np.float32(size) * amplitudes, weights)
         np.testing.assert_allclose(scaled, expectation(circuit, amplitudes, weights), atol=1e-6)
+
+
+def test_amplitudes_too_small_for_xla():
+    circuit = Circuit(2, 1, "amplitude")
+    weights = np.linspace(0, 1, math.prod(circuit.weight_shape), dtype=np.float32).reshape(
+        circuit.weight_shape
+    )
+    plain = np.array([[1, 3, 0, -2], [300, 5e6, -2e7, 1], [1, 0, 2, 0]], np.float32)
+    tiny = plain * np.array([[1.4e-45], [1.4e-45], [1]], np.float32)
+    found = expectation(circuit, tiny, weights)
+    np.testing.assert_allclose(found, expectation(circuit, plain, weights), atol=1e-6)
+    slopes = jax.grad(lambda x: expectation(circuit, x, weights)[:, 0].sum())
+    given = plain * np.float32(1e-37)  # partly subnormal
+    np.testing.assert_allclose(1e-37 * slopes(given), slopes(plain), rtol=1e-5, atol=1e-7)

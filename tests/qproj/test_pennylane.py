@@ -121,7 +121,7 @@ def features(circuit, x):
     """What a layer makes of its inputs."""
     if circuit.amplitudes:
         return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    products = [x[:, i] * x[:, j] for i, j in circuit.products]
+    products = [slot.scale * x[:, slot.index] * x[:, slot.times] for slot in circuit.products]
     return torch.cat([x, *(column[:, None] for column in products)], dim=1)
 
 

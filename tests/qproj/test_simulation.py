@@ -38,7 +38,8 @@ def draw_data(circuit, batch, seed=0):
 def features(circuit, inputs):
     if circuit.amplitudes:
         return inputs / np.linalg.norm(inputs, axis=1, keepdims=True)
-    return np.concatenate([inputs, *(inputs[:, [i]] * inputs[:, [j]] for i, j in circuit.products)], axis=1)
+    products = [s.scale * inputs[:, [s.index]] * inputs[:, [s.times]] for s in circuit.products]
+    return np.concatenate([inputs, *products], axis=1)
 
 
 def run(circuit, columns, weights, strategy, diff_method="adjoint"):

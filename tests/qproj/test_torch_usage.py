@@ -13,9 +13,10 @@ from torch.func import functional_call, grad, jvp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import qproj
-from qproj import Circuit, Gate, InputSlot, WeightSlot
+from qproj import Circuit, Constant, Gate, InputSlot, WeightSlot
 from qproj._compat.jax import synchronous_cpu
 from qproj.execution import cache
+from qproj.functional import expectation
 
 from . import reference
 
@@ -216,6 +217,32 @@ def test_large_angles_in_single_precision(size, diff_method):
     exact = x.detach().double().requires_grad_()
     layer(exact).sum().backward()
     torch.testing.assert_close(x.grad.double(), exact.grad, atol=5e-6, rtol=0)
+
+
+@pytest.mark.parametrize("diff_method", ["adjoint", "parameter-shift"])
+def test_products_and_multiples_in_single_precision(diff_method):
+    """They are rounded when they are small angles, not before; in JAX as well."""
+    gates = [
+        Gate("RY", (0,), InputSlot(0, math.pi)),
+        Gate("RX", (0,), WeightSlot(0, 0.3)),
+        Gate("IsingXX", (0, 1), InputSlot(0, 0.7, times=1)),
+        Gate("RX", (0,), Constant(1e7 + 0.3)),
+    ]
+    circuit = Circuit(gates=gates)
+    layer = qproj.QuantumLayer(circuit=circuit, diff_method=diff_method)
+    torch.nn.init.constant_(layer.weights, 123456.7)
+    x = (3e3 * torch.randn(3, 2, generator=generator(1))).requires_grad_()
+    values, cotangents = layer(x), torch.tensor([[1.0, 2.0]]).expand(3, 2)
+    values.backward(cotangents)
+    given = x.detach().double().numpy(), layer.weights.detach().double().numpy()
+    expected = reference.values(circuit, *given)
+    np.testing.assert_allclose(values.detach(), expected, atol=3e-6)
+    by_inputs, by_weights = reference.gradients(circuit, *given, cotangents.double().numpy(), step=1e-7)
+    np.testing.assert_allclose(x.grad, by_inputs, rtol=1e-3, atol=0.1)  # of products with 3e3
+    np.testing.assert_allclose(layer.weights.grad, by_weights, atol=1e-3)
+    if diff_method == "adjoint":
+        found = expectation(circuit, x.detach().numpy(), layer.weights.detach().numpy())
+        np.testing.assert_allclose(found, expected, atol=3e-6)
 
 
 @pytest.mark.parametrize("size", [1e19, 1e38, 1e-30, 1e-37])
