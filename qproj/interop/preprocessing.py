@@ -32,6 +32,7 @@ from pennylane.operation import Operator, StatePrepBase
 from pennylane.transforms import broadcast_expand, convert_to_numpy_parameters, defer_measurements
 from pennylane.transforms.core import CompilePipeline, transform
 
+from qproj.interop.preparations import gather_preparations
 from qproj.interop.tapes import NATIVE, is_native, is_pauli_expectation
 
 # Wires up to which a matrix is built to see what it is.
@@ -61,6 +62,7 @@ def pipeline(name: str, wires: Any, config: ExecutionConfig) -> CompilePipeline:
         # Nothing is differentiated through what follows.
         made.add_transform(convert_to_numpy_parameters)
     made.add_transform(defer_measurements, allow_postselect=True)
+    made.add_transform(gather_preparations)
     made.add_transform(
         decompose,
         stopping_condition=_stays,
@@ -127,6 +129,8 @@ def _stays(operation: Operator) -> bool:
         return True
     if not operation.has_matrix:
         return False
+    if type(operation) is qml.ops.Exp and operation.batch_size is not None:
+        return True  # PennyLane asks whether the factor is real as if it were a single one
     matrix = isinstance(operation, qml.QubitUnitary) or not operation.has_decomposition
     # The parts of a matrix are no differentiable functions of it where they degenerate.
     if matrix and any(map(qml.math.requires_grad, operation.data)):
@@ -148,7 +152,7 @@ def _is_unitary(operation: Operator) -> bool:
     matrix = operation.matrix()
     if qml.math.is_abstract(matrix):
         return False
-    product = qml.math.dot(matrix, qml.math.conj(qml.math.moveaxis(matrix, -1, -2)))
+    product = qml.math.matmul(matrix, qml.math.conj(qml.math.moveaxis(matrix, -1, -2)))
     return bool(qml.math.allclose(product, np.eye(matrix.shape[-1]), atol=1e-6))
 
 

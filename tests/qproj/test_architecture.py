@@ -119,7 +119,7 @@ def test_torch_and_jax_meet_in_the_bridge_only():
 
 def test_pennylane_is_imported_when_used():
     # What PennyLane itself loads, by an entry point.
-    plugin = {ROOT / "interop" / "device.py", ROOT / "interop" / "preprocessing.py"}
+    plugin = {ROOT / "interop" / f"{name}.py" for name in ("device", "preparations", "preprocessing")}
     for path in set(ROOT.rglob("*.py")) - plugin:
         assert not any(is_in(m, [f"qproj.interop.{p.stem}" for p in plugin]) for m in imports(path)), path
         assert not any(is_in(m, ["pennylane"]) for m in imports(path, top_level=True)), path

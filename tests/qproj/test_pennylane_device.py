@@ -426,6 +426,19 @@ def test_one_product_however_many_measurements(monkeypatch):
     assert calls == ["forward", "backward"]
 
 
+@pytest.mark.parametrize("diff_method", ["best", "adjoint"])
+def test_device_vjp(diff_method):
+    """PennyLane's option for devices that make vector-Jacobian products of their own."""
+    gradients = []
+    for name, options in ((NAME, {"diff_method": diff_method, "device_vjp": True}), ("default.qubit", {})):
+        qnode = qml.QNode(weighted, qml.device(name, wires=3), **options)
+        x, weights = (torch.tensor(given, requires_grad=True) for given in (X, WEIGHTS))
+        first, *others = qnode(x, weights)
+        (first + 2 * sum(others)).backward()
+        gradients.append((x.grad, weights.grad))
+    torch.testing.assert_close(*gradients)
+
+
 def test_jacobians_of_measurements():
     """Several products at once, in each interface's own way."""
     found, expected = both(weighted, diff_method="adjoint")

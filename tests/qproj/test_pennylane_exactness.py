@@ -3,6 +3,7 @@
 The oracle is PennyLane's `default.qubit`, by backpropagation, and closed forms.
 """
 
+import contextlib
 from unittest import mock
 
 import jax
@@ -78,6 +79,18 @@ def test_operations_that_are_not_unitary(name):
     same(circuit, 1.0, wires=2)
     found, expected = both(circuit, 2)
     np.testing.assert_allclose(torch_gradient(found, 1.0), torch_gradient(expected, 1.0), atol=1e-10)
+
+
+def test_exponentials_of_a_batch():
+    """PennyLane fails to say whether these have a decomposition."""
+
+    def circuit(x):
+        entangled(0.4)
+        qml.exp(qml.X(0) @ qml.Z(1), 1j * x)
+        qml.TrotterProduct(qml.dot([0.3, 0.5], [qml.X(0), qml.Z(0) @ qml.Z(1)]), x, n=2, order=2)
+        return qml.expval(qml.Z(0))
+
+    same(circuit, np.array([0.7, 0.1]), wires=2)
 
 
 def test_what_has_no_matrix_is_refused_by_name():
@@ -224,6 +237,42 @@ def test_a_linear_layer_before_amplitudes():
     gradients = [torch.autograd.grad(model(x).pow(2).sum(), list(model.parameters())) for model in models]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_gradients_of_amplitudes_on_wires_that_are_prepared_later():
+    """The product of two prepared states, the second behind other gates: by differences of default.qubit."""
+
+    def circuit(x):
+        qml.AmplitudeEmbedding(x[..., :2], wires=[2], normalize=True)
+        qml.RY(x[..., 0], wires=1)
+        qml.AmplitudeEmbedding(x, wires=[3, 0], pad_with=0.0, normalize=True)
+        qml.CRX(0.4, wires=[0, 1])
+        qml.CNOT([1, 2])
+        return qml.expval(qml.Z(1) @ qml.X(0)), qml.expval(qml.Z(2)), qml.expval(qml.Y(3) @ qml.Y(0))
+
+    found, expected = both(circuit, 4)
+    x = np.array([0.3, 0.5, 0.7])
+    steps = 1e-6 * np.eye(3)
+    slopes = [(np.array(expected(x + step)) - np.array(expected(x - step))) / 2e-6 for step in steps]
+    for setting in (contextlib.nullcontext(), compiled):
+        with setting:
+            jacobian = torch.autograd.functional.jacobian(found, torch.tensor(x))
+            np.testing.assert_allclose(torch.stack(jacobian), np.transpose(slopes), atol=1e-8)
+            batch = torch.tensor(np.array([x, 2 * x, 1 - x]))
+            torch.testing.assert_close(found(batch), expected(batch))
+
+
+def test_gradients_of_a_state_prepared_on_changed_wires_are_refused_where_there_is_none():
+    def circuit(x):
+        qml.Hadamard(0)
+        qml.StatePrep(x, wires=[0], normalize=True)
+        return qml.expval(qml.Z(0))
+
+    found, expected = both(circuit, 1)
+    for x in (torch.tensor([0.0, 1.0]), torch.tensor([0.6, 0.8], requires_grad=True)):
+        torch.testing.assert_close(found(x), expected(x))
+    with pytest.raises(DeviceError, match=r"Gradients of StatePrep on wires \[0\] .* amplitude is zero"):
+        found(torch.tensor([0.0, 1.0], requires_grad=True))
 
 
 # --- Observables that are not Hermitian.
