@@ -11,6 +11,11 @@ from zlib import crc32
 
 _JPEG_ALONE = {0x00, 0x01, *range(0xD0, 0xDA)}  # markers that no length follows
 _TIFF_NUMBERS = {3, 4, 5, 8, 9, 10, 11, 12, 13, 16, 17, 18}  # types of tags that are not kept as bytes
+_TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # else 1
+# Orientation and resolution, which are numbers; descriptions, dates, colour profiles, EXIF and the like.
+_TIFF_NOTES = {274: 3, 282: 3, 283: 3, 296: 3} | dict.fromkeys(
+    (270, 271, 272, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34665, 34675, 34853), 7
+)
 _PNG_NOTES = {b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"iCCP", b"pHYs"}
 
 
@@ -34,14 +39,20 @@ def too_many_pieces(data: bytes) -> str | None:
 
 
 def without_damaged_notes(data: bytes) -> bytes:
-    """Leave out a PNG's metadata where their checksum is wrong, as libpng does.
+    """Leave out metadata that cannot be read, since the picture can.
 
     Args:
         data: All of the file, of any kind.
 
     Returns:
-        The same file, but for such chunks.
+        The same file, but for chunks of a PNG whose checksum is wrong, and for a TIFF's tags that lie outside
+        of the file.
     """
+    if data.startswith((b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")):
+        try:
+            return _without_lost_tags(data)
+        except struct.error:  # cut short, which is for Pillow to say
+            return data
     at, kept = 8, 0
     parts: list[bytes] = []
     while data.startswith(b"\x89PNG") and at + 12 <= len(data):
@@ -86,16 +97,35 @@ def _gif(data: bytes) -> Iterator[int]:
         at += 1
 
 
+def _without_lost_tags(data: bytes) -> bytes:
+    form, entries = _tiff_tags(data)
+    kept = bytearray(data)
+    for at in entries:
+        tag, kind, count, offset = struct.unpack_from(form, data, at)
+        n_bytes = count * _TIFF_BYTES.get(kind, 1)
+        if tag in _TIFF_NOTES and n_bytes > struct.calcsize(form[-1]) and offset + n_bytes > len(data):
+            one = 1 if form[0] == "<" else 1 << (8 * struct.calcsize(form[-1]) - 16)  # it stands first
+            struct.pack_into(form, kept, at, tag, _TIFF_NOTES[tag], 1, one)
+    return bytes(kept)
+
+
 def _tiff(data: bytes) -> Iterator[int]:
+    form, entries = _tiff_tags(data)
+    for at in entries:
+        _, kind, count, _ = struct.unpack_from(form, data, at)
+        yield count if kind in _TIFF_NUMBERS else 1
+
+
+def _tiff_tags(data: bytes) -> tuple[str, range]:
+    """The form of a tag of a TIFF file, and where those of its first picture are."""
     order = "<" if data[:2] == b"II" else ">"
     big = 43 in data[2:4]
-    where, number, entry = ("Q", "Q", "HHQ8x") if big else ("I", "H", "HHI4x")
+    where, number, form = ("Q", "Q", "HHQQ") if big else ("I", "H", "HHII")
     (at,) = struct.unpack_from(order + where, data, 8 if big else 4)
     (n,) = struct.unpack_from(order + number, data, at)
     at += struct.calcsize(order + number)
-    for i in range(n):
-        _, kind, count = struct.unpack_from(order + entry, data, at + i * struct.calcsize(order + entry))
-        yield count if kind in _TIFF_NUMBERS else 1
+    size = struct.calcsize(order + form)
+    return order + form, range(at, at + n * size, size)
 
 
 # How a file begins, how its pieces are counted, how many there may be, and what they are.

@@ -337,3 +337,19 @@ def test_a_png_with_a_wrong_checksum_of_its_exif_is_read_without_it():
     data[data.find(b"IDAT") + 8] ^= 255
     with pytest.raises(ImageError, match=r"damaged|not a picture"):
         open_image(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("tag", [274, 282, 270])
+def test_a_tiff_whose_notes_lie_outside_of_the_file_is_read(order, tag):
+    picture = np.random.default_rng(0).integers(0, 255, (6, 4, 3), np.uint8)
+    mark = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    tags = {256: (3, 1, 4), 257: (3, 1, 6), 258: (3, 1, 8), 262: (3, 1, 2), 273: (4, 1, 8), 277: (3, 1, 3)}
+    tags |= {278: (3, 1, 6), 279: (4, 1, 72), tag: (10, 1, 2**32 - 1)}  # a pair of numbers far away
+    rows = [
+        struct.pack(order + "HHI" + ("H2x" if kind == 3 else "I"), number, kind, count, value)
+        for number, (kind, count, value) in sorted(tags.items())
+    ]
+    data = mark + struct.pack(order + "I", 80) + picture.tobytes() + struct.pack(order + "H", len(rows))
+    data += b"".join(rows) + bytes(4)
+    np.testing.assert_array_equal(np.asarray(open_image(io.BytesIO(data))), picture)
