@@ -283,29 +283,25 @@ def _batched(
 def _streamed(
     sources: Iterable[Any], model: Any, processor: Any, detector: Any, o: Request, bare: bool
 ) -> Iterator[Result]:
-    import torch
-
     from hybrid.data.images import ImageError, open_image, source_name
-    from hybrid.inference.streaming import stream_caption
+    from hybrid.inference.prompting import Question
+    from hybrid.inference.streaming import stream_answer
 
+    question = Question(model, processor, o.prompt, o.max_new_tokens, o.search, chat=o.generation["chat"])
     for source in sources:
         name = source_name(source)
         try:
-            picture = open_image(source)
+            pixels = question.look_at(open_image(source))
         except ImageError as error:
             yield Result(name, error=error.reason)
             continue
         click.echo("" if bare else f"{name}: ", nl=False)
+        features, (strange,) = question.see([pixels], detector)
         said = ""
-        for piece in stream_caption(model, processor, picture, **o.generation):
+        for piece in stream_answer(question, features):
             click.echo(printable(piece), nl=False)  # which flushes
             said += piece
         click.echo()
-        strange = False
-        if detector:
-            with torch.inference_mode():
-                pixels = processor.pixel_values(picture).to(model.device)
-                (strange,) = detector.unfamiliar(model.vision_outputs(pixels, output_hidden_states=True))
         yield Result(name, said, unfamiliar=strange)
 
 

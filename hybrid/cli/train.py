@@ -38,6 +38,7 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
 @click.option(
     "--preset",
     metavar="NAME",
+    shell_complete=complete_model,
     help="The recipe: scenes-mini, or with --data any preset that 'hybrid models' lists.",
 )
 @data_option("Pictures and captions to learn from", required=False)

@@ -84,14 +84,13 @@ def caption(
         batch_size: Pictures at a time.
         device: Where to run.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device.
-        chat: Whether the prompt is put into the language model's chat template; as the model is set if
-        left out.
+        chat: Whether the prompt is put into the language model's chat template; as the model is set if left
+            out.
         **generation: Passed on to transformers' ``generate``, such as ``num_beams=3``. Greedy by default.
 
     Returns:
-        A caption for one picture, a list of them for a sequence. With ``num_return_sequences`` above 1,
-        a list of
-        captions in the place of each caption, the likeliest first.
+        A caption for one picture, a list of them for a sequence. With ``num_return_sequences`` above 1, a
+        list of captions in the place of each caption, the likeliest first.
 
     Raises:
         ImageError: If a picture cannot be read.

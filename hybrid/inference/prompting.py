@@ -21,16 +21,15 @@ class Question:
         prompt: What to ask; the processor's default if it is None.
         max_new_tokens: Longest answer, in tokens.
         generation: Passed on to ``generate``.
-        chat: Whether the prompt is put into the language model's chat template; the processor's setting
-        if left out.
+        chat: Whether the prompt is put into the language model's chat template; the processor's setting if
+            left out.
 
     Attributes:
         n_answers: To a picture: ``num_return_sequences``.
 
     Raises:
-        OptionError: If `max_new_tokens` is below 1, prompt and answer exceed the model's context, there
-        is no chat
-            template, or more answers are asked for than are searched for.
+        OptionError: If `max_new_tokens` is below 1, prompt and answer exceed the model's context, there is no
+            chat template, or more answers are asked for than are searched for.
     """
 
     def __init__(

@@ -45,16 +45,14 @@ def compose(
     Args:
         vision: A vision tower, or a CLIP or SigLIP model that holds one: a folder or a hub name, such as
             ``openai/clip-vit-base-patch32``. Transformers and CNNs alike.
-        language: A causal language model with its tokenizer, such as
-        ``TinyLlama/TinyLlama-1.1B-Chat-v1.0``; or a
-            GGUF file, such as ``model.gguf`` or ``owner/name/model.gguf``.
+        language: A causal language model with its tokenizer, such as ``TinyLlama/TinyLlama-1.1B-Chat-v1.0``;
+            or a GGUF file, such as ``model.gguf`` or ``owner/name/model.gguf``.
         connector: ``{"type": name, **options}``; a quantum one of 4 qubits by default. Widths are read from
             the two models.
-        vision_feature: What the connector reads: ``"cls"``, ``"pooled"``, ``"gridK"``, or several joined
-        by ``+``;
-            see `hybrid.model.vision.read_feature`. By default the class token, the pooled output of
-            towers without
-            one, and the grid's mean of towers without either; ``model.config.vision_feature`` says which.
+        vision_feature: What the connector reads: ``"cls"``, ``"pooled"``, ``"gridK"``, or several joined by
+            ``+``; see `hybrid.model.vision.read_feature`. By default the class token, the pooled output of
+            towers without one, and the grid's mean of towers without either; ``model.config.vision_feature``
+            says which.
         prompt: What the processor asks by default.
         chat: Whether prompts are put into the language model's chat template.
         dtype: Of the weights; the connector's are float32 where this is less.

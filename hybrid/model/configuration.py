@@ -19,12 +19,10 @@ class HybridConfig(PreTrainedConfig):  # type: ignore[misc]
         vision_config: The vision tower's configuration, or its dictionary. A CLIP vision tower by default.
         text_config: The language model's configuration, or its dictionary. A Llama by default.
         connector: ``{"type": name, **options}``: a name in `hybrid.model.connectors`, and its options.
-        vision_feature: What the connector reads: ``"cls"``, the first token of the last hidden state
-        (CLIP's is
-            before the final layer norm, as TinyLlama-VLM-LoRA has it); ``"pooled"``, the tower's pooler
-            output;
-            ``"gridK"``, the mean of each of K x K parts of the picture; or several, as ``"cls+grid2"``. See
-            `hybrid.model.vision.read_feature`.
+        vision_feature: What the connector reads: ``"cls"``, the first token of the last hidden state (CLIP's
+            is before the final layer norm, as TinyLlama-VLM-LoRA has it); ``"pooled"``, the tower's pooler
+            output; ``"gridK"``, the mean of each of K x K parts of the picture; or several, as
+            ``"cls+grid2"``. See `hybrid.model.vision.read_feature`.
         vision_width: Width of what the connector reads, where the tower's configuration does not say it.
         image_token_id: The placeholder's id. It may lie outside the language model's vocabulary.
         connector_trained: Whether the connector has learnt anything; None where that is not known.

@@ -182,8 +182,8 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
 
         Raises:
             ValueError: If both or neither of ``input_ids`` and ``inputs_embeds`` are given, a picture is
-            given with
-                ``inputs_embeds``, or a row does not have a placeholder for each of its picture's tokens.
+                given with ``inputs_embeds``, or a row does not have a placeholder for each of its picture's
+                tokens.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("exactly one of input_ids and inputs_embeds must be given")

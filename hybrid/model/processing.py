@@ -80,8 +80,8 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
         Args:
             images: One picture or a list of them: PIL images, arrays or tensors; in a list of lists, as chat
                 templates give them, each holds one.
-            text: One prompt for all pictures, or a list with one a picture; the default prompt where it
-            is left out.
+            text: One prompt for all pictures, or a list with one a picture; the default prompt where it is
+                left out.
             return_tensors: As in transformers.
             padding: As in transformers: to the longest, to ``"max_length"``, or not at all.
             padding_side: To generate, it must be the left.
@@ -223,8 +223,8 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
 
         Args:
             prompt: Taken literally, as in ``__call__``; the default prompt if left out.
-            chat: Whether it is put into the language model's chat template; the processor's own setting
-            if left out.
+            chat: Whether it is put into the language model's chat template; the processor's own setting if
+                left out.
 
         Returns:
             Token ids.

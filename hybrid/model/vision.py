@@ -78,11 +78,10 @@ def read_feature(seen: Any, name: str, config: Any, size: Sequence[int]) -> Tens
 
     Args:
         seen: The tower's output.
-        name: See `parse_feature`. ``"cls"`` is the first token of the last hidden state; ``"pooled"``
-        the tower's
-            pooler output; ``"gridK"`` the last hidden state averaged over K x K equal parts of the
-            picture, row by
-            row; ``"windowsK"`` the same where K does not divide the tower's grid: the parts overlap.
+        name: See `parse_feature`. ``"cls"`` is the first token of the last hidden state; ``"pooled"`` the
+            tower's pooler output; ``"gridK"`` the last hidden state averaged over K x K equal parts of the
+            picture, row by row; ``"windowsK"`` the same where K does not divide the tower's grid: the parts
+            overlap.
         config: The tower's configuration.
         size: Height and width of the pixels.
 

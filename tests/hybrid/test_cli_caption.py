@@ -19,6 +19,7 @@ from PIL import Image
 
 from hybrid.data.images import source_name
 from hybrid.data.results import Result, printable
+from hybrid.model.modeling import HybridForConditionalGeneration
 from tests.hybrid.conftest import HYBRID, one_line
 
 
@@ -77,11 +78,17 @@ def test_stdin_is_a_picture(run, scenes, monkeypatch):
         one_line(err, "hybrid: -: ")
 
 
-def test_streamed_words_make_the_caption(run, folder):
+def test_streamed_words_make_the_caption(run, folder, monkeypatch):
     where, _ = folder
     assert run("caption", "--stream", where)[:2] == run("caption", where)[:2]
     path = where / "0.png"
+    looks = []
+    look = HybridForConditionalGeneration.vision_outputs
+    monkeypatch.setattr(
+        HybridForConditionalGeneration, "vision_outputs", lambda *a, **o: looks.append(1) or look(*a, **o)
+    )
     assert run("caption", "--stream", path) == run("caption", path)
+    assert len(looks) == 2  # once for each, though the detector looks as well
 
 
 def test_quiet_and_verbose(run, folder):
