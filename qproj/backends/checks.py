@@ -122,10 +122,7 @@ def _check_shots(label: str, capabilities: Capabilities, execution: Execution) -
                 f"have: {_able(lambda c: c.exact)}."
             )
         return
-    if not isinstance(shots, int) or isinstance(shots, bool):
-        raise TypeError(f"shots must be an int or None, but was {shots!r} ({type(shots).__name__}).")
-    if shots < 1:
-        raise ValueError(f"shots must be at least 1, or None for exact values, but was {shots}.")
+    _check_number("shots", shots, 1, "exact values")
     if not capabilities.shots:
         raise ValueError(
             f"shots must be None with {label}, which is exact, but was {shots!r}. Backends that measure: "
@@ -152,10 +149,7 @@ def _check_seed(label: str, capabilities: Capabilities, circuit: Circuit, execut
     seed = execution.seed
     if seed is None:
         return
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise TypeError(f"seed must be an int or None, but was {seed!r} ({type(seed).__name__}).")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, or None for fresh randomness, but was {seed}.")
+    _check_number("seed", seed, 0, "fresh randomness")
     if not capabilities.seed:
         raise ValueError(
             f"seed must be None on {label}, which takes none, but was {seed!r}. Backends that do: "
@@ -166,6 +160,13 @@ def _check_seed(label: str, capabilities: Capabilities, circuit: Circuit, execut
         raise ValueError(
             f"seed must be None where values are exact, but was {seed!r} with shots=None. Give shots=... too."
         )
+
+
+def _check_number(name: str, value: object, least: int, otherwise: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int or None, but was {value!r} ({type(value).__name__}).")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, or None for {otherwise}, but was {value}.")
 
 
 def _able(can: Callable[[Capabilities], bool]) -> str:

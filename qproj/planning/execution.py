@@ -9,6 +9,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 from qproj.circuits.circuit import Circuit
@@ -84,6 +85,10 @@ class Execution:
     def __post_init__(self) -> None:
         if not isinstance(self.extra, Extra):
             object.__setattr__(self, "extra", Extra(self.extra))
+        for name in ("shots", "seed"):
+            given: Any = getattr(self, name)
+            if type(given) is not bool and isinstance(given, Integral):  # NumPy's, too
+                object.__setattr__(self, name, int(given))
 
     # Asked for at every run of a layer, so computed once.
     @cached_property

@@ -150,6 +150,8 @@ def test_an_execution_is_text_and_a_key():
     given = Execution("adjoint", shots=3, seed=1, extra={"a": [1, 2], "b": "x"})
     assert execution.loads(given.text) == given
     assert hash(execution.loads(given.text)) == hash(given)
+    numpys = Execution("adjoint", shots=np.int64(3), seed=np.uint8(1), extra={"a": (1, 2), "b": "x"})
+    assert numpys.text == given.text
     assert Execution(extra={"a": np.complex64}).text is None
     with pytest.raises(TypeError, match="backend_options must have hashable values"):
         Execution(extra={"a": {}})
