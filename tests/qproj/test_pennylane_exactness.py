@@ -172,6 +172,19 @@ def test_batches_of_two_wire_unitaries():
     same(circuit, wires=2)
 
 
+@pytest.mark.parametrize("convert", [float, torch.tensor, pnp.array])
+def test_large_angles_on_a_device_of_single_precision(convert):
+    def circuit(x):
+        qml.RX(x, 0)
+        return qml.expval(qml.Z(0))
+
+    with compiled:
+        found = qml.QNode(circuit, qml.device(NAME, wires=1, c_dtype=np.complex64))(
+            convert(np.float64(1e8 + 0.3))
+        )
+    np.testing.assert_allclose(found, np.cos(1e8 + 0.3), atol=1e-6)
+
+
 # --- Prepared states.
 
 AMPLITUDES = (0.3, 0.5, 0.7)
