@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from qproj.kernels import statevector as sv
+from qproj.kernels.angles import angle_values
 from qproj.noise.probability import PAULIS
 from qproj.planning.blocks import Segment
 from qproj.planning.permutations import Permutation
@@ -36,7 +37,7 @@ def factors(table: Table, inputs: Array, weights: Array, n_features: int) -> Arr
         `(n_products, depth, m, m)`, with `batch` at the end where rows have their own.
     """
     real = weights.dtype
-    angles = sv.angle_values(table.angles, inputs, weights)
+    angles = angle_values(table.angles, inputs, weights)
     if table.per_row and not table.angles.per_sample:
         angles = angles[..., None]
     n_parts = table.library.shape[1]
