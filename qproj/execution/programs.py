@@ -24,6 +24,7 @@ from qproj.execution.cache import cached_by_circuit, on_clear
 from qproj.kernels import xla_cpu
 from qproj.planning.cost import NOISY_STRATEGIES, choose, memory_budget
 from qproj.planning.noisy import keeps_states
+from qproj.planning.strategies import Fused, parse
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,9 +72,10 @@ def build(circuit: Circuit, strategy: str, diff_method: str) -> Differentiation:
 
 
 def _adjoint(circuit: Circuit, strategy: str, *, keeps_states: bool) -> Adjoint:
-    if strategy == "dense":
+    fusion = parse(strategy)
+    if not isinstance(fusion, Fused):
         return Dense(circuit)
-    return (Backprop if keeps_states else Adjoint)(circuit, int(strategy.removeprefix("fused-")))
+    return (Backprop if keeps_states else Adjoint)(circuit, fusion.block)
 
 
 class Program:

@@ -18,6 +18,7 @@ from qproj.execution.cache import cached_by_circuit
 from qproj.execution.programs import differentiable
 from qproj.execution.transforms import compiled
 from qproj.planning.cost import choose
+from qproj.planning.strategies import Fused, parse
 
 
 class FromStates(Adjoint):
@@ -141,7 +142,8 @@ def final_states(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike) -> Arr
 
 def block_of(strategy: str) -> int:
     """Wires in a block where states are computed; a dense matrix is for expectation values only."""
-    return 4 if strategy == "dense" else int(strategy.removeprefix("fused-"))
+    fusion = parse(strategy)
+    return fusion.block if isinstance(fusion, Fused) else 4
 
 
 def _phases(circuit: Circuit) -> tuple[float, np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from qproj.circuits.parameters import count
 from qproj.memory import format_bytes, physical_memory
 from qproj.planning.fusion import Layer, layers
 from qproj.planning.schedule import compiled_layers, schedule
+from qproj.planning.strategies import Dense, parse
 from qproj.registry import unknown_name
 
 NoisyStrategy = Literal["density-matrix", "trajectories"]
@@ -264,7 +265,8 @@ def _cost(
     rate = _BYTES_IN_CACHE if state <= _CACHE else _BYTES
     passes, operations = 2, 4  # prepare and measure
     flops, moved, seconds = 8.0 * amplitudes, 2.0 * state, 2 * state / rate
-    if strategy == "dense":
+    fusion = parse(strategy)
+    if isinstance(fusion, Dense):
         split: tuple[int, ...] = (n,)
         size, n_layers = 2 * 2**n, len(made) - (not circuit.amplitudes)
         built = n_layers * 2.0 * size**3
@@ -276,7 +278,7 @@ def _cost(
         seconds += _DENSE_SECONDS + slower * built / _DENSE_FLOPS
         seconds += max(slower * run / _FLOPS.get(size, _LARGE_FLOPS), 2 * state / rate)
     else:
-        scheduled = schedule(circuit, made, int(strategy.removeprefix("fused-")))
+        scheduled = schedule(circuit, made, fusion.block)
         split = scheduled.split
         for layer in scheduled.layers:
             for k in split * (layer.local is not None):

@@ -10,7 +10,7 @@ from qproj.backends import jax
 from qproj.circuits import Circuit
 from qproj.execution import programs
 from qproj.memory import format_bytes
-from qproj.planning.cost import STRATEGIES, DiffMethod, Strategy, check_memory, choose, plan
+from qproj.planning.cost import NOISY_STRATEGIES, STRATEGIES, DiffMethod, Strategy, check_memory, choose, plan
 
 
 def test_a_plan_says_what_and_why():
@@ -53,7 +53,7 @@ def test_a_batch_of_none_is_refused():
 def test_literals_are_what_the_engine_runs():
     """Names for type checkers: each is accepted, and nothing else is run."""
     possible = {cost.strategy for cost in plan(Circuit(6, 1), 2, 4, "auto", "best").costs}
-    assert set(get_args(Strategy)) == {"auto", *possible}
+    assert set(get_args(Strategy)) == {"auto", *possible, *NOISY_STRATEGIES}
     methods = jax.NAMES[""].diff_methods
     assert set(get_args(DiffMethod)) == {"best", *methods}
     for method in methods:
