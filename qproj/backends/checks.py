@@ -11,7 +11,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.measurements import Fidelity, Probs, Projector, State
 from qproj.memory import format_bytes, physical_memory
 from qproj.noise import NoiseModel
-from qproj.planning.cost import DIFF_METHODS
+from qproj.planning.cost import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES
 from qproj.planning.execution import Execution
 from qproj.registry import unknown_name
 
@@ -31,6 +31,9 @@ def check(label: str, capabilities: Capabilities, circuit: Circuit, execution: E
     """
     if execution.diff_method not in ("best", *DIFF_METHODS):
         raise unknown_name("diff_method", execution.diff_method, ("best", *DIFF_METHODS))
+    known = ("auto", *STRATEGIES, *NOISY_STRATEGIES)
+    if execution.strategy not in known:
+        raise unknown_name("strategy", execution.strategy, known)
     if execution.strategy not in ("auto", *capabilities.strategies):
         raise ValueError(
             f"strategy must be {_either(('auto', *capabilities.strategies))} on {label}, but was "
