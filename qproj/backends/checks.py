@@ -31,9 +31,9 @@ def check(label: str, capabilities: Capabilities, circuit: Circuit, execution: E
     """
     if execution.diff_method not in ("best", *DIFF_METHODS):
         raise unknown_name("diff_method", execution.diff_method, ("best", *DIFF_METHODS))
-    known = ("auto", *STRATEGIES, *NOISY_STRATEGIES)
-    if execution.strategy not in known:
-        raise unknown_name("strategy", execution.strategy, known)
+    strategies = ("auto", *STRATEGIES, *NOISY_STRATEGIES)
+    if execution.strategy not in strategies:
+        raise unknown_name("strategy", execution.strategy, strategies)
     if execution.strategy not in ("auto", *capabilities.strategies):
         raise ValueError(
             f"strategy must be {_either(('auto', *capabilities.strategies))} on {label}, but was "
