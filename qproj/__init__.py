@@ -7,7 +7,19 @@ program that torch's autograd sees as one function.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
+from qproj.circuits import (
+    Circuit,
+    Constant,
+    Fidelity,
+    Gate,
+    Hamiltonian,
+    InputSlot,
+    PauliWord,
+    Probs,
+    Projector,
+    State,
+    WeightSlot,
+)
 from qproj.execution import forks as _forks  # noqa: F401 (sees forks from now on, whoever runs JAX)
 from qproj.execution.cache import clear_caches
 from qproj.interop.qnode import from_qnode
@@ -22,12 +34,16 @@ __version__ = "0.1.0"
 __all__ = [
     "Circuit",
     "Constant",
+    "Fidelity",
     "Gate",
     "Hamiltonian",
     "InputSlot",
     "PauliWord",
+    "Probs",
+    "Projector",
     "QuantumLayer",
     "QuantumProjection",
+    "State",
     "WeightSlot",
     "__version__",
     "clear_caches",

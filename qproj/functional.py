@@ -15,17 +15,20 @@ those are JAX's. Forward mode works on gradients, as in `jax.hessian`, but not o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import astuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.features import features
-from qproj.circuits.parameters import InputSlot
-from qproj.execution import programs
+from qproj.circuits.features import amplitudes, features
+from qproj.circuits.parameters import InputSlot, count
+from qproj.circuits.reduction import density_matrices, entropies, some_wires
+from qproj.execution import programs, sampling
 from qproj.execution.forks import check_not_forked
 from qproj.kernels.angles import products
 from qproj.planning.cost import DiffMethod, Strategy, check_memory
@@ -51,12 +54,75 @@ def expectation(
         diff_method: As for `qproj.QuantumLayer`.
 
     Returns:
-        Expectation values `(..., n_outputs)`, in the dtype of inputs and weights together.
+        What the circuit's observables measure, `(..., n_outputs)`, in the dtype of inputs and weights
+        together; a state is complex.
 
     Raises:
         ValueError: If shapes do not fit the circuit, or a name is unknown.
         RuntimeError: If this process was forked after JAX had started.
     """
+    x, w, batch = _given(circuit, inputs, weights)
+    if not len(x):
+        dtype = jnp.result_type(x, jnp.complex64) if circuit.is_state else x.dtype
+        return jnp.zeros((*batch, circuit.n_outputs), dtype)
+    values = programs.expectation(circuit, x, w, strategy, diff_method)
+    if circuit.is_state:
+        values = amplitudes(circuit, values, x, w, jnp)
+    return values.reshape(*batch, circuit.n_outputs)
+
+
+def state(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike) -> Array:
+    """Final states, whatever the circuit's observables.
+
+    Args:
+        circuit: The circuit.
+        inputs: As for `expectation`.
+        weights: As for `expectation`.
+
+    Returns:
+        Amplitudes `(..., 2**n_qubits)`, complex; wire 0 is the most significant bit.
+    """
+    return expectation(circuit.measuring("state"), inputs, weights)
+
+
+def density_matrix(
+    circuit: Circuit, inputs: ArrayLike, weights: ArrayLike, wires: Iterable[int] | int
+) -> Array:
+    """Density matrices of some wires, `(..., 2**k, 2**k)`, the others traced out; see `state`."""
+    wires = some_wires(circuit.n_qubits, wires)
+    return density_matrices(state(circuit, inputs, weights), wires, jnp)  # type: ignore[no-any-return]
+
+
+def entropy(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike, wires: Iterable[int] | int) -> Array:
+    """Von Neumann entropies of some wires in nats, `(...)`; see `qproj.QuantumLayer.entropy`."""
+    wires = some_wires(circuit.n_qubits, wires)
+    return entropies(state(circuit, inputs, weights), wires, jnp)  # type: ignore[no-any-return]
+
+
+def sample(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike, shots: int, key: Array) -> Array:
+    """Measure every wire in the computational basis, again and again; within `jit`, too.
+
+    Args:
+        circuit: The circuit.
+        inputs: As for `expectation`.
+        weights: As for `expectation`.
+        shots: Measurements of each sample, a Python int.
+        key: Of JAX. Equal keys give equal bits.
+
+    Returns:
+        Bits, uint8 `(..., shots, n_qubits)`, wire 0 first.
+    """
+    shots = count("shots", shots)
+    x, w, batch = _given(circuit, inputs, weights)
+    if not len(x):
+        return jnp.zeros((*batch, shots, circuit.n_qubits), jnp.uint8)
+    probabilities = programs.expectation(circuit.measuring("probs"), x, w, "auto", "best")
+    drawn = sampling.outcomes(probabilities, jax.random.bits(key, (len(x), 2), jnp.uint32), shots)
+    return sampling.bits(drawn, circuit.n_qubits).reshape(*batch, shots, circuit.n_qubits)
+
+
+def _given(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike) -> tuple[Array, Array, tuple[int, ...]]:
+    """Features `(batch, n_features)` and weights as the engine takes them, and the batch's own shape."""
     check_not_forked()
     inputs, weights = jnp.asarray(inputs), jnp.asarray(weights)
     dtype = jnp.promote_types(jnp.result_type(inputs, weights), jnp.float32)
@@ -73,14 +139,12 @@ def expectation(
             f"{circuit.n_qubits}. Use strategy='density-matrix', or qproj.QuantumLayer, which draws branches."
         )
     batch = math.prod(inputs.shape[:-1])
-    if not batch:
-        return jnp.zeros((*inputs.shape[:-1], circuit.n_outputs), dtype)
     x = inputs.astype(dtype).reshape(batch, width)
-    if circuit.amplitudes:
+    if circuit.amplitudes and batch:
         x = _lifted(x)
-    x = features(circuit, x, jnp, constant=lax.stop_gradient, products=_products)
-    values = programs.expectation(circuit, x, weights.astype(dtype), strategy, diff_method)
-    return values.reshape(*inputs.shape[:-1], circuit.n_outputs)
+    if batch:
+        x = features(circuit, x, jnp, constant=lax.stop_gradient, products=_products)
+    return x, weights.astype(dtype), inputs.shape[:-1]
 
 
 def _lifted(x: Array) -> Array:

@@ -16,17 +16,18 @@ from qproj.backends import get_backend
 from qproj.circuits.ansatz import AnsatzName
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.encodings import EncodingName
-from qproj.circuits.features import features
+from qproj.circuits.features import amplitudes, features
 from qproj.circuits.observables import Observable, ObservablesName
 from qproj.circuits.parameters import InputSlot
 from qproj.circuits.text import dumps
 from qproj.operator import call
 from qproj.planning.cost import DiffMethod, Plan, Strategy, plan
 from qproj.planning.execution import NO_EXTRA, Execution, Extra, with_noise
+from qproj.readout import Readout
 
 
-class QuantumLayer(nn.Module):
-    """A parametrised quantum circuit: angles in, expectation values out.
+class QuantumLayer(Readout):
+    """A parametrised quantum circuit: angles in, expectation values or probabilities or states out.
 
     The weights have the shape and meaning of those of PennyLane's template of the same name as the ansatz, so
     they can be taken from one to the other. Simulated exactly unless `shots` are asked for.
@@ -40,7 +41,8 @@ class QuantumLayer(nn.Module):
             Note that encoding `"angle_x"` with `"basic_entangler"` is a degenerate circuit: but for the CNOTs
             all its gates commute.
         observables: What is measured: a name of `qproj.circuits.observables`, such as `"z"`, one output for
-            each qubit; or `PauliWord`s and `Hamiltonian`s, one for each output.
+            each qubit, `"probs"` or `"state"`; or `PauliWord`s, `Hamiltonian`s, `Probs`, `Projector`s and
+            `Fidelity`s, whose outputs come one after the other.
         reupload: Whether the inputs enter again before every layer.
         circuit: A circuit instead of all of the above, for example one of one's own gates.
         diff_method: How gradients are computed: `"best"` chooses; `"adjoint"` needs memory for a few states
@@ -50,7 +52,8 @@ class QuantumLayer(nn.Module):
         strategy: How backend `"jax"` runs the circuit: `"auto"` chooses by a cost model; `"dense"` makes one
             matrix of all layers, `"fused-2"` to `"fused-6"` apply blocks of so many wires. See `plan`.
         backend: Who runs the circuit: `"jax"`, the name of a PennyLane device, or such a device.
-        shots: Measurements for each expectation value, on PennyLane devices; `None` for exact values.
+        shots: Measurements for each group of observables that are measured together; `None` for exact
+            values. Backend `"jax"` shares those of a Hamiltonian out by weight.
         seed: Of the measurements' randomness, where `shots` are asked for: equal calls of equal seed give
             equal bits, so vary it between calls that are to be independent. `None` for fresh randomness.
         noise: A `qproj.noise.NoiseModel`, for backends that have noise; `None` for none.
@@ -140,7 +143,7 @@ class QuantumLayer(nn.Module):
 
     @property
     def n_outputs(self) -> int:
-        """Number of expectation values per sample."""
+        """Number of outputs per sample; see `Circuit`."""
         return self.circuit.n_outputs
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -217,7 +220,9 @@ class QuantumLayer(nn.Module):
                 float32, float64, float16 or bfloat16; the latter two are computed in float32.
 
         Returns:
-            Expectation values, `(..., n_outputs)`, with dtype and device of `x`.
+            What is measured, `(..., n_outputs)`, with dtype and device of `x`. A state is complex64, or
+            complex128 for float64, and gradients of complex numbers are torch's, so that
+            `state.abs().square()` and the like can be differentiated.
 
         Raises:
             TypeError: If `x` or the weights are not tensors of one of these dtypes.
@@ -226,16 +231,21 @@ class QuantumLayer(nn.Module):
         """
         return self._evaluate(x, self.weights)
 
-    def _evaluate(self, x: Tensor, weights: Tensor) -> Tensor:
+    def _evaluate(
+        self, x: Tensor, weights: Tensor, circuit: Circuit | None = None, execution: Execution | None = None
+    ) -> Tensor:
+        given = circuit or self._circuit, execution or self.execution
         if not compat.is_traced():
-            return self._run(x, weights, traced=False)
+            return self._run(x, weights, *given, traced=False)
         with warnings.catch_warnings():
             # Shapes are looked at, which a trace may lose; the operator looks at them again.
             warnings.simplefilter("ignore", compat.TracerWarning)
-            return self._run(x, weights, traced=True)
+            return self._run(x, weights, *given, traced=True)
 
-    def _run(self, x: Tensor, weights: Tensor, *, traced: bool) -> Tensor:
-        _check_input(x, self.circuit, weights)
+    def _run(
+        self, x: Tensor, weights: Tensor, circuit: Circuit, execution: Execution, *, traced: bool
+    ) -> Tensor:
+        _check_input(x, circuit, weights)
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         # Each call into torch costs a microsecond or two, which small circuits notice: none is made in vain.
         flat = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
@@ -253,19 +263,29 @@ class QuantumLayer(nn.Module):
         if empty:
             # A row to run keeps the result in the graph, and every backend free of this case.
             flat = torch.cat([flat, flat.new_ones(1, x.shape[-1])])
-        inputs = features_of(self.circuit, flat)
-        if opaque and isinstance(self.backend, str) and self._how is not None:
-            values: Tensor = call(inputs, weights, self._text, self.backend, self._how)
+        inputs = features_of(circuit, flat)
+        how = self._how if execution is self.execution else execution.text
+        if opaque and isinstance(self.backend, str) and how is not None:
+            text = self._text if circuit is self._circuit else dumps(circuit)
+            values: Tensor = call(inputs, weights, text, self.backend, how)
         else:
             # A device cannot be written into a program: there the program is left for this call.
             if opaque:
                 _check_not_traced(self.backend)
             run = torch.compiler.disable(_run) if opaque else _run  # type: ignore[no-untyped-call]
-            values = run(self.backend, self.circuit, self.execution, inputs, weights)
+            values = run(self.backend, circuit, execution, inputs, weights)
+        if circuit.is_state:
+            values = amplitudes(circuit, values, inputs, weights, torch)
+        elif values.dtype != x.dtype:
+            values = values.to(x.dtype)
         if empty:
             values = values[:0]
-        values = values if values.dtype == x.dtype else values.to(x.dtype)
-        return values if x.ndim == 2 else values.reshape(*x.shape[:-1], self.n_outputs)
+        return values if x.ndim == 2 else values.reshape(*x.shape[:-1], circuit.n_outputs)
+
+    def _inputs(self, x: Tensor) -> Tensor:
+        _check_input(x, self._circuit, self.weights)
+        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+        return features_of(self._circuit, x.reshape(-1, x.shape[-1]).to(dtype))
 
     def extra_repr(self) -> str:
         """What `repr` shows of the layer."""

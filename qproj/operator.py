@@ -39,11 +39,11 @@ def expectation(
         execution: Text from `qproj.planning.execution.dumps`.
 
     Returns:
-        Expectation values `(batch, n_outputs)`.
+        Values `(batch, n_values)`.
     """
     _check_shapes(text.loads(circuit), inputs, weights)
     if not len(inputs):
-        return inputs.new_empty(0, text.loads(circuit).n_outputs)
+        return inputs.new_empty(0, text.loads(circuit).n_values)
     return get_backend(backend).run(text.loads(circuit), how.loads(execution), inputs, weights)
 
 
@@ -60,7 +60,7 @@ def expectation_backward(
     """The vector-Jacobian product of `expectation`.
 
     Args:
-        cotangents: `(batch, n_outputs)`.
+        cotangents: `(batch, n_values)`.
         inputs: As for `expectation`.
         weights: As for `expectation`.
         circuit: As for `expectation`.
@@ -95,7 +95,7 @@ def _check_shapes(circuit: Circuit, inputs: Tensor, weights: Tensor) -> None:
 
 @expectation.register_fake
 def _(inputs, weights, circuit, backend, execution):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    return inputs.new_empty(inputs.shape[0], text.loads(circuit).n_outputs)
+    return inputs.new_empty(inputs.shape[0], text.loads(circuit).n_values)
 
 
 @expectation_backward.register_fake

@@ -78,6 +78,11 @@ class QuantumProjection(nn.Module):
         super().__init__()
         in_features, out_features = count("in_features", in_features), count("out_features", out_features)
         self.circuit = QuantumLayer(n_qubits, n_layers, **options)
+        if self.circuit.circuit.is_state:
+            raise ValueError(
+                "observables must be real numbers in a QuantumProjection, whose last linear map is real, but "
+                "were 'state'. Use 'probs', or a QuantumLayer."
+            )
         self.reduce = nn.Linear(in_features, self.circuit.n_inputs, bias=False)
         self.expand = nn.Linear(self.circuit.n_outputs, out_features)
         self.reset_parameters(generator)

@@ -24,6 +24,11 @@ class Backend(ABC):
 
     @property
     @abstractmethod
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    @abstractmethod
     def capabilities(self) -> Capabilities:
         """What it can do."""
 
@@ -45,8 +50,26 @@ class Backend(ABC):
             weights: `circuit.weight_shape`, radians, same dtype and device.
 
         Returns:
-            Expectation values `(batch, n_outputs)`, same dtype and device, differentiable in both tensors.
+            Values `(batch, n_values)`, same dtype and device, differentiable in both tensors.
         """
+
+    def sample(
+        self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        """Measure every wire of a circuit; arguments as for `run`, with `execution.shots` a number.
+
+        Returns:
+            Bits, uint8 `(batch, shots, n_qubits)`, on the device of the inputs.
+
+        Raises:
+            ValueError: If this backend has no samples.
+        """
+        del circuit, execution, inputs, weights
+        able = [name for name, c in families.advertised().items() if "samples" in c.measures]
+        raise ValueError(
+            f"backend must be one of {', '.join(map(repr, able))} for samples, but was {self.name!r}. Use "
+            "layer.to_backend(...)."
+        )
 
 
 def get_backend(backend: Any) -> Backend:

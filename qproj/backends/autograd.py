@@ -27,9 +27,9 @@ def run_method(method: Method, inputs: torch.Tensor, weights: torch.Tensor) -> t
     """
     if transforms_active(inputs, weights):
         raise RuntimeError(
-            "torch.func's transformations of a quantum layer need backend='jax', or backend='default.qubit' "
-            "with diff_method='backprop', but this backend runs circuits of plain "
-            "numbers. Use layer.to_backend('jax')."
+            "torch.func's transformations of a quantum layer need backend='jax' with shots=None, or "
+            "backend='default.qubit' with diff_method='backprop', but this backend runs circuits of plain "
+            "numbers. Use layer.to_backend('jax', shots=None)."
         )
     values: torch.Tensor = _Run.apply(inputs, weights, method)  # type: ignore[no-untyped-call]
     return values
@@ -40,12 +40,12 @@ class _Run(torch.autograd.Function):
     def forward(ctx: Any, inputs: torch.Tensor, weights: torch.Tensor, method: Method) -> torch.Tensor:
         ctx.save_for_backward(inputs, weights)
         ctx.method = method
-        return torch.from_numpy(method.forward(_to_numpy(inputs), _to_numpy(weights).ravel())).to(inputs)
+        return torch.from_numpy(method.forward(to_numpy(inputs), to_numpy(weights).ravel())).to(inputs)
 
     @staticmethod
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, weights = ctx.saved_tensors
-        arrays = _to_numpy(inputs), _to_numpy(weights).ravel(), _to_numpy(cotangents)
+        arrays = to_numpy(inputs), to_numpy(weights).ravel(), to_numpy(cotangents)
         gradients = zip(ctx.method.backward(*arrays), (inputs, weights), ctx.needs_input_grad, strict=False)
         found = [
             _first_order(torch.from_numpy(gradient).reshape(like.shape).to(like), cotangents, inputs, weights)
@@ -56,7 +56,8 @@ class _Run(torch.autograd.Function):
         return *found, None
 
 
-def _to_numpy(tensor: torch.Tensor) -> Array:
+def to_numpy(tensor: torch.Tensor) -> Array:
+    """A tensor as NumPy in double precision."""
     # A copy, since `Tensor.numpy` makes the caller's storage one that cannot be resized.
     array: Array = tensor.detach().resolve_neg().to("cpu", torch.float64, copy=True).numpy()
     return array
@@ -90,5 +91,5 @@ class _FirstOrder(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: torch.Tensor) -> None:  # noqa: ARG004
         raise RuntimeError(
             "Second derivatives of a quantum layer are not available on this backend: its gradient was "
-            "differentiated again. Detach the gradient, or run the layer with backend='jax', which can."
+            "differentiated again. Detach the gradient, or run the layer with backend='jax', shots=None."
         )

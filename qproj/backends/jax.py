@@ -1,4 +1,4 @@
-"""The package's own engine: jitted JAX, batched, with four differentiation methods."""
+"""The package's own engine: jitted JAX, batched, exact or with shots, with four differentiation methods."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from types import ModuleType
 import torch
 
 from qproj.backends import Backend
-from qproj.backends.capabilities import Capabilities
+from qproj.backends.capabilities import MEASURES, Capabilities
 from qproj.backends.checks import check
+from qproj.backends.engine import EngineSampler
+from qproj.backends.sampled import SampledBackend
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.parameters import count
 from qproj.planning.branches import draw
@@ -21,13 +23,18 @@ from qproj.registry import unknown_name
 
 NAMES = {
     "": Capabilities(
+        shots=True,
+        shots_per="group",
         noise=True,
         seed=True,
         diff_methods=DIFF_METHODS,
         strategies=(*STRATEGIES, *NOISY_STRATEGIES),
         options=frozenset({"trajectories"}),
+        measures=frozenset(MEASURES),
+        holds="states",
     )
 }
+_MEASURED = SampledBackend(EngineSampler(NAMES[""]))
 
 
 class JaxBackend(Backend):
@@ -42,6 +49,11 @@ class JaxBackend(Backend):
         check("backend 'jax'", self.capabilities, circuit, execution)
         noisy = with_noise(circuit, execution)
         strategy, _ = choose(noisy, 1, 4, execution.strategy, execution.diff_method)
+        if strategy == "trajectories" and execution.shots is not None:
+            raise ValueError(
+                f"shots must be None with strategy 'trajectories', but was {execution.shots}: measurements are "
+                "drawn from density matrices. Use strategy='density-matrix', or exact values."
+            )
         if "trajectories" in execution.extra:
             count("trajectories of backend_options", execution.extra["trajectories"])
             if strategy != "trajectories":
@@ -56,12 +68,21 @@ class JaxBackend(Backend):
         """Run a circuit; see `qproj.backends.Backend`."""
         if not execution.is_plain or circuit.channels:
             self.check(circuit, execution)
+            if execution.shots is not None:
+                return _MEASURED.run(circuit, execution, inputs, weights)
             circuit = with_noise(circuit, execution)
             if choose(circuit, 1, 4, execution.strategy, execution.diff_method)[0] == "trajectories":
                 return _mean_of_trajectories(circuit, execution, inputs, weights)
         how = execution.diff_method, execution.strategy
         values: torch.Tensor = _bridge().run(circuit, *how, inputs, weights)
         return values
+
+    def sample(
+        self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        """Measure every wire; see `qproj.backends.Backend`."""
+        self.check(circuit, execution)
+        return _MEASURED.sample(circuit, execution, inputs, weights)
 
 
 def _mean_of_trajectories(

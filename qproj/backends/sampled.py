@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from qproj.backends import Backend
-from qproj.backends.autograd import run_method
+from qproj.backends.autograd import run_method, to_numpy
 from qproj.backends.capabilities import Capabilities
 from qproj.backends.checks import check, exact_or_not
 from qproj.backends.sampler import Sampler, Template, template
@@ -70,6 +70,16 @@ class SampledBackend(Backend):
         kind = Adjoint if method == "adjoint" else ParameterShift
         return run_method(kind(self.sampler, bare, execution, needs), inputs, weights)
 
+    def sample(
+        self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        """Bits; see `qproj.backends.Backend`."""
+        if "samples" not in self.capabilities.measures:
+            return super().sample(circuit, execution, inputs, weights)
+        bare, execution, _ = self.plan(circuit, execution, amplitudes_need_gradient=False)
+        runs = ParameterShift(self.sampler, bare, execution, (False, False))
+        return torch.from_numpy(runs.samples(to_numpy(inputs), to_numpy(weights).ravel())).to(inputs.device)
+
     def plan(
         self, circuit: Circuit, execution: Execution, *, amplitudes_need_gradient: bool
     ) -> tuple[Template, Execution, str]:
@@ -110,6 +120,8 @@ class SampledBackend(Backend):
             raise RuntimeError(
                 f"{label_of(self.sampler)} could not run the circuit: {type(error).__name__}: {error}"
             ) from error
-        outputs: torch.Tensor = (words.expand(len(inputs), -1) @ torch.from_numpy(bare.mixing)).to(inputs)
+        parts = words.expand(len(inputs), -1) * torch.from_numpy(bare.coefficients)
+        nothing = parts.new_zeros(len(inputs), bare.circuit.n_outputs)
+        outputs = nothing.index_add(1, torch.from_numpy(bare.outputs), parts).to(inputs)
         # So that what the circuit does not use has a gradient of zeros, as with the other methods.
         return outputs + 0 * (inputs.sum(dim=1, keepdim=True) + weights.sum())

@@ -6,7 +6,7 @@ inputs and weights, chunks that fit into memory, and errors that name the sample
 
 - Wires are `0 .. n_qubits - 1`, all in `|0>` at first; wire 0 is the most significant bit of an index.
 - Angles are radians and `RX(t) = exp(-i t X / 2)`; names and meanings of gates are PennyLane's.
-- Values are in the order of `circuit.words`, without their coefficients.
+- Values are in the order of `circuit.terms`, without their coefficients; of `Probs` those of each outcome.
 - With shots, every Pauli word gets `execution.shots` measurements, or every group of words that are measured
   together does: `Capabilities.shots_per` says which. Rows are independent of each other.
 """
@@ -55,13 +55,29 @@ class Template:
         )
 
     @cached_property
-    def mixing(self) -> Array:
-        """Coefficients `(n_words, n_outputs)` that make outputs of the values of words."""
-        words, owners = self.circuit.words, self.circuit.owners
-        matrix = np.zeros((len(words), self.circuit.n_outputs))
-        for i, (word, owner) in enumerate(zip(words, owners, strict=True)):
-            matrix[i, owner] = word.coefficient
-        return matrix
+    def outputs(self) -> NDArray[np.int64]:
+        """The circuit's output that each column of values is a part of; in ascending order."""
+        widths = [getattr(term, "width", 1) for term in self.circuit.terms]
+        is_first = np.diff(self.circuit.owners, prepend=-1) > 0
+        # Words of a Hamiltonian share an output, outcomes have one each.
+        steps = [[first, *[1] * (width - 1)] for first, width in zip(is_first, widths, strict=True)]
+        return np.cumsum(np.concatenate(steps), dtype=np.int64) - 1
+
+    @cached_property
+    def coefficients(self) -> Array:
+        """What each column of values is multiplied by there."""
+        terms = self.circuit.terms
+        factors = [getattr(term, "coefficient", 1.0) for term in terms]
+        return np.repeat(factors, [getattr(term, "width", 1) for term in terms])
+
+    def mixed(self, values: Array) -> Array:
+        """Outputs `(batch, n_outputs)` of values `(batch, n_columns)`."""
+        starts = np.flatnonzero(np.diff(self.outputs, prepend=-1))
+        return np.add.reduceat(values * self.coefficients, starts, axis=1)
+
+    def unmixed(self, cotangents: Array) -> Array:
+        """Cotangents `(batch, n_columns)` of values, from those of outputs `(batch, n_outputs)`."""
+        return cotangents[:, self.outputs] * self.coefficients
 
     def table(self, inputs: Array, weights: Array) -> Array:
         """Angles `(batch, n_columns)` of inputs `(batch, n_features)` and flat weights."""
@@ -204,7 +220,7 @@ class WithVjp(Sampler, Protocol):
             columns: The columns of the table of angles to differentiate by, at least one.
 
         Returns:
-            What `run` returns, and a function from cotangents `(rows, n_words)` to gradients
+            What `run` returns, and a function from cotangents `(rows, n_columns)` to gradients
             `(rows, len(columns))`. It may be called more than once.
         """
 
@@ -228,5 +244,5 @@ class WithTrace(Sampler, Protocol):
             execution: As for `run`; exact.
 
         Returns:
-            Expectation values `(rows, n_words)`, or `(1, n_words)` where no angle has rows.
+            Expectation values `(rows, n_columns)`, or `(1, n_words)` where no angle has rows.
         """

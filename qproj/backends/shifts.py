@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qproj.backends.sampler import Array, Bound, RowsFailedError, Sampler, Template, UnsupportedError
 from qproj.circuits.gates import InputSlot
@@ -74,12 +75,12 @@ class Runs:
         return np.random.SeedSequence([self.execution.seed, which]).generate_state(rows, np.uint64)
 
     def run(self, bound: Bound) -> Array:
-        """Values `(rows, n_words)`, a chunk at a time; NaN where an angle is not finite."""
+        """Values `(rows, n_columns)`, a chunk at a time; NaN where an angle is not finite."""
         return self.chunked(bound, lambda part: self.sampler.run(part, self.execution))
 
     def chunked(self, bound: Bound, run: Callable[[Bound], Any]) -> Array:
         """What `run` makes of each chunk, checked, for all rows."""
-        values = np.full((len(bound), len(self.template.circuit.words)), np.nan)
+        values = np.full((len(bound), len(self.template.outputs)), np.nan)
         finite = np.atleast_1d(np.isfinite(bound.angles).all(axis=1))
         if bound.amplitudes is not None:
             finite &= np.isfinite(bound.amplitudes).all(axis=1)
@@ -90,10 +91,10 @@ class Runs:
             values[chosen] = self.checked(part, partial(run, part))
         return values
 
-    def checked(self, part: Bound, run: Callable[[], Any], width: int | None = None) -> Array:
+    def checked(self, part: Bound, run: Callable[[], Any], *row: int, dtype: Any = np.float64) -> Any:
         """What a call of the sampler returned, or an error that names the sampler and the samples."""
         try:
-            values = np.asarray(run(), np.float64)
+            values = np.asarray(run(), dtype)
         except UnsupportedError:
             raise
         except Exception as error:
@@ -102,19 +103,37 @@ class Runs:
                 f"{self.label} could not run the circuit for {_named(part.samples[rows])}: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        shape = (len(part), len(self.template.circuit.words) if width is None else width)
+        shape = (len(part), *(row or (len(self.template.outputs),)))
         if values.shape != shape:
             raise RuntimeError(
-                f"{self.label} must return {shape[1]} values for each of {shape[0]} rows, but returned an "
-                f"array of shape {values.shape}, so which value is whose is not known."
+                f"{self.label} must return {' x '.join(map(str, shape[1:]))} values for each of {shape[0]} "
+                f"rows, but returned an array of shape {values.shape}, so which value is whose is not known."
             )
-        wrong = ~np.isfinite(values).all(axis=1)
+        wrong = ~np.isfinite(values).reshape(len(part), -1).all(axis=1)
         if wrong.any():
             raise RuntimeError(
                 f"{self.label} returned values that are not finite for {_named(part.samples[wrong])}: "
                 f"{values[wrong][0]}."
             )
         return values
+
+    def samples(self, inputs: Array, weights: Array) -> NDArray[np.uint8]:
+        """Bits `(batch, shots, n_qubits)`, a chunk at a time.
+
+        Raises:
+            ValueError: If an angle is not finite.
+        """
+        bound = replace(_normalised(self.bound(inputs, weights)), measure="samples")
+        given = bound.angles if bound.amplitudes is None else np.hstack([bound.angles, bound.amplitudes])
+        wrong = ~np.isfinite(given).all(axis=1)
+        if wrong.any():
+            raise ValueError(f"x must be finite to be measured, but {_named(bound.samples[wrong])} was not.")
+        found = np.empty((len(bound), self.execution.shots or 0, self.template.circuit.n_qubits), np.uint8)
+        for start in range(0, len(bound), self.most):
+            part = bound[start : start + self.most]
+            run = partial(self.sampler.run, part, self.execution)
+            found[start : start + self.most] = self.checked(part, run, *found.shape[1:], dtype=np.uint8)
+        return found
 
     def collect(self, by_column: Array, inputs: Array, weights: Array) -> tuple[Array, Array]:
         """Gradients from those by column, `(batch, len(columns))`, by the chain rule."""
@@ -137,7 +156,7 @@ class ParameterShift(Runs):
 
     def forward(self, inputs: Array, weights: Array) -> Array:
         """Values; see `Method`."""
-        return self.run(_normalised(self.bound(inputs, weights))) @ self.template.mixing
+        return self.template.mixed(self.run(_normalised(self.bound(inputs, weights))))
 
     def backward(self, inputs: Array, weights: Array, cotangents: Array) -> tuple[Array, Array]:
         """Gradients; see `Method`."""
@@ -152,7 +171,7 @@ class ParameterShift(Runs):
         derivatives = np.zeros((len(inputs), n_columns + n_amplitudes))
         if terms:
             place, coefficient, shift = map(np.array, zip(*terms, strict=True))
-            by_word = cotangents @ self.template.mixing.T
+            by_word = self.template.unmixed(cotangents)
             for samples, which, bound, size in self._jobs(inputs, weights, cotangents, place, shift):
                 slopes = coefficient[which] * size * (by_word[samples] * self.run(bound)).sum(axis=1)
                 np.add.at(derivatives, (samples, place[which]), slopes)
@@ -196,14 +215,14 @@ class Adjoint(Runs):
         bound = _normalised(self.bound(inputs, weights))
         self.products: list[tuple[Bound, Callable[[Array], Array]]] = []
         if not self.columns:
-            return self.run(bound) @ self.template.mixing
+            return self.template.mixed(self.run(bound))
 
         def run(part: Bound) -> Array:
             values, product = self.sampler.vjp(part, self.execution, self.columns)  # type: ignore[attr-defined]
             self.products.append((part, product))
             return values  # type: ignore[no-any-return]
 
-        return self.chunked(bound, run) @ self.template.mixing
+        return self.template.mixed(self.chunked(bound, run))
 
     def backward(self, inputs: Array, weights: Array, cotangents: Array) -> tuple[Array, Array]:
         """Gradients; see `Method`."""
@@ -212,7 +231,7 @@ class Adjoint(Runs):
         # Devices take cotangents below 1e-8 for zero, which the gradient of a mean may well be.
         size = np.abs(cotangents).max(axis=1, keepdims=True)
         size[size == 0] = 1
-        by_word = cotangents / size @ self.template.mixing.T
+        by_word = self.template.unmixed(cotangents / size)
         for part, product in self.products:
             rows = part.samples
             found = self.checked(part, partial(product, by_word[rows]), len(self.columns))

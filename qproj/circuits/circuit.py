@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 from qproj.circuits.ansatz import ANSAETZE, AnsatzName
 from qproj.circuits.drawing import draw
@@ -134,6 +136,10 @@ class Circuit:
         # Another process hashes text otherwise; what follows from the fields is computed there anew.
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
+    def measuring(self, observables: ObservablesName | Iterable[Observable]) -> Circuit:
+        """The same circuit with other observables, as the constructor takes them."""
+        return _measuring(self, observables if isinstance(observables, str) else tuple(observables))
+
     @cached_property
     def n_outputs(self) -> int:
         """Number of outputs per sample."""
@@ -202,6 +208,16 @@ class Circuit:
 
     def __str__(self) -> str:
         return draw(self.n_qubits, self.gates, self.observables, self.amplitudes)
+
+
+# The same object each time, so that what hangs on it, such as its hash, is there already.
+@functools.lru_cache(maxsize=256)
+def _measuring(circuit: Circuit, observables: Any) -> Circuit:
+    if circuit.own_gates:
+        encoding: Any = circuit.encoding or None
+        return Circuit(circuit.n_qubits, encoding=encoding, observables=observables, gates=circuit.own_gates)
+    names: Any = circuit.encoding, circuit.ansatz
+    return Circuit(circuit.n_qubits, circuit.n_layers, *names, observables, circuit.reupload)
 
 
 def _observables(given: object) -> tuple[Observable, ...]:

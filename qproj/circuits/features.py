@@ -1,13 +1,15 @@
-"""What a runner is given per sample, from what a caller gives: one rule for arrays of every kind."""
+"""What a runner is given per sample, and what is made of its values: one rule for arrays of every kind."""
 
 from __future__ import annotations
 
+import cmath
+import functools
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.parameters import InputSlot
+from qproj.circuits.parameters import Constant, InputSlot, WeightSlot
 
 
 def features(
@@ -43,3 +45,50 @@ def features(
     if circuit.products:
         return namespace.concatenate([x, products(x, circuit.products)], axis=-1)
     return x
+
+
+def amplitudes(circuit: Circuit, values: Any, x: Any, weights: Any, namespace: ModuleType) -> Any:
+    """States with their global phases, which decompositions of gates leave out.
+
+    Args:
+        circuit: The circuit.
+        values: `(batch, 2 * 2**n_qubits)`, all real parts and then all imaginary ones.
+        x: `(batch, circuit.n_features)`.
+        weights: `circuit.weight_shape`.
+        namespace: `torch` or `jax.numpy`.
+
+    Returns:
+        Complex `(batch, 2**n_qubits)`.
+    """
+    half = 2**circuit.n_qubits
+    states = values[:, :half] + 1j * values[:, half:]
+    constant, of_inputs, of_weights = _phases(circuit)
+    flat = weights.reshape(-1)
+    phase = constant + sum(factor * flat[i] for i, factor in of_weights)
+    phase = phase + sum(factor * x[:, i, None] for i, factor in of_inputs)
+    if isinstance(phase, float):
+        return states * cmath.exp(1j * phase) if phase else states
+    return states * (namespace.cos(phase) + 1j * namespace.sin(phase))
+
+
+Factors = tuple[tuple[int, float], ...]
+
+
+@functools.lru_cache(maxsize=256)
+def _phases(circuit: Circuit) -> tuple[float, Factors, Factors]:
+    """The global phase that decompositions leave out: a constant, and factors of features and weights."""
+    constant = 0.0
+    of_inputs: dict[int, float] = {}
+    of_weights: dict[int, float] = {}
+    for gate in circuit.plain_gates:
+        phase = gate.kind.phase
+        match gate.angle:
+            case None:
+                constant += phase
+            case Constant(value):
+                constant += phase * value
+            case InputSlot(index, scale) if phase:
+                of_inputs[index] = of_inputs.get(index, 0.0) + phase * scale
+            case WeightSlot(index, scale) if phase:
+                of_weights[index] = of_weights.get(index, 0.0) + phase * scale
+    return constant, tuple(of_inputs.items()), tuple(of_weights.items())

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate
+from qproj.circuits.measurements import Probs
 from qproj.circuits.observables import PauliWord
 from qproj.circuits.parameters import Constant
 
@@ -83,7 +84,8 @@ def _letters(term: object) -> Iterator[tuple[int, str]]:
     """The basis that each wire of a term is measured in."""
     if isinstance(term, PauliWord):
         return ((w, p) for w, p in zip(term.wires, term.letters, strict=True) if p != "I")
-    return ((wire, "Z") for wire in term.wires)  # type: ignore[attr-defined]
+    basis = term.basis if isinstance(term, Probs) else "Z" * len(term.wires)  # type: ignore[attr-defined]
+    return zip(term.wires, basis, strict=True)  # type: ignore[attr-defined]
 
 
 def _shares(circuit: Circuit, members: list[list[int]]) -> list[float]:

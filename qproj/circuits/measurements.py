@@ -14,20 +14,33 @@ from qproj.circuits.parameters import wires_of
 class Probs:
     """Probabilities of all outcomes of some wires: `2**len(wires)` outputs, as `qml.probs` orders them.
 
+    Args:
+        wires: As below.
+        basis: As below; Z on each wire if `None`.
+
     Attributes:
         wires: The wires, the first of them the most significant bit of an outcome's index.
+        basis: X, Y or Z for each wire: what is measured on it. Bit 0 stands for the eigenvalue 1.
 
     Raises:
         TypeError: If wires are not ints.
-        ValueError: If there are none, or a wire is there twice or below 0.
+        ValueError: If there are none, a wire is there twice or below 0, or the letters do not fit.
     """
 
     wires: tuple[int, ...]
+    basis: str = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "wires", wires_of("wires", self.wires))
-        if not self.wires:
+        wires = wires_of("wires", self.wires)
+        basis = "Z" * len(wires) if self.basis is None else self.basis
+        if not wires:
             raise ValueError("wires of Probs must be at least one wire, but were none.")
+        if len(basis) != len(wires) or set(basis) - set("XYZ"):
+            raise ValueError(
+                f"basis must be {len(wires)} letters of X, Y, Z, one for each wire, but was {basis!r}."
+            )
+        object.__setattr__(self, "wires", wires)
+        object.__setattr__(self, "basis", basis)
 
     @property
     def width(self) -> int:
@@ -35,7 +48,9 @@ class Probs:
         return int(2 ** len(self.wires))
 
     def __str__(self) -> str:
-        return f"probs({', '.join(map(str, self.wires))})"
+        letters = self.basis if set(self.basis) != {"Z"} else " " * len(self.wires)
+        pairs = zip(letters, self.wires, strict=True)
+        return f"probs({', '.join(f'{letter}{wire}'.strip() for letter, wire in pairs)})"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.differentiation.chain import Gradients, chain
 from qproj.differentiation.preparation import Preparation
 from qproj.kernels import statevector as sv
-from qproj.kernels.measurement import Measurement
+from qproj.kernels.outcomes import readout
 from qproj.kernels.segments import Segment, segments
 from qproj.planning.fusion import layers
 from qproj.planning.schedule import schedule
@@ -45,7 +45,7 @@ class Adjoint:
         self._start = None if circuit.amplitudes else Preparation(plan.start, circuit.n_qubits)
         self._n_states = 2**circuit.n_qubits
         self._segments = segments(plan.layers, plan.split)
-        self._measurement = Measurement(circuit, plan.absorbed)
+        self._measurement = readout(circuit, plan.absorbed)
 
     def forward(self, inputs: Array, weights: Array) -> tuple[Array, Residuals]:
         """Run the circuit.
@@ -55,7 +55,7 @@ class Adjoint:
             weights: `weight_shape`, radians, same dtype.
 
         Returns:
-            Expectation values `(batch, n_outputs)` and the residuals that `backward` takes.
+            Values `(batch, n_values)` of what is measured, and the residuals that `backward` takes.
         """
         x, w = inputs.T, weights.reshape(-1)
         start = state = lax.optimization_barrier(self._prepare(x, w))  # type: ignore[no-untyped-call]
@@ -86,7 +86,7 @@ class Adjoint:
             residuals: What `forward` returned.
             inputs: As given to `forward`.
             weights: As given to `forward`.
-            cotangents: `(batch, n_outputs)`.
+            cotangents: `(batch, n_values)`.
 
         Returns:
             Gradients for the inputs, `(batch, n_features)`, and for the weights, `weight_shape`, the latter

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Constant, InputSlot, WeightSlot
-from qproj.circuits.observables import PauliWord
+from qproj.circuits.features import amplitudes
 from qproj.differentiation.adjoint import Adjoint
 from qproj.differentiation.chain import Gradients
 from qproj.execution.cache import cached_by_circuit
@@ -41,18 +39,6 @@ class FromStates(Adjoint):
         return gradients[0] + 2 * bra.reshape(gradients[0].shape), gradients[1]
 
 
-class _Amplitudes:
-    """Takes the place of a measurement and returns the state itself."""
-
-    def expectations(self, state: Array) -> Array:
-        """All real parts, then all imaginary ones: `(2 * 2**n_qubits, batch)`."""
-        return state.reshape(-1, state.shape[-1])
-
-    def bra(self, state: Array, cotangents: Array) -> Array:
-        """Half the cotangent: `Adjoint` doubles, since expectation values are quadratic in the state."""
-        return cotangents.reshape(state.shape) / 2
-
-
 class FinalStates(FromStates):
     """Forward and backward of a circuit that is not measured, but returns its states, up to a global phase.
 
@@ -62,15 +48,7 @@ class FinalStates(FromStates):
     """
 
     def __init__(self, circuit: Circuit, block: int) -> None:
-        # A word other than Z, so that no permutation is absorbed by the measurement.
-        measured = Circuit(
-            circuit.n_qubits,
-            encoding="amplitude" if circuit.amplitudes else None,
-            observables=[PauliWord("X", (0,))],
-            gates=circuit.gates,
-        )
-        super().__init__(measured, block)
-        self._measurement = _Amplitudes()  # type: ignore[assignment]
+        super().__init__(circuit.measuring("state"), block)
 
 
 @dataclass(frozen=True)
@@ -105,14 +83,8 @@ class Evolution:
 
     def _turned(self, states: Array, inputs: Array, weights: Array) -> Array:
         """States with the global phase that the circuit's decompositions leave out."""
-        constant, of_inputs, of_weights = _phases(self.circuit)
-        phase = constant + (weights.reshape(-1) * jnp.asarray(of_weights, weights.dtype)).sum()
-        if not self.circuit.amplitudes:
-            phase = phase + (inputs * jnp.asarray(of_inputs, inputs.dtype)).sum(axis=1)
-        pair = states.reshape(len(states), 2, -1)
-        cos, sin = (jnp.broadcast_to(f(phase), len(states))[:, None] for f in (jnp.cos, jnp.sin))
-        turned = jnp.stack([cos * pair[:, 0] - sin * pair[:, 1], sin * pair[:, 0] + cos * pair[:, 1]], axis=1)
-        return turned.reshape(states.shape)
+        turned = amplitudes(self.circuit, states, inputs, weights, jnp)
+        return jnp.concatenate([turned.real, turned.imag], axis=1)
 
 
 @cached_by_circuit
@@ -144,21 +116,3 @@ def block_of(strategy: str) -> int:
     """Wires in a block where states are computed; a dense matrix is for expectation values only."""
     fusion = parse(strategy)
     return fusion.block if isinstance(fusion, Fused) else 4
-
-
-def _phases(circuit: Circuit) -> tuple[float, np.ndarray, np.ndarray]:
-    """The global phase that decompositions leave out: a constant, and factors of features and weights."""
-    constant = 0.0
-    of_inputs, of_weights = np.zeros(circuit.n_features), np.zeros(int(np.prod(circuit.weight_shape)))
-    for gate in circuit.plain_gates:
-        phase = gate.kind.phase
-        match gate.angle:
-            case None:
-                constant += phase
-            case Constant(value):
-                constant += phase * value
-            case InputSlot(index, scale):
-                of_inputs[index] += phase * scale
-            case WeightSlot(index, scale):
-                of_weights[index] += phase * scale
-    return constant, of_inputs, of_weights

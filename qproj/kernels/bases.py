@@ -20,12 +20,13 @@ _TURNS = {
 _BLOCK = 4
 
 
-def in_basis(state: Array, basis: str) -> Array:
+def in_basis(state: Array, basis: str, *, back: bool = False) -> Array:
     """Change the basis of a state, so that each wire's letter becomes Z.
 
     Args:
         state: `(2, 2**n_qubits, batch)`.
         basis: A letter for each wire, wire 0 first.
+        back: Whether Z becomes each wire's letter instead.
 
     Returns:
         The state in that basis.
@@ -37,12 +38,8 @@ def in_basis(state: Array, basis: str) -> Array:
         letters = basis[first : first + wires]
         if set(letters) != {"Z"}:
             matrix = functools.reduce(np.kron, [_TURNS[letter] for letter in letters])
-            state = apply_block(state, real_matrix(jnp.asarray(matrix)).astype(state.dtype))
+            real = real_matrix(jnp.asarray(matrix)).astype(state.dtype)
+            state = apply_block(state, real.T if back else real)
         state = exchange(state, wires, n - wires)
         first += wires
     return state
-
-
-def probabilities(state: Array) -> Array:
-    """Of all basis states: `(2, 2**n_qubits, batch)` to `(batch, 2**n_qubits)`."""
-    return (state[0] ** 2 + state[1] ** 2).T

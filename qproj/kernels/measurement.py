@@ -32,7 +32,7 @@ class _Group(NamedTuple):
 
 
 class Measurement:
-    """Expectation values of a circuit's observables.
+    """Expectation values of a circuit's observables, all of them Pauli words and sums of such.
 
     A word acts as `(P psi)[i] = phase[i] * psi[i ^ flip]`. Words with the same flip share one pass.
 
@@ -43,8 +43,6 @@ class Measurement:
     """
 
     def __init__(self, circuit: Circuit, absorbed: Permutation | None = None) -> None:
-        if len(circuit.words) != len(circuit.terms):
-            raise ValueError("observables must be Pauli words and Hamiltonians here, but others were there.")
         n = circuit.n_qubits
         self._owners = np.array(circuit.owners, np.int32)
         self._n_outputs = circuit.n_outputs

@@ -138,6 +138,11 @@ def plan(
         TypeError: If the batch is not an integer.
     """
     check_names(strategy, diff_method)
+    if circuit.is_state and diff_method == "parameter-shift":
+        raise ValueError(
+            "diff_method must not be 'parameter-shift' where the state is measured, whose amplitudes have no "
+            "such rule, but was. Use 'best'."
+        )
     batch = count("batch", batch)
     if circuit.channels:
         from qproj.planning.noisy import noisy_plan  # builds upon this module
@@ -163,7 +168,7 @@ def plan(
         why.append(f"strategy={strategy!r} was asked for.")
     state_bytes = 2 * itemsize * 2**circuit.n_qubits * batch
     kept = state_bytes * (1 + len(ranked[0].blocks) * sum(layer.local is not None for layer in made))
-    bras = circuit.n_outputs * batch * 2**circuit.n_qubits
+    bras = circuit.n_values * batch * 2**circuit.n_qubits
     small = two_calls and batch <= _JACOBIAN_BATCH and bras <= _JACOBIAN_AMPLITUDES
     method, reason = _method(diff_method, ranked[0].strategy, kept, small)
     why.append(reason)
@@ -186,7 +191,7 @@ def choose(
 @functools.lru_cache(maxsize=1024)
 def one_kernel(circuit: Circuit, batch: int, diff_method: str) -> bool:
     """Whether a batch is so small that XLA should make a single kernel of all its operations."""
-    each = circuit.n_outputs if diff_method == "jacobian" else 1
+    each = circuit.n_values if diff_method == "jacobian" else 1
     return (
         diff_method != "parameter-shift"
         and not circuit.channels

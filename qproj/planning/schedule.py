@@ -62,7 +62,8 @@ def schedule(circuit: Circuit, made: Sequence[Layer], block: int) -> Schedule:
 def is_absorbed(circuit: Circuit, last: Permutation | None) -> bool:
     """Whether a permutation right before the measurement maps Z words to Z words, so none is applied."""
     linear = last is None or len(last.high) > 1
-    return linear and all(set(word.letters) <= {"I", "Z"} for word in circuit.words)
+    words = len(circuit.words) == len(circuit.terms)
+    return linear and words and all(set(word.letters) <= {"I", "Z"} for word in circuit.words)
 
 
 def in_blocks(layer: Layer, n_qubits: int, split: Sequence[int]) -> Layer:

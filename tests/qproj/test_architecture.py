@@ -44,6 +44,7 @@ ORDER = [
     "bridge",
     "backends",
     "operator",
+    "readout",
     "layers",
     "projection",
     "interop",
@@ -66,6 +67,7 @@ WITHOUT = {
     "bridge": ["pennylane"],
     "backends": ["jax"],
     "operator.py": ["jax", "pennylane"],
+    "readout.py": ["jax", "pennylane"],
     "layers.py": ["jax", "pennylane"],
     "projection.py": ["jax", "pennylane"],
     # Loaded with the package, so that it must be light.
@@ -162,6 +164,7 @@ assert torch.get_default_dtype() == torch.float32
 
 def test_version_and_surface():
     circuits = {"Circuit", "Constant", "Gate", "Hamiltonian", "InputSlot", "PauliWord", "WeightSlot"}
+    circuits |= {"Fidelity", "Probs", "Projector", "State"}
     others = {"QuantumLayer", "QuantumProjection", "__version__", "clear_caches", "from_qnode", "functional"}
     assert set(qproj.__all__) == circuits | others
     assert qproj.functional.expectation.__module__ == "qproj.functional"

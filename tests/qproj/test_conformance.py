@@ -127,8 +127,8 @@ def test_advertised_capabilities_are_those_of_the_backend():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"backend": "jax", "shots": 5}, "shots must be None with backend 'jax'.*'lightning.qubit'"),
         ({"backend": "jax", "seed": 5}, "seed must be None where values are exact"),
+        ({"backend": "jax", "shots": 0}, "shots must be at least 1"),
         ({"backend": "default.qubit", "seed": 5}, "seed must be None where values are exact"),
         ({"backend": "default.qubit", "noise": "some"}, "noise must be None.*'jax', 'default.mixed'"),
         (

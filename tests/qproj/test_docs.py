@@ -1,4 +1,4 @@
-"""The examples of docs/torch.md and docs/noise.md run, one after the other."""
+"""The examples of a page of docs run, one after the other."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 # torch's own: forward mode, and torch.export
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("page", ["torch", "noise"])
+@pytest.mark.parametrize("page", ["torch", "noise", "measurements"])
 def test_examples(page, monkeypatch):
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # which one of them sets
     torch.manual_seed(0)

@@ -56,7 +56,7 @@ def columns(circuit, psi):
 
 def by_group(circuit, psi):
     pair = np.stack([psi.T.real, psi.T.imag])
-    return [bases.probabilities(bases.in_basis(pair, group.basis)) for group in groups(circuit)]
+    return [(bases.in_basis(pair, group.basis) ** 2).sum(axis=0).T for group in groups(circuit)]
 
 
 def keys(rows, seed=0):

@@ -1,0 +1,121 @@
+"""Shots, probabilities and kernels beside PennyLane's simulators, on the same circuit and weights."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.grid import STRONG, Cell
+from benchmarks.recording import ratio, record
+from benchmarks.timing import interleaved
+from benchmarks.workloads import circuit
+from qproj import Constant, InputSlot, QuantumLayer
+from qproj.backends.pennylane_tapes import operation
+from qproj.kernels import FidelityKernel
+
+_SHOTS = 1000
+_CELL = Cell(STRONG, 8, 32)
+_SAMPLES = 300  # of a kernel
+
+
+@functools.cache
+def _layer(observables, shots=None):
+    made = circuit(_CELL).measuring(observables)
+    generator = torch.Generator().manual_seed(0)
+    return QuantumLayer(circuit=made, shots=shots, seed=1 if shots else None, generator=generator)
+
+
+@functools.cache
+def _inputs(rows=_CELL.batch):
+    return torch.randn(rows, _CELL.n_qubits, generator=torch.Generator().manual_seed(1))
+
+
+def _gates(x):
+    """Queue the circuit's gates with PennyLane, for one sample or a broadcast of all."""
+    weights = _layer("z").weights.detach().numpy().ravel()
+    for gate in circuit(_CELL).plain_gates:
+        slot, angle = gate.angle, None
+        if isinstance(slot, Constant):
+            angle = slot.value
+        elif slot is not None:
+            angle = slot.scale * (x[..., slot.index] if isinstance(slot, InputSlot) else weights[slot.index])
+        operation(gate, list(range(_CELL.n_qubits)), angle)
+
+
+def _qnode(name, measure, shots=None):
+    """The same gates and weights on a PennyLane device."""
+    import pennylane as qml
+
+    @qml.set_shots(shots)
+    @qml.qnode(qml.device(name, wires=_CELL.n_qubits))
+    def run(x):
+        _gates(x)
+        return measure(qml)
+
+    return run
+
+
+def _expectations(qml):
+    return [qml.expval(qml.Z(wire)) for wire in range(_CELL.n_qubits)]
+
+
+def _record(benchmark, kind, peer, own, other, pace, cell=_CELL):
+    rounds, own_rounds = interleaved([other, own], **pace)
+    record(
+        benchmark, f"{kind}, {cell}", rounds, kind=kind, peer=peer, cell=cell.as_dict(), direction="forward",
+        own_seconds=own_rounds.seconds, ratio=ratio(rounds, own_rounds),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("peer", ["lightning.qubit", "default.qubit", "default.mixed"])
+def test_shots(benchmark, peer, pace):
+    """Expectation values of each qubit's Z by measurements, forward."""
+    layer, x = _layer("z", _SHOTS), _inputs()
+    other = _qnode(peer, _expectations, _SHOTS)
+
+    def own():
+        with torch.no_grad():
+            return layer(x)
+
+    found = np.array(other(x.numpy())).T
+    assert np.abs(found - own().numpy()).max() < 8 * np.sqrt(2 / _SHOTS)
+    _record(benchmark, f"{_SHOTS} shots", peer, own, lambda: other(x.numpy()), pace)
+
+
+@pytest.mark.parametrize("peer", ["lightning.qubit", "default.qubit"])
+def test_probabilities(benchmark, peer, pace):
+    """Probabilities of all basis states, forward."""
+    layer, x = _layer("probs"), _inputs()
+    other = _qnode(peer, lambda qml: qml.probs(wires=range(_CELL.n_qubits)))
+
+    def own():
+        with torch.no_grad():
+            return layer(x)
+
+    assert np.abs(np.array(other(x.numpy())) - own().numpy()).max() < 1e-5
+    _record(benchmark, "probabilities", peer, own, lambda: other(x.numpy()), pace)
+
+
+def test_kernel(benchmark, pace):
+    """A fidelity kernel of samples with themselves, against PennyLane's, which runs a circuit an entry."""
+    import pennylane as qml
+
+    weights = _layer("z").weights.detach().double().numpy()
+    kernel, x = FidelityKernel(circuit(_CELL), weights), _inputs(_SAMPLES).double().numpy()
+
+    @qml.qnode(qml.device("lightning.qubit", wires=_CELL.n_qubits))
+    def overlap(a, b):
+        _gates(a)
+        qml.adjoint(_gates)(b)
+        return qml.probs(wires=range(_CELL.n_qubits))
+
+    def other(samples=x):
+        return qml.kernels.square_kernel_matrix(samples, lambda a, b: overlap(a, b)[0])
+
+    assert np.abs(other(x[:4]) - kernel(x[:4])).max() < 1e-6
+    cell = replace(_CELL, batch=_SAMPLES, dtype="float64")
+    _record(benchmark, "kernel", "lightning.qubit", lambda: kernel(x), other, pace, cell)

@@ -1,0 +1,64 @@
+"""The package's own engine as a sampler: measurements of its states, and gradients by shifts."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from qproj.backends.capabilities import Capabilities
+from qproj.backends.sampler import Bound, Template
+from qproj.circuits.circuit import Circuit
+from qproj.circuits.gates import InputSlot, WeightSlot
+from qproj.planning.execution import Execution
+
+
+class EngineSampler:
+    """Runs all rows of a call in one compiled program; see `qproj.backends.sampler.Sampler`.
+
+    Args:
+        capabilities: What the engine can do.
+    """
+
+    name = "jax"
+
+    def __init__(self, capabilities: Capabilities) -> None:
+        self.capabilities = capabilities
+
+    def run(self, bound: Bound, execution: Execution) -> Any:
+        """See `qproj.backends.sampler.Sampler`."""
+        shots = importlib.import_module("qproj.execution.shots")  # loads JAX
+        circuit, by_inputs, by_weights = _with_columns(bound.template)
+        inputs = bound.angles[:, by_inputs] if bound.amplitudes is None else bound.amplitudes
+        weights = bound.angles[:, by_weights]
+        # In a forward pass all rows have the same ones, and share the matrices that are made of them.
+        apart = bool((weights != weights[0]).any())
+        seeds = bound.seeds
+        if seeds is None:
+            seeds = np.random.SeedSequence().generate_state(len(bound), np.uint64)
+        measured = shots.Measured(
+            circuit, execution.shots, bound.measure == "samples", execution.strategy, apart
+        )
+        return shots.measure(measured, inputs, weights if apart else weights[0], seeds)
+
+
+@functools.lru_cache(maxsize=256)
+def _with_columns(template: Template) -> tuple[Circuit, list[int], list[int]]:
+    """A circuit whose inputs, and whose weights, are columns of the table of angles; and which they are."""
+    gates, by_inputs, by_weights = [], [], []
+    for gate, column in zip(template.gates, template.columns, strict=True):
+        if column is None:
+            gates.append(gate)
+        elif isinstance(template.slots[column], InputSlot):
+            gates.append(replace(gate, parameter=InputSlot(len(by_inputs))))
+            by_inputs.append(column)
+        else:
+            gates.append(replace(gate, parameter=WeightSlot(len(by_weights))))
+            by_weights.append(column)
+    of = template.circuit
+    encoding: Any = "amplitude" if of.amplitudes else None
+    circuit = Circuit(of.n_qubits, encoding=encoding, observables=of.observables, gates=gates)
+    return circuit, by_inputs, by_weights

@@ -1,0 +1,89 @@
+"""Circuits measured a finite number of times, on NumPy arrays in double precision. JAX, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+from qproj.circuits.circuit import Circuit
+from qproj.circuits.grouping import groups
+from qproj.circuits.measurements import Probs
+from qproj.execution import sampling
+from qproj.execution.padding import bucket, padded
+from qproj.execution.settings import running
+from qproj.execution.transforms import Expectation, compiled
+
+# Outcomes that are in memory at a time.
+_CHUNK = 1 << 23
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`(inputs, weights, keys) -> (values,)`: states once, their probabilities in each basis, and draws.
+
+    A function of arrays, as `qproj.execution.transforms.Function` describes it.
+
+    Attributes:
+        circuit: The circuit.
+        shots: Measurements of each row.
+        samples: Whether the bits are wanted, and not estimates of the circuit's terms.
+        strategy: As for `qproj.QuantumLayer`.
+        apart: Whether each row has weights of its own.
+    """
+
+    circuit: Circuit
+    shots: int
+    samples: bool = False
+    strategy: str = "auto"
+    apart: bool = False
+
+    def __call__(self, *arrays: Array) -> tuple[Array, ...]:
+        """See `qproj.execution.transforms.Function`."""
+        inputs, weights, keys = arrays
+        wires = tuple(range(self.circuit.n_qubits))
+        bases = ["Z" * len(wires)] if self.samples else [group.basis for group in groups(self.circuit)]
+        of_all = self.circuit.measuring(Probs(wires, basis) for basis in bases)
+        run = Expectation(of_all, self.strategy, "adjoint")
+        if self.apart:
+            (values,) = jax.vmap(run)(inputs[:, None], weights)
+        else:
+            (values,) = run(inputs, weights)
+        each = values.reshape(len(keys), len(bases), -1)
+        if self.samples:
+            drawn = sampling.outcomes(each[:, 0], keys, self.shots)
+            return (sampling.bits(drawn, len(wires)),)
+        return (sampling.estimates(self.circuit, [each[:, i] for i in range(len(bases))], keys, self.shots),)
+
+    def plain(self) -> Measured:
+        """See `qproj.execution.transforms.Function`."""
+        return self
+
+
+def measure(function: Measured, inputs: Any, weights: Any, seeds: NDArray[np.uint64]) -> NDArray[Any]:
+    """Measure a batch.
+
+    Args:
+        function: What is measured.
+        inputs: `(rows, n_features)`, float64, as `qproj.backends.Backend.run` has them.
+        weights: `circuit.weight_shape`; where the function has `apart`, `(rows, *circuit.weight_shape)`.
+        seeds: `(rows,)`, of each row's generator.
+
+    Returns:
+        Estimates `(rows, n_columns)` as `qproj.execution.sampling.estimates` has them, or bits
+        `(rows, shots, n_qubits)`.
+    """
+    keys, found = sampling.keys_of(seeds), []
+    most = max(1, _CHUNK // function.shots)
+    most = most if bucket(most) == most else bucket(most) // 2
+    with running(double=True):
+        for start in range(0, len(inputs), most):
+            rows = slice(start, start + most)
+            x, each = inputs[rows], padded(weights[rows], np) if function.apart else weights
+            (values,) = compiled(function)(padded(x, np), each, padded(keys[rows], np))
+            found.append(np.asarray(values)[: len(x)])
+    return np.concatenate(found)

@@ -1,0 +1,111 @@
+"""Quantum kernels, against closed forms and the reference's states, and within scikit-learn."""
+
+import numpy as np
+import pytest
+import torch
+
+import qproj
+from qproj import Circuit, Gate, InputSlot
+from qproj.kernels import FidelityKernel, ProjectedKernel, fidelity, target_alignment
+
+from . import reference
+
+PRODUCT = Circuit(2, gates=[Gate("RY", (0,), InputSlot(0)), Gate("RY", (1,), InputSlot(1))])
+TRAINED = Circuit(2, 2, "angle_z", "basic_entangler", reupload=True)
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(5, 2)), RNG.normal(size=(3, 2))
+WEIGHTS = RNG.normal(size=TRAINED.weight_shape)
+
+
+def test_a_product_state_has_a_closed_form():
+    distance = X[:, None] - Y
+    np.testing.assert_allclose(
+        FidelityKernel(PRODUCT)(X, Y), (np.cos(distance / 2) ** 2).prod(axis=2), atol=1e-12
+    )
+    wanted = np.exp(-0.7 / 2 * (2 - 2 * np.cos(distance)).sum(axis=2))
+    np.testing.assert_allclose(ProjectedKernel(PRODUCT, gamma=0.7)(X, Y), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("most", [None, 2])
+def test_overlaps_of_the_reference_in_blocks_too(most, monkeypatch):
+    if most:
+        monkeypatch.setattr(fidelity, "room", lambda: most * 2 * 16 * 4)
+    psi, phi = (np.array([reference.state(TRAINED, x, WEIGHTS) for x in some]) for some in (X, Y))
+    kernel = FidelityKernel(TRAINED, WEIGHTS)
+    np.testing.assert_allclose(kernel(X, Y), np.abs(psi.conj() @ phi.T) ** 2, atol=1e-12)
+    square = kernel(X)
+    np.testing.assert_allclose(square, np.abs(psi.conj() @ psi.T) ** 2, atol=1e-12)
+    assert (square == square.T).all()
+    assert np.linalg.eigvalsh(square).min() > -1e-12
+
+
+def test_kernels_of_tensors_have_gradients():
+    x = torch.from_numpy(X[:3])
+    weights = torch.from_numpy(WEIGHTS).requires_grad_()
+    labels = torch.tensor([1.0, -1.0, 1.0])
+    for kind in (FidelityKernel, ProjectedKernel):
+        assert torch.autograd.gradcheck(lambda w, k=kind: target_alignment(k(TRAINED, w)(x), labels), weights)
+    with pytest.raises(ValueError, match="shots must be None where a gradient of the kernel is wanted"):
+        FidelityKernel(TRAINED, weights, shots=5)(x)
+    assert FidelityKernel(TRAINED, weights)(x.float()).dtype == torch.float32
+
+
+def test_measured_kernels():
+    kernel = FidelityKernel(TRAINED, WEIGHTS, shots=100, seed=1)
+    exact, x = FidelityKernel(TRAINED, WEIGHTS)(X, Y), X.repeat(40, axis=0)
+    found = kernel(x, Y).reshape(5, 40, 3)
+    error = np.sqrt(exact * (1 - exact) / 100 / 40)
+    assert (np.abs(found.mean(axis=1) - exact) < 5 * error + 1e-12).all()
+    square = kernel(X)
+    assert (square == square.T).all()
+    assert (np.diag(square) == 1).all()
+    np.testing.assert_array_equal(kernel(X), square)
+    projected = ProjectedKernel(TRAINED, WEIGHTS, shots=20_000, seed=1)(X, Y)
+    np.testing.assert_allclose(projected, ProjectedKernel(TRAINED, WEIGHTS)(X, Y), atol=0.05)
+
+
+def test_parameters():
+    kernel = ProjectedKernel(PRODUCT, gamma=2.0)
+    assert kernel.get_params()["gamma"] == 2.0
+    assert kernel.set_params(gamma=0.5).gamma == 0.5
+    assert repr(kernel) == "ProjectedKernel(circuit=<2 gates on 2 qubits>, gamma=0.5)"
+    with pytest.raises(ValueError, match="params must be of 'circuit', 'weights', 'gamma', 'shots', 'seed'"):
+        kernel.set_params(gama=1.0)
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (lambda: FidelityKernel(PRODUCT, shots=0)(X), "shots must be at least 1"),
+        (lambda: ProjectedKernel(PRODUCT, gamma=0.0)(X), "gamma must be above 0, but was 0.0"),
+        (lambda: FidelityKernel(PRODUCT)(X[:, :1]), "x must have shape"),
+        (lambda: FidelityKernel(TRAINED, np.zeros(3))(X), "weights must have shape"),
+        (lambda: target_alignment(torch.eye(2), torch.ones(3)), r"matrix must have shape \(3, 3\)"),
+        (lambda: target_alignment(torch.eye(2), torch.zeros(2)), "labels must be 1 or -1"),
+    ],
+)
+def test_bad_input(run, message):
+    with pytest.raises(ValueError, match=message):
+        run()
+
+
+def test_scikit_learn():
+    """A kernel is a parameter like any other: cloned, searched over, within a pipeline."""
+    pytest.importorskip("sklearn")
+    from sklearn.base import clone
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    x = np.random.default_rng(1).normal(size=(24, 2))
+    y = np.where(x[:, 0] > x[:, 1], 1, -1)
+    kernel = ProjectedKernel(qproj.Circuit(2, 1), weights=None)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), SVC(kernel=kernel)), {"svc__kernel__gamma": [0.01, 1.0]}, cv=3
+    )
+    assert search.fit(x, y).score(x, y) > 0.8
+    copy = clone(SVC(kernel=FidelityKernel(PRODUCT, shots=7)))
+    assert copy.kernel.shots == 7
+    assert copy.kernel is not kernel
+    assert SVC(kernel=FidelityKernel(PRODUCT)).fit(x, y).score(x, y) > 0.8
