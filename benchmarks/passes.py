@@ -12,9 +12,9 @@ from benchmarks.limits import bandwidth, flops_rate
 from benchmarks.timing import Rounds, interleaved
 from benchmarks.workloads import circuit
 from qproj._compat.jax import synchronous_cpu
-from qproj.kernels import statevector as sv
-from qproj.kernels import xla_cpu
 from qproj.planning import cost
+from qproj.simulation import statevector as sv
+from qproj.simulation import xla_cpu
 
 
 class Passes:

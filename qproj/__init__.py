@@ -27,7 +27,7 @@ from qproj.layers import QuantumLayer
 from qproj.projection import QuantumProjection
 
 if TYPE_CHECKING:
-    from qproj import functional
+    from qproj import functional, kernels
 
 __version__ = "0.1.0"
 
@@ -49,13 +49,14 @@ __all__ = [
     "clear_caches",
     "from_qnode",
     "functional",
+    "kernels",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when it is asked for, since it needs JAX at once.
-    if name == "functional":
-        return importlib.import_module("qproj.functional")
+    # Loaded when they are asked for: the first needs JAX at once.
+    if name in ("functional", "kernels"):
+        return importlib.import_module(f"qproj.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

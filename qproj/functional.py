@@ -30,9 +30,9 @@ from qproj.circuits.parameters import InputSlot, count
 from qproj.circuits.reduction import density_matrices, entropies, some_wires
 from qproj.execution import programs, sampling
 from qproj.execution.forks import check_not_forked
-from qproj.kernels.angles import products
 from qproj.planning.cost import DiffMethod, Strategy, check_memory
 from qproj.planning.noisy import DENSITY_QUBITS
+from qproj.simulation.angles import products
 
 
 def expectation(
@@ -61,7 +61,7 @@ def expectation(
         ValueError: If shapes do not fit the circuit, or a name is unknown.
         RuntimeError: If this process was forked after JAX had started.
     """
-    x, w, batch = _given(circuit, inputs, weights)
+    x, w, batch = _given(circuit, inputs, weights, strategy)
     if not len(x):
         dtype = jnp.result_type(x, jnp.complex64) if circuit.is_state else x.dtype
         return jnp.zeros((*batch, circuit.n_outputs), dtype)
@@ -121,7 +121,9 @@ def sample(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike, shots: int, 
     return sampling.bits(drawn, circuit.n_qubits).reshape(*batch, shots, circuit.n_qubits)
 
 
-def _given(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike) -> tuple[Array, Array, tuple[int, ...]]:
+def _given(
+    circuit: Circuit, inputs: ArrayLike, weights: ArrayLike, strategy: Strategy = "auto"
+) -> tuple[Array, Array, tuple[int, ...]]:
     """Features `(batch, n_features)` and weights as the engine takes them, and the batch's own shape."""
     check_not_forked()
     inputs, weights = jnp.asarray(inputs), jnp.asarray(weights)

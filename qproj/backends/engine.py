@@ -24,6 +24,7 @@ class EngineSampler:
     """
 
     name = "jax"
+    reads = True
 
     def __init__(self, capabilities: Capabilities) -> None:
         self.capabilities = capabilities
@@ -39,9 +40,10 @@ class EngineSampler:
         seeds = bound.seeds
         if seeds is None:
             seeds = np.random.SeedSequence().generate_state(len(bound), np.uint64)
-        measured = shots.Measured(
-            circuit, execution.shots, bound.measure == "samples", execution.strategy, apart
-        )
+        noise, n = execution.noise, circuit.n_qubits
+        readout = () if noise is None or not noise.readout else tuple(noise.confusions(n))
+        samples = bound.measure == "samples"
+        measured = shots.Measured(circuit, execution.shots, samples, execution.strategy, apart, readout)
         return shots.measure(measured, inputs, weights if apart else weights[0], seeds)
 
 

@@ -51,8 +51,8 @@ class JaxBackend(Backend):
         strategy, _ = choose(noisy, 1, 4, execution.strategy, execution.diff_method)
         if strategy == "trajectories" and execution.shots is not None:
             raise ValueError(
-                f"shots must be None with strategy 'trajectories', but was {execution.shots}: measurements are "
-                "drawn from density matrices. Use strategy='density-matrix', or exact values."
+                f"shots must be None with strategy 'trajectories', but was {execution.shots}: measurements "
+                "are drawn from density matrices. Use strategy='density-matrix', or exact values."
             )
         if "trajectories" in execution.extra:
             count("trajectories of backend_options", execution.extra["trajectories"])

@@ -87,7 +87,8 @@ class SampledBackend(Backend):
         capabilities = self.capabilities
         check(label_of(self.sampler), capabilities, circuit, execution)
         if execution.noise is not None:
-            if execution.noise.readout and (execution.shots or capabilities.default_shots):
+            measures = execution.shots or capabilities.default_shots
+            if execution.noise.readout and measures and not getattr(self.sampler, "reads", False):
                 raise ValueError(
                     f"noise must be without readout errors where {label_of(self.sampler)} measures, which "
                     "reads all bits rightly, but had some. Use backend='jax'."

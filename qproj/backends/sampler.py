@@ -177,8 +177,9 @@ class UnsupportedError(ValueError):
 class Sampler(Protocol):
     """Runs circuits whose angles are numbers.
 
-    May have more: `label`, a str for messages; `check(circuit, execution)`, for refusals that capabilities
-    cannot say; and the methods of `WithVjp` and `WithTrace`, where its `diff_methods` say so.
+    May have more: `label`, a str for messages; `reads`, true where it confuses bits as `execution.noise` has
+    it; `check(circuit, execution)`, for refusals that capabilities cannot say; and the methods of `WithVjp`
+    and `WithTrace`, where its `diff_methods` say so.
 
     Attributes:
         name: For messages.

@@ -20,11 +20,11 @@ from jax import Array, lax
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.chain import Gradients, chain
 from qproj.differentiation.preparation import Preparation
-from qproj.kernels import statevector as sv
-from qproj.kernels.outcomes import readout
-from qproj.kernels.segments import Segment, segments
 from qproj.planning.fusion import layers
 from qproj.planning.schedule import schedule
+from qproj.simulation import statevector as sv
+from qproj.simulation.outcomes import readout
+from qproj.simulation.segments import Segment, segments
 
 Residuals = tuple[Any, ...]
 

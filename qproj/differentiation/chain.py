@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qproj.kernels import statevector as sv
-from qproj.kernels.segments import Segment, Slopes
 from qproj.planning.fusion import Angles, Floats, Ints, Local
+from qproj.simulation import statevector as sv
+from qproj.simulation.segments import Segment, Slopes
 
 # For inputs `(n_features, batch)`, and for weights `(n_weights,)`.
 Gradients = tuple[Array, Array]

@@ -16,8 +16,9 @@ from jax import Array
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals
 from qproj.differentiation.chain import chain
-from qproj.kernels import statevector as sv
-from qproj.kernels.segments import (
+from qproj.planning.fusion import Layer
+from qproj.simulation import statevector as sv
+from qproj.simulation.segments import (
     Prepare,
     Prepared,
     Segment,
@@ -26,7 +27,6 @@ from qproj.kernels.segments import (
     reduced_to_wires,
     stacked,
 )
-from qproj.planning.fusion import Layer
 
 
 class Dense(Adjoint):

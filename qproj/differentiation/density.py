@@ -14,9 +14,9 @@ import numpy as np
 from jax import Array
 
 from qproj.circuits.circuit import Circuit
-from qproj.kernels import blocks as walks
-from qproj.kernels import statevector as sv
 from qproj.planning.transfer import density_plan
+from qproj.simulation import blocks as walks
+from qproj.simulation import statevector as sv
 
 # What an expectation value is in |0>: of I, X, Y, Z.
 _ZERO = np.array([1.0, 0.0, 0.0, 1.0])

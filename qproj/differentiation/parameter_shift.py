@@ -20,8 +20,8 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate, InputSlot, WeightSlot
 from qproj.differentiation.adjoint import Residuals
 from qproj.differentiation.shift_rules import shift_rule
-from qproj.kernels.angles import multiple, reduced
 from qproj.planning.fusion import rest_of
+from qproj.simulation.angles import multiple, reduced
 
 # Amplitudes of all shifted states that are in memory at a time.
 _CHUNK = 1 << 22

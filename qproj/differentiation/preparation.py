@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from qproj.differentiation.chain import Gradients, add, by_angle
-from qproj.kernels import statevector as sv
 from qproj.planning.fusion import Local
+from qproj.simulation import statevector as sv
 
 
 class Preparation:

@@ -11,10 +11,10 @@ from jax import Array
 
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.density import Walked
-from qproj.kernels import blocks as walks
-from qproj.kernels.measurement import Measurement
 from qproj.noise.words import in_words
 from qproj.planning.branches import trajectory_plan
+from qproj.simulation import blocks as walks
+from qproj.simulation.measurement import Measurement
 
 
 class Trajectories(Walked):

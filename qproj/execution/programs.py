@@ -21,10 +21,10 @@ from qproj.differentiation.parameter_shift import ParameterShift
 from qproj.differentiation.trajectories import Trajectories
 from qproj.execution.buffers import BufferPool, Shapes
 from qproj.execution.cache import cached_by_circuit, on_clear
-from qproj.kernels import xla_cpu
 from qproj.planning.cost import NOISY_STRATEGIES, choose, memory_budget
 from qproj.planning.noisy import keeps_states
 from qproj.planning.strategies import Fused, parse
+from qproj.simulation import xla_cpu
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,7 +81,7 @@ def _adjoint(circuit: Circuit, strategy: str, *, keeps_states: bool) -> Adjoint:
 class Program:
     """Jitted functions of a circuit; JAX keeps a compiled version for each dtype and batch size.
 
-    Arrays of NumPy are computed on the CPU, as `qproj.kernels.xla_cpu` says; JAX's own where they are.
+    Arrays of NumPy are computed on the CPU, as `qproj.simulation.xla_cpu` says; JAX's own where they are.
 
     Args:
         method: Forward and backward, not compiled yet.

@@ -19,7 +19,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.grouping import Group, groups
 from qproj.circuits.measurements import Probs, Projector
 from qproj.circuits.observables import PauliWord
-from qproj.kernels.statevector import matmul, signs
+from qproj.simulation.statevector import matmul, signs
 
 
 def keys_of(seeds: NDArray[np.uint64]) -> NDArray[np.uint32]:

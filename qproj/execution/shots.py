@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from qproj.execution import sampling
 from qproj.execution.padding import bucket, padded
 from qproj.execution.settings import running
 from qproj.execution.transforms import Expectation, compiled
+from qproj.noise.readout import Readout
 
 # Outcomes that are in memory at a time.
 _CHUNK = 1 << 23
@@ -34,6 +36,7 @@ class Measured:
         samples: Whether the bits are wanted, and not estimates of the circuit's terms.
         strategy: As for `qproj.QuantumLayer`.
         apart: Whether each row has weights of its own.
+        readout: The readout error of each wire, or none.
     """
 
     circuit: Circuit
@@ -41,6 +44,7 @@ class Measured:
     samples: bool = False
     strategy: str = "auto"
     apart: bool = False
+    readout: tuple[Readout, ...] = ()
 
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
         """See `qproj.execution.transforms.Function`."""
@@ -48,12 +52,17 @@ class Measured:
         wires = tuple(range(self.circuit.n_qubits))
         bases = ["Z" * len(wires)] if self.samples else [group.basis for group in groups(self.circuit)]
         of_all = self.circuit.measuring(Probs(wires, basis) for basis in bases)
-        run = Expectation(of_all, self.strategy, "adjoint")
+        run = Expectation(of_all, self.strategy, "best")
         if self.apart:
             (values,) = jax.vmap(run)(inputs[:, None], weights)
         else:
             (values,) = run(inputs, weights)
         each = values.reshape(len(keys), len(bases), -1)
+        each = jnp.maximum(each, 0)  # those of density matrices may be below by rounding
+        for wire, error in enumerate(self.readout):
+            split = each.reshape(len(keys) * len(bases), 2**wire, 2, -1)
+            confusion = jnp.asarray(error.confusion, each.dtype)
+            each = jnp.einsum("rabc,bd->radc", split, confusion).reshape(each.shape)
         if self.samples:
             drawn = sampling.outcomes(each[:, 0], keys, self.shots)
             return (sampling.bits(drawn, len(wires)),)

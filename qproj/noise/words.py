@@ -30,20 +30,22 @@ def _words(observable: Observable) -> tuple[Observable, ...]:
         case PauliWord() | Hamiltonian():
             return (observable,)
         case Projector(bits, wires):
-            return (_projector([int(bit) for bit in bits], wires),)
-        case Probs(wires):
-            return tuple(_projector(bits, wires) for bits in itertools.product((0, 1), repeat=len(wires)))
+            return (_projector([int(bit) for bit in bits], wires, "Z" * len(wires)),)
+        case Probs(wires, basis):
+            each = itertools.product((0, 1), repeat=len(wires))
+            return tuple(_projector(bits, wires, basis) for bits in each)
     raise ValueError(
         "observables must be expectation values or probabilities with noise, which leaves no pure state, "
         f"but held {observable}."
     )
 
 
-def _projector(bits: Any, wires: tuple[int, ...]) -> Hamiltonian:
-    """`prod (1 +- Z) / 2` over the wires."""
+def _projector(bits: Any, wires: tuple[int, ...], basis: str) -> Hamiltonian:
+    """`prod (1 +- P) / 2` over the wires, with the letter `P` of each."""
     words = []
     for chosen in itertools.product((False, True), repeat=len(wires)):
         on = tuple(itertools.compress(wires, chosen))
         sign = (-1) ** sum(itertools.compress(bits, chosen))
-        words.append(PauliWord("Z" * len(on) or "I", on or wires[:1], sign / 2 ** len(wires)))
+        letters = "".join(itertools.compress(basis, chosen))
+        words.append(PauliWord(letters or "I", on or wires[:1], sign / 2 ** len(wires)))
     return Hamiltonian(tuple(words))

@@ -37,7 +37,7 @@ ORDER = [
     "circuits",
     "noise",
     "planning",
-    "kernels",
+    "simulation",
     "differentiation",
     "execution",
     "functional",
@@ -46,6 +46,7 @@ ORDER = [
     "operator",
     "readout",
     "layers",
+    "kernels",
     "projection",
     "interop",
     "testing",
@@ -59,7 +60,7 @@ WITHOUT = {
     "circuits": ["jax", "torch", "pennylane"],
     "noise": ["jax", "torch", "pennylane"],
     "planning": ["jax", "torch", "pennylane"],
-    "kernels": ["torch", "pennylane"],
+    "simulation": ["torch", "pennylane"],
     "differentiation": ["torch", "pennylane"],
     "differentiation/shift_rules.py": ["jax"],
     "execution": ["torch", "pennylane"],
@@ -69,6 +70,7 @@ WITHOUT = {
     "operator.py": ["jax", "pennylane"],
     "readout.py": ["jax", "pennylane"],
     "layers.py": ["jax", "pennylane"],
+    "kernels": ["jax", "pennylane", "sklearn"],
     "projection.py": ["jax", "pennylane"],
     # Loaded with the package, so that it must be light.
     "interop/qnode.py": ["jax", "qproj.execution", "qproj.bridge", "qproj.interop.execution"],
@@ -166,6 +168,7 @@ def test_version_and_surface():
     circuits = {"Circuit", "Constant", "Gate", "Hamiltonian", "InputSlot", "PauliWord", "WeightSlot"}
     circuits |= {"Fidelity", "Probs", "Projector", "State"}
     others = {"QuantumLayer", "QuantumProjection", "__version__", "clear_caches", "from_qnode", "functional"}
+    others |= {"kernels"}
     assert set(qproj.__all__) == circuits | others
     assert qproj.functional.expectation.__module__ == "qproj.functional"
     try:

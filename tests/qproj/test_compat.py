@@ -14,8 +14,8 @@ from qproj import bridge
 from qproj._compat import jax as of_jax
 from qproj._compat import torch as of_torch
 from qproj.execution import programs
-from qproj.kernels import xla_cpu
 from qproj.planning import cost
+from qproj.simulation import xla_cpu
 from tests.qproj import reference
 
 ROOT = Path(qproj.__file__).parent

@@ -29,7 +29,7 @@ def test_a_product_state_has_a_closed_form():
 @pytest.mark.parametrize("most", [None, 2])
 def test_overlaps_of_the_reference_in_blocks_too(most, monkeypatch):
     if most:
-        monkeypatch.setattr(fidelity, "room", lambda: most * 2 * 16 * 4)
+        monkeypatch.setattr(fidelity, "memory_budget", lambda: most * 2 * 16 * 4)
     psi, phi = (np.array([reference.state(TRAINED, x, WEIGHTS) for x in some]) for some in (X, Y))
     kernel = FidelityKernel(TRAINED, WEIGHTS)
     np.testing.assert_allclose(kernel(X, Y), np.abs(psi.conj() @ phi.T) ** 2, atol=1e-12)

@@ -9,7 +9,7 @@ from qproj.circuits import Circuit, Gate, Hamiltonian, PauliWord, WeightSlot
 from qproj.circuits.grouping import groups
 from qproj.circuits.measurements import Probs, Projector
 from qproj.execution import sampling
-from qproj.kernels import bases
+from qproj.simulation import bases
 
 from . import reference
 

@@ -7,6 +7,7 @@ from scipy import stats
 
 import qproj
 from qproj import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, Probs, Projector, WeightSlot
+from qproj.noise import Channel, NoiseModel
 
 from . import reference
 
@@ -117,3 +118,22 @@ def test_what_cannot_be_measured_is_refused():
         layer_of(shots=0)
     with pytest.raises(RuntimeError, match="need backend='jax' with shots=None"):
         torch.func.vmap(layer_of(shots=5))(torch.zeros(2, 1))
+
+
+def test_noise_is_measured_with_its_readout_errors():
+    """Of a flipped bit that is read wrongly: the mean is that of the exact values under the same noise."""
+    noise = NoiseModel([Channel("bit_flip", 0.1)], readout={0: ((0.9, 0.1), (0.2, 0.8))})
+    circuit = Circuit(
+        gates=[Gate("RY", (0,), InputSlot(0)), Gate("RX", (0,), WeightSlot(0))],
+        observables=[PauliWord("X", (0,)), Probs((0,))],
+    )
+    exact, measured = (
+        layer_of(circuit, torch.tensor([0.4]), noise=noise, **options)
+        for options in ({}, {"shots": 100_000, "seed": 1})
+    )
+    x = torch.tensor([[X]], requires_grad=True)
+    torch.testing.assert_close(measured(x), exact(x), atol=0.02, rtol=0)
+    slopes = [torch.autograd.grad(layer(x)[:, :2].sum(), x)[0] for layer in (exact, measured)]
+    torch.testing.assert_close(slopes[1], slopes[0], atol=0.03, rtol=0)
+    ones = exact.sample(x, 100_000, seed=2).double().mean()
+    torch.testing.assert_close(ones, exact(x)[0, 2].double(), atol=0.02, rtol=0)

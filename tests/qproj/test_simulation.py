@@ -10,8 +10,8 @@ from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, Paul
 from qproj.circuits.gates import GATES
 from qproj.execution import programs
 from qproj.execution.padding import bucket
-from qproj.kernels import segments, statevector
 from qproj.planning.cost import STRATEGIES, plan
+from qproj.simulation import segments, statevector
 
 from . import reference
 

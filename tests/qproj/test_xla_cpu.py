@@ -14,8 +14,8 @@ from qproj._compat.jax import synchronous_cpu
 from qproj.circuits import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.execution import programs
 from qproj.execution.padding import bucket
-from qproj.kernels import xla_cpu
 from qproj.planning import cost
+from qproj.simulation import xla_cpu
 
 pytestmark = pytest.mark.usefixtures("optimised")
 

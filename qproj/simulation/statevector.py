@@ -14,10 +14,10 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from qproj.kernels.angles import angle_values, reduced
-from qproj.kernels.xla_cpu import outlined
 from qproj.planning.fusion import Diagonal, Layer, Local
 from qproj.planning.permutations import Permutation
+from qproj.simulation.angles import angle_values, reduced
+from qproj.simulation.xla_cpu import outlined
 
 # So that layers of the same kind can be stacked, and a compiled loop can run over them.
 jax.tree_util.register_dataclass(Local, ["fixed", "generator", "angles"], [])

@@ -15,10 +15,10 @@ from jax import Array
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.measurements import Fidelity, Outcomes, Probs, Projector, State
-from qproj.kernels.bases import in_basis
-from qproj.kernels.measurement import Measurement
-from qproj.kernels.statevector import matmul
 from qproj.planning.permutations import Permutation
+from qproj.simulation.bases import in_basis
+from qproj.simulation.measurement import Measurement
+from qproj.simulation.statevector import matmul
 
 
 class Readout(Protocol):

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from jax import Array
 
 from qproj.circuits.circuit import Circuit
-from qproj.kernels.statevector import matmul, permute, signs
-from qproj.kernels.xla_cpu import outlined
 from qproj.planning.permutations import Permutation
+from qproj.simulation.statevector import matmul, permute, signs
+from qproj.simulation.xla_cpu import outlined
 
 
 class _Group(NamedTuple):

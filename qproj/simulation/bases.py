@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qproj.kernels.statevector import apply_block, exchange, real_matrix
 from qproj.planning.fusion import blocks
+from qproj.simulation.statevector import apply_block, exchange, real_matrix
 
 # From the eigenvectors of each letter to those of Z: the gates of `qproj.circuits.grouping.Group.gates`.
 _TURNS = {

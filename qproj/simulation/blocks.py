@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from qproj.kernels import statevector as sv
-from qproj.kernels.angles import angle_values
 from qproj.noise.probability import PAULIS
 from qproj.planning.blocks import Segment
 from qproj.planning.permutations import Permutation
 from qproj.planning.tables import Table
+from qproj.simulation import statevector as sv
+from qproj.simulation.angles import angle_values
 
 # Blocks that are written out in a program, where a compiled loop would take longer to turn than to compute.
 _UNROLLED = 32

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from qproj.kernels import statevector as sv
-from qproj.kernels.angles import angle_values
 from qproj.planning.fusion import Layer
 from qproj.planning.schedule import UNROLLED
+from qproj.simulation import statevector as sv
+from qproj.simulation.angles import angle_values
 
 # Rows that are megabytes apart thrash the caches: larger states are multiplied column block by column block.
 _AT_ONCE, _COLUMNS = 1 << 22, 1 << 13

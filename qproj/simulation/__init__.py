@@ -1,0 +1,1 @@
+"""The arithmetic on states, in JAX."""
