@@ -139,6 +139,6 @@ class Readout(nn.Module):
 
 
 def _counted(bits: Tensor) -> dict[str, int]:
-    strings, numbers = bits.cpu().unique(dim=0, return_counts=True)
+    strings, numbers = torch.unique(bits.cpu(), dim=0, return_counts=True)
     names = ("".join(map(str, row)) for row in strings.tolist())
     return dict(zip(names, numbers.tolist(), strict=True))

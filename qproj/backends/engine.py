@@ -12,7 +12,7 @@ import numpy as np
 from qproj.backends.capabilities import Capabilities
 from qproj.backends.sampler import Bound, Template
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import InputSlot, WeightSlot
+from qproj.circuits.gates import Gate, InputSlot, WeightSlot
 from qproj.planning.execution import Execution
 
 
@@ -37,7 +37,7 @@ class EngineSampler:
         weights = bound.angles[:, by_weights]
         # In a forward pass all rows have the same ones, and share the matrices that are made of them.
         apart = bool((weights != weights[0]).any())
-        seeds = bound.seeds
+        seeds: Any = bound.seeds
         if seeds is None:
             seeds = np.random.SeedSequence().generate_state(len(bound), np.uint64)
         noise, n = execution.noise, circuit.n_qubits
@@ -50,7 +50,9 @@ class EngineSampler:
 @functools.lru_cache(maxsize=256)
 def _with_columns(template: Template) -> tuple[Circuit, list[int], list[int]]:
     """A circuit whose inputs, and whose weights, are columns of the table of angles; and which they are."""
-    gates, by_inputs, by_weights = [], [], []
+    gates: list[Gate] = []
+    by_inputs: list[int] = []
+    by_weights: list[int] = []
     for gate, column in zip(template.gates, template.columns, strict=True):
         if column is None:
             gates.append(gate)

@@ -123,6 +123,6 @@ class SampledBackend(Backend):
             ) from error
         parts = words.expand(len(inputs), -1) * torch.from_numpy(bare.coefficients)
         nothing = parts.new_zeros(len(inputs), bare.circuit.n_outputs)
-        outputs = nothing.index_add(1, torch.from_numpy(bare.outputs), parts).to(inputs)
+        outputs: torch.Tensor = nothing.index_add(1, torch.from_numpy(bare.outputs), parts).to(inputs)
         # So that what the circuit does not use has a gradient of zeros, as with the other methods.
         return outputs + 0 * (inputs.sum(dim=1, keepdim=True) + weights.sum())

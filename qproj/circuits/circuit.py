@@ -216,8 +216,8 @@ def _measuring(circuit: Circuit, observables: Any) -> Circuit:
     if circuit.own_gates:
         encoding: Any = circuit.encoding or None
         return Circuit(circuit.n_qubits, encoding=encoding, observables=observables, gates=circuit.own_gates)
-    names: Any = circuit.encoding, circuit.ansatz
-    return Circuit(circuit.n_qubits, circuit.n_layers, *names, observables, circuit.reupload)
+    names: dict[str, Any] = {name: getattr(circuit, name) for name in ("encoding", "ansatz", "reupload")}
+    return Circuit(circuit.n_qubits, circuit.n_layers, observables=observables, **names)
 
 
 def _observables(given: object) -> tuple[Observable, ...]:

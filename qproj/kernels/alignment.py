@@ -29,4 +29,5 @@ def target_alignment(matrix: Tensor, labels: Tensor) -> Tensor:
     if not (labels.abs() == 1).all():
         raise ValueError("labels must be 1 or -1, but others were there.")
     y = labels.to(matrix)
-    return y @ matrix @ y / (torch.linalg.matrix_norm(matrix) * len(labels))
+    aligned: Tensor = y @ matrix @ y / (torch.linalg.matrix_norm(matrix) * len(labels))
+    return aligned

@@ -90,7 +90,7 @@ class Probabilities:
         re, im = in_basis(state, self._basis)
         batch = state.shape[-1]
         split = (re**2 + im**2).reshape(*self._shape, batch).transpose(*self._order, len(self._shape))
-        summed = split.reshape(self._n_outcomes, -1, batch).sum(axis=1)
+        summed: Array = split.reshape(self._n_outcomes, -1, batch).sum(axis=1)
         return summed if self._outcome is None else summed[self._outcome, None]
 
     def bra(self, state: Array, cotangents: Array) -> Array:
