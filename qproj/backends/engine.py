@@ -11,9 +11,13 @@ import numpy as np
 
 from qproj.backends.capabilities import Capabilities
 from qproj.backends.sampler import Bound, Template
+from qproj.backends.shifts import row_seeds
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate, InputSlot, WeightSlot
+from qproj.planning.branches import draw
+from qproj.planning.cost import choose
 from qproj.planning.execution import Execution
+from qproj.planning.noisy import TRAJECTORIES
 
 
 class EngineSampler:
@@ -33,18 +37,26 @@ class EngineSampler:
         """See `qproj.backends.sampler.Sampler`."""
         shots = importlib.import_module("qproj.execution.shots")  # loads JAX
         circuit, by_inputs, by_weights = _with_columns(bound.template)
-        inputs = bound.angles[:, by_inputs] if bound.amplitudes is None else bound.amplitudes
+        inputs = (bound.angles[:, by_inputs] if bound.amplitudes is None else bound.amplitudes)[:, None]
         weights = bound.angles[:, by_weights]
         # In a forward pass all rows have the same ones, and share the matrices that are made of them.
         apart = bool((weights != weights[0]).any())
-        seeds: Any = bound.seeds
-        if seeds is None:
-            seeds = np.random.SeedSequence().generate_state(len(bound), np.uint64)
+        seeds = row_seeds(None, 0, len(bound)) if bound.seeds is None else bound.seeds
+        if each := trajectories(circuit, execution):
+            drawn = draw(circuit, map(int, seeds), each)
+            inputs = np.concatenate([np.repeat(inputs, each, axis=1), drawn], axis=2)
         noise, n = execution.noise, circuit.n_qubits
         readout = () if noise is None or not noise.readout else tuple(noise.confusions(n))
         samples = bound.measure == "samples"
         measured = shots.Measured(circuit, execution.shots, samples, execution.strategy, apart, readout)
         return shots.measure(measured, inputs, weights if apart else weights[0], seeds)
+
+
+def trajectories(circuit: Circuit, execution: Execution) -> int:
+    """Random circuits for each row of a circuit with noise, or 0 where it is run in another way."""
+    if choose(circuit, 1, 4, execution.strategy, execution.diff_method)[0] != "trajectories":
+        return 0
+    return int(execution.extra.get("trajectories", TRAJECTORIES))
 
 
 @functools.lru_cache(maxsize=256)

@@ -11,14 +11,14 @@ import torch
 from qproj.backends import Backend
 from qproj.backends.capabilities import MEASURES, Capabilities
 from qproj.backends.checks import check
-from qproj.backends.engine import EngineSampler
+from qproj.backends.engine import EngineSampler, trajectories
 from qproj.backends.sampled import SampledBackend
+from qproj.backends.shifts import row_seeds
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.parameters import count
 from qproj.planning.branches import draw
 from qproj.planning.cost import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES, check_memory, choose
 from qproj.planning.execution import Execution, with_noise
-from qproj.planning.noisy import TRAJECTORIES
 from qproj.registry import unknown_name
 
 NAMES = {
@@ -49,11 +49,6 @@ class JaxBackend(Backend):
         check("backend 'jax'", self.capabilities, circuit, execution)
         noisy = with_noise(circuit, execution)
         strategy, _ = choose(noisy, 1, 4, execution.strategy, execution.diff_method)
-        if strategy == "trajectories" and execution.shots is not None:
-            raise ValueError(
-                f"shots must be None with strategy 'trajectories', but was {execution.shots}: measurements "
-                "are drawn from density matrices. Use strategy='density-matrix', or exact values."
-            )
         if "trajectories" in execution.extra:
             count("trajectories of backend_options", execution.extra["trajectories"])
             if strategy != "trajectories":
@@ -68,10 +63,10 @@ class JaxBackend(Backend):
         """Run a circuit; see `qproj.backends.Backend`."""
         if not execution.is_plain or circuit.channels:
             self.check(circuit, execution)
-            if execution.shots is not None:
+            if execution.shots is not None:  # the sampler puts the noise into the circuit
                 return _MEASURED.run(circuit, execution, inputs, weights)
             circuit = with_noise(circuit, execution)
-            if choose(circuit, 1, 4, execution.strategy, execution.diff_method)[0] == "trajectories":
+            if trajectories(circuit, execution):
                 return _mean_of_trajectories(circuit, execution, inputs, weights)
         how = execution.diff_method, execution.strategy
         values: torch.Tensor = _bridge().run(circuit, *how, inputs, weights)
@@ -89,9 +84,9 @@ def _mean_of_trajectories(
     circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
     """Each sample as several rows, with branches drawn by generators of the sample's own."""
-    n, each = len(inputs), execution.extra.get("trajectories", TRAJECTORIES)
-    drawn = torch.from_numpy(draw(circuit, execution.seed, n, each)).to(inputs)
-    rows = torch.cat([inputs.repeat_interleave(each, dim=0), drawn], dim=1)
+    n, each = len(inputs), trajectories(circuit, execution)
+    drawn = torch.from_numpy(draw(circuit, row_seeds(execution.seed, 0, n), each)).to(inputs)
+    rows = torch.cat([inputs.repeat_interleave(each, dim=0), drawn.reshape(n * each, -1)], dim=1)
     values: torch.Tensor = _bridge().run(circuit, "backprop", "trajectories", rows, weights)
     return values.reshape(n, each, -1).mean(dim=1)
 

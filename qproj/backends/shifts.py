@@ -70,9 +70,7 @@ class Runs:
 
     def seeds(self, which: int, rows: int) -> Any:
         """Seeds of the rows of a pass: forward is 0, backward 1, so that their errors are independent."""
-        if self.execution.seed is None:
-            return None
-        return np.random.SeedSequence([self.execution.seed, which]).generate_state(rows, np.uint64)
+        return None if self.execution.seed is None else row_seeds(self.execution.seed, which, rows)
 
     def run(self, bound: Bound) -> Array:
         """Values `(rows, n_columns)`, a chunk at a time; NaN where an angle is not finite."""
@@ -237,6 +235,12 @@ class Adjoint(Runs):
             found = self.checked(part, partial(product, by_word[rows]), len(self.columns))
             by_column[rows] = size[rows] * found
         return self.collect(by_column, inputs, weights)
+
+
+def row_seeds(seed: int | None, which: int, rows: int) -> Any:
+    """Seeds of the rows of a pass, uint64 `(rows,)`, as `Runs.seeds` has them; fresh ones for `None`."""
+    sequence = np.random.SeedSequence(None if seed is None else [seed, which])
+    return sequence.generate_state(rows, np.uint64)
 
 
 def label_of(sampler: Sampler) -> str:

@@ -11,10 +11,9 @@ from jax import Array
 
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.density import Walked
-from qproj.noise.words import in_words
 from qproj.planning.branches import trajectory_plan
 from qproj.simulation import blocks as walks
-from qproj.simulation.measurement import Measurement
+from qproj.simulation.outcomes import readout
 
 
 class Trajectories(Walked):
@@ -29,7 +28,7 @@ class Trajectories(Walked):
 
     def __init__(self, circuit: Circuit) -> None:
         self._plan = trajectory_plan(circuit)
-        self._measurement = Measurement(in_words(circuit))
+        self._measurement = readout(circuit)
         # States of all blocks and rows would be many times those that fit.
         super().__init__(circuit, self._plan.blocks, keeps_states=False)
 

@@ -54,10 +54,10 @@ class Measured:
         of_all = self.circuit.measuring(Probs(wires, basis) for basis in bases)
         run = Expectation(of_all, self.strategy, "best")
         if self.apart:
-            (values,) = jax.vmap(run)(inputs[:, None], weights)
+            (values,) = jax.vmap(run)(inputs, weights)
         else:
-            (values,) = run(inputs, weights)
-        each = values.reshape(len(keys), len(bases), -1)
+            (values,) = run(inputs.reshape(-1, inputs.shape[-1]), weights)
+        each = values.reshape(*inputs.shape[:2], len(bases), -1).mean(axis=1)
         each = jnp.maximum(each, 0)  # those of density matrices may be below by rounding
         for wire, error in enumerate(self.readout):
             split = each.reshape(len(keys) * len(bases), 2**wire, 2, -1)
@@ -78,7 +78,8 @@ def measure(function: Measured, inputs: Any, weights: Any, seeds: NDArray[np.uin
 
     Args:
         function: What is measured.
-        inputs: `(rows, n_features)`, float64, as `qproj.backends.Backend.run` has them.
+        inputs: `(rows, n, n_features)`, float64, as `qproj.backends.Backend.run` has them; `n` is 1, or the
+            number of trajectories, and then the branches they take are behind the features.
         weights: `circuit.weight_shape`; where the function has `apart`, `(rows, *circuit.weight_shape)`.
         seeds: `(rows,)`, of each row's generator.
 
@@ -87,7 +88,10 @@ def measure(function: Measured, inputs: Any, weights: Any, seeds: NDArray[np.uin
         `(rows, shots, n_qubits)`.
     """
     keys, found = sampling.keys_of(seeds), []
-    most = max(1, _CHUNK // function.shots)
+    size, n = 1, inputs.shape[1]
+    if function.circuit.channels:  # of trajectories, or of a density matrix
+        size = n * 2**function.circuit.n_qubits if n > 1 else 4**function.circuit.n_qubits
+    most = max(1, _CHUNK // max(function.shots, size))
     most = most if bucket(most) == most else bucket(most) // 2
     with running(double=True):
         for start in range(0, len(inputs), most):

@@ -12,7 +12,7 @@ which would leave a term out of the derivative.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,25 +81,23 @@ def probabilities(kraus_operators: Complexes) -> Floats:
     return found
 
 
-def draw(circuit: Circuit, seed: int | None, rows: int, each: int) -> Floats:
+def draw(circuit: Circuit, seeds: Iterable[int], each: int) -> Floats:
     """Draw a branch of each channel, for several trajectories of each row.
 
     Args:
         circuit: The circuit.
-        seed: Of the rows' generators, with the place of each row; `None` for fresh ones.
-        rows: Number of rows.
+        seeds: Of the rows' generators.
         each: Trajectories of a row.
 
     Returns:
-        Numbers of branches, `(rows * each, n_channels)`.
+        Numbers of branches, `(rows, each, n_channels)`.
     """
-    sequence = np.random.SeedSequence(None if seed is None else [seed, 0])
-    bounds = _bounds(circuit)
-    drawn = np.empty((rows, each, len(bounds)))
-    for row, own in enumerate(sequence.generate_state(rows, np.uint64)):
+    seeds, bounds = list(seeds), _bounds(circuit)
+    drawn = np.empty((len(seeds), each, len(bounds)))
+    for row, own in enumerate(seeds):
         points = np.random.default_rng(int(own)).random((each, len(bounds)))
         drawn[row] = (points[..., None] >= bounds).sum(axis=-1)
-    return drawn.reshape(rows * each, -1)
+    return drawn
 
 
 @functools.lru_cache(maxsize=256)
