@@ -54,8 +54,8 @@ _ENOUGH_SHOTS = 10_000
         ("A text file beside each picture: img.txt for img.png", "hybrid caption 'photos/*.png' --sidecar"),
         ("A picture on standard input, words as they come", "cat img.jpg | hybrid caption - --stream"),
         (
-            "The circuit on another simulator, with 20000 measurements a value",
-            "hybrid caption img.jpg --backend lightning.qubit --shots 20000",
+            "The circuit with 20000 measurements a value",
+            "hybrid caption img.jpg --shots 20000",
         ),
         ("As a noisy device would", "hybrid caption img.jpg --noise depolarizing=0.001 --readout 0.01"),
     ],

@@ -64,8 +64,6 @@ def faults(o: Request, names: list[str]) -> list[str]:
     several = o.search["num_return_sequences"]
     if several > o.beams and not o.search["do_sample"]:
         found.append(f"--captions {several} needs --beams {several} or more, or --temperature")
-    if o.model["shots"] is not None and o.model["backend"] in (None, "jax"):
-        found.append("--shots needs a backend that measures, such as --backend lightning.qubit")
     if "-" in names and o.sidecar:
         found.append("--sidecar has no place for a picture from stdin; leave one out")
     if "-" in names and sys.stdin.isatty():

@@ -84,8 +84,7 @@ shots_option = click.option(
     "--shots",
     type=click.IntRange(1),
     metavar="N",
-    help="Estimate each expectation value from N measurements, as hardware would; needs a PennyLane "
-    "--backend. [default: exact values]",
+    help="Estimate each expectation value from N measurements, as hardware would. [default: exact values]",
 )
 
 

@@ -47,7 +47,7 @@ def load(
         dtype: Of its weights, by default as saved, and float32 for the bundled model; the connector's are
             float32 where this is less.
         backend: Who runs the quantum circuit: ``"jax"`` or a PennyLane device. As saved by default.
-        shots: Measurements for each expectation value, on PennyLane devices; exact values by default.
+        shots: Measurements for each expectation value; exact values by default.
         noise: Noise of the circuit, a `qproj.noise.NoiseModel`; none by default.
         seed: Of measurements and of what noise does at random, for backends that take one: equal calls of
             equal seed give equal values.
@@ -89,7 +89,7 @@ def use_backend(
     Args:
         model: With a quantum connector.
         backend: ``"jax"``, the name of a PennyLane device, or such a device.
-        shots: Measurements for each expectation value, on PennyLane devices; exact values if left out.
+        shots: Measurements for each expectation value; exact values if left out.
         noise: As for `load`.
         seed: As for `load`.
 
