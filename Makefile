@@ -4,8 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
-# Python compiles what it imports; compiling all that is installed takes longer than the rest of the installation.
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile -c constraints.txt
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
 .PHONY: help install caption test quick test-demo bench real-size photographs noise matrix pennylane-suite lint types check docs train bundle clean
 

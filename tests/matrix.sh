@@ -5,7 +5,7 @@
 # all but torch, and the few quick tests that touch other packages most. PHASE=install or PHASE=check does half of it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1 PIP_NO_COMPILE=1 PYTHONPATH=
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1 PYTHONPATH=
 extras='.[draw,train]'
 tools='pytest pytest-benchmark pytest-mock flaky pytest-xdist hypothesis resvg-py hatchling'
 short=(tests/hybrid/test_transformers.py tests/qproj/test_functional.py)

@@ -99,7 +99,7 @@ def test_double_precision_counts_twice():
         ({"diff_method": "adjiont"}, r"diff_method must be one of .*Did you mean 'adjoint'\?"),
         ({"strategy": "dense", "n_qubits": 12}, "strategy must be one of fused-.*but was 'dense'"),
         ({"strategy": "dense", "reupload": True}, "inputs enter once"),
-        ({"shots": 100}, "shots must be None with backend 'jax'"),
+        ({"shots": 100, "diff_method": "adjoint"}, "diff_method must be"),
     ],
 )
 def test_bad_options(options, message):
