@@ -18,7 +18,7 @@ from qproj.execution import sampling
 from qproj.execution.padding import bucket, padded
 from qproj.execution.settings import running
 from qproj.execution.transforms import Expectation, compiled
-from qproj.noise.readout import Readout
+from qproj.noise.readout import Readout, read_probabilities
 
 # Outcomes that are in memory at a time.
 _CHUNK = 1 << 23
@@ -59,10 +59,7 @@ class Measured:
             (values,) = run(inputs.reshape(-1, inputs.shape[-1]), weights)
         each = values.reshape(*inputs.shape[:2], len(bases), -1).mean(axis=1)
         each = jnp.maximum(each, 0)  # those of density matrices may be below by rounding
-        for wire, error in enumerate(self.readout):
-            split = each.reshape(len(keys) * len(bases), 2**wire, 2, -1)
-            confusion = jnp.asarray(error.confusion, each.dtype)
-            each = jnp.einsum("rabc,bd->radc", split, confusion).reshape(each.shape)
+        each = read_probabilities(each, self.readout, jnp)
         if self.samples:
             drawn = sampling.outcomes(each[:, 0], keys, self.shots)
             return (sampling.bits(drawn, len(wires)),)

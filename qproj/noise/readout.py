@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -118,18 +119,20 @@ def _observed(observable: PauliWord | Hamiltonian, wires: Sequence[Readout]) -> 
     return read[0] if len(read) == 1 else Hamiltonian(tuple(read))
 
 
-def read_probabilities(probabilities: Any, wires: Sequence[Readout]) -> Any:
+def read_probabilities(probabilities: Any, wires: Sequence[Readout], namespace: ModuleType) -> Any:
     """Probabilities of what is read.
 
     Args:
-        probabilities: `(rows, 2**n)` of the basis states, a NumPy array.
+        probabilities: `(..., 2**n)` of the basis states, an array of the namespace.
         wires: The readout error of each wire.
+        namespace: `numpy` or `jax.numpy`.
 
     Returns:
-        `(rows, 2**n)`.
+        `(..., 2**n)`.
     """
     for wire, error in enumerate(wires):
         if error.of_zero or error.of_one:
-            split = probabilities.reshape(len(probabilities), 2**wire, 2, -1)
-            probabilities = np.einsum("rabc,bd->radc", split, error.confusion).reshape(len(probabilities), -1)
+            split = probabilities.reshape(-1, 2**wire, 2, probabilities.shape[-1] >> (wire + 1))
+            confusion = namespace.asarray(error.confusion, probabilities.dtype)
+            probabilities = namespace.einsum("rabc,bd->radc", split, confusion).reshape(probabilities.shape)
     return probabilities
