@@ -46,6 +46,8 @@ class TrajectoryPlan:
     back: Permutation
 
 
+# Asked for by the planner, for micro-batches, and by the program.
+@functools.lru_cache(maxsize=64)
 def trajectory_plan(circuit: Circuit) -> TrajectoryPlan:
     """Plan a circuit for trajectories."""
     factors = [factor for gate in _numbered(circuit) for factor in gate]

@@ -46,6 +46,8 @@ class DensityPlan:
     mixing: Floats
 
 
+# Asked for by the planner, for micro-batches, and by the program.
+@functools.lru_cache(maxsize=64)
 def density_plan(circuit: Circuit) -> DensityPlan:
     """Plan a circuit for density matrices."""
     n, circuit = circuit.n_qubits, in_words(circuit)
