@@ -74,7 +74,4 @@ def _with_columns(template: Template) -> tuple[Circuit, list[int], list[int]]:
         else:
             gates.append(replace(gate, parameter=WeightSlot(len(by_weights))))
             by_weights.append(column)
-    of = template.circuit
-    encoding: Any = "amplitude" if of.amplitudes else None
-    circuit = Circuit(of.n_qubits, encoding=encoding, observables=of.observables, gates=gates)
-    return circuit, by_inputs, by_weights
+    return template.circuit.with_gates(gates), by_inputs, by_weights

@@ -57,7 +57,7 @@ class Template:
     @cached_property
     def outputs(self) -> NDArray[np.int64]:
         """The circuit's output that each column of values is a part of; in ascending order."""
-        widths = [getattr(term, "width", 1) for term in self.circuit.terms]
+        widths = [term.width for term in self.circuit.terms]
         is_first = np.diff(self.circuit.owners, prepend=-1) > 0
         # Words of a Hamiltonian share an output, outcomes have one each.
         steps = [[first, *[1] * (width - 1)] for first, width in zip(is_first, widths, strict=True)]
@@ -68,7 +68,7 @@ class Template:
         """What each column of values is multiplied by there."""
         terms = self.circuit.terms
         factors = [getattr(term, "coefficient", 1.0) for term in terms]
-        return np.repeat(factors, [getattr(term, "width", 1) for term in terms])
+        return np.repeat(factors, [term.width for term in terms])
 
     def mixed(self, values: Array) -> Array:
         """Outputs `(batch, n_outputs)` of values `(batch, n_columns)`."""

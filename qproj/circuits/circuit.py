@@ -140,10 +140,21 @@ class Circuit:
         """The same circuit with other observables, as the constructor takes them."""
         return _measuring(self, observables if isinstance(observables, str) else tuple(observables))
 
+    def with_gates(
+        self, gates: Iterable[Gate], observables: ObservablesName | Iterable[Observable] | None = None
+    ) -> Circuit:
+        """A circuit of other gates from the same start; observables are its own too if `None`."""
+        return Circuit(
+            self.n_qubits,
+            encoding="amplitude" if self.amplitudes else None,
+            observables=self.observables if observables is None else observables,
+            gates=gates,
+        )
+
     @cached_property
     def n_outputs(self) -> int:
         """Number of outputs per sample."""
-        return sum(1 if isinstance(o, PauliWord | Hamiltonian) else o.width for o in self.observables)
+        return sum(observable.width for observable in self.observables)
 
     @property
     def n_values(self) -> int:
@@ -214,8 +225,7 @@ class Circuit:
 @functools.lru_cache(maxsize=256)
 def _measuring(circuit: Circuit, observables: Any) -> Circuit:
     if circuit.own_gates:
-        encoding: Any = circuit.encoding or None
-        return Circuit(circuit.n_qubits, encoding=encoding, observables=observables, gates=circuit.own_gates)
+        return circuit.with_gates(circuit.own_gates, observables)
     names: dict[str, Any] = {name: getattr(circuit, name) for name in ("encoding", "ansatz", "reupload")}
     return Circuit(circuit.n_qubits, circuit.n_layers, observables=observables, **names)
 

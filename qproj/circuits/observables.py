@@ -61,6 +61,11 @@ class PauliWord:
         object.__setattr__(self, "wires", tuple(wire for _, wire in pairs))
         object.__setattr__(self, "coefficient", real("coefficient of a PauliWord", self.coefficient))
 
+    @property
+    def width(self) -> int:
+        """Number of outputs."""
+        return 1
+
     def __str__(self) -> str:
         pairs = zip(self.letters, self.wires, strict=True)
         word = " ".join(letter if letter == "I" else f"{letter}{wire}" for letter, wire in pairs)
@@ -90,6 +95,11 @@ class Hamiltonian:
         for word in words:
             if not isinstance(word, PauliWord):
                 raise TypeError(f"words must hold PauliWords, but held {word!r} ({type(word).__name__}).")
+
+    @property
+    def width(self) -> int:
+        """Number of outputs."""
+        return 1
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.words))

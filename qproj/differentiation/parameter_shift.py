@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -93,10 +93,7 @@ class ParameterShift:
                 gates.append(gate)
         self._entered, self._trained = _Occurrences.of(entered), _Occurrences.of(trained)
         self._whole = build(circuit)
-        encoding: Literal["amplitude"] | None = "amplitude" if circuit.amplitudes else None
-        self._apart = build(
-            Circuit(circuit.n_qubits, encoding=encoding, observables=circuit.observables, gates=gates)
-        )
+        self._apart = build(circuit.with_gates(gates))
 
     def forward(self, inputs: Array, weights: Array) -> tuple[Array, Residuals]:
         """See `Adjoint.forward`; nothing is kept."""

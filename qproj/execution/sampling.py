@@ -137,7 +137,7 @@ def _share(counts: Array, drawn: Array, dtype: jnp.dtype) -> Array:
 
 def _in_order(circuit: Circuit, found: list[Array]) -> Array:
     """Columns by group, words before others, in the order of the circuit's terms."""
-    ends = np.cumsum([getattr(term, "width", 1) for term in circuit.terms])
+    ends = np.cumsum([term.width for term in circuit.terms])
     begins = [0, *ends[:-1]]
     places = [
         place

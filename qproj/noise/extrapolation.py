@@ -37,8 +37,7 @@ def fold(circuit: Circuit, scale: int) -> Circuit:
         raise ValueError("circuit must be free of noise to be folded, but had channels: fold it first.")
     gates, back = circuit.gates, [undone for gate in reversed(circuit.gates) for undone in _inverse(gate)]
     folded = list(gates) + (scale - 1) // 2 * [*back, *gates]
-    encoding: Any = "amplitude" if circuit.amplitudes else None
-    return Circuit(circuit.n_qubits, encoding=encoding, observables=circuit.observables, gates=folded)
+    return circuit.with_gates(folded)
 
 
 def extrapolate(

@@ -51,9 +51,9 @@ class Channel:
 
     def on(self, wires: Iterable[int]) -> Gate:
         """The channel as an entry of a circuit."""
-        CHANNELS[self.name]  # an error that lists channels, and not gates
+        kind = CHANNELS[self.name]  # its error lists channels, and not gates
         angles = tuple(map(Constant, self.strengths))
-        one = CHANNELS[self.name].n_angles < 2 and len(angles) == 1
+        one = kind.n_angles < 2 and len(angles) == 1
         return Gate(self.name, tuple(wires), angles[0] if one else angles or None, self.kraus)
 
 
@@ -182,8 +182,7 @@ def _noisy(model: NoiseModel, circuit: Circuit, shots: bool) -> Circuit:
         observables = observed(observables, errors)  # type: ignore[arg-type]
     if observables == circuit.observables and len(gates) == len(written):
         return circuit
-    encoding: Any = "amplitude" if circuit.amplitudes else None
-    return Circuit(circuit.n_qubits, encoding=encoding, observables=observables, gates=gates)
+    return circuit.with_gates(gates, observables)
 
 
 def _rules(name: str, given: Any) -> tuple[Rule, ...]:

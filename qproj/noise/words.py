@@ -19,10 +19,7 @@ def in_words(circuit: Circuit) -> Circuit:
         ValueError: If a state or a fidelity is measured: with noise there is no pure state.
     """
     found = tuple(word for observable in circuit.observables for word in _words(observable))
-    if found == circuit.observables:
-        return circuit
-    encoding: Any = "amplitude" if circuit.amplitudes else None
-    return Circuit(circuit.n_qubits, encoding=encoding, observables=found, gates=circuit.gates)
+    return circuit if found == circuit.observables else circuit.measuring(found)
 
 
 def _words(observable: Observable) -> tuple[Observable, ...]:
