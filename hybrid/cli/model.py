@@ -42,7 +42,7 @@ model_option = click.option(
     metavar="NAME",
     shell_complete=complete_model,
     help="The model: a preset from 'hybrid models', a folder, or owner/name on the Hugging Face hub. "
-    "[default: scenes-mini, the bundled model]",
+    "[default: scenes-mini, the bundled model; hybrid caption takes photos once it is downloaded]",
 )
 revision_option = click.option(
     "--revision",
