@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from qproj.backends.capabilities import Capabilities, Measure
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Constant, Gate, InputSlot, WeightSlot, lower
+from qproj.circuits.gates import Constant, Gate, InputSlot, WeightSlot
+from qproj.circuits.rewriting import rewritten
 from qproj.planning.execution import Execution
 
 Array = NDArray[np.float64]
@@ -95,16 +96,11 @@ def template(circuit: Circuit, gates: frozenset[str] | None = None) -> Template:
     Raises:
         ValueError: If a gate is neither one of them nor a product of them.
     """
-    written: list[Gate] = []
-    for place, gate in enumerate(circuit.plain_gates):
-        parts = (gate,) if gates is None or gate.name in gates else lower([gate])
-        unknown = [part.name for part in parts if gates is not None and part.name not in gates]
-        if unknown and gates is not None:
-            raise ValueError(
-                f"gates must be of {', '.join(sorted(gates))} on this backend, or products of them, but gate "
-                f"{place} is {gate} on wires {gate.wires}."
-            )
-        written += parts
+    if gates is None:
+        written = circuit.plain_gates
+    else:
+        parts = rewritten(circuit.plain_gates, gates, "on this backend")
+        written = tuple(part for part in parts if isinstance(part, Gate))
     slots: list[InputSlot | WeightSlot] = []
     columns: list[int | None] = []
     for gate in written:
@@ -113,7 +109,7 @@ def template(circuit: Circuit, gates: frozenset[str] | None = None) -> Template:
         columns.append(len(slots) if is_slot else None)
         if isinstance(slot, InputSlot | WeightSlot):
             slots.append(slot)
-    return Template(circuit, tuple(written), tuple(slots), tuple(columns))
+    return Template(circuit, written, tuple(slots), tuple(columns))
 
 
 @dataclass(frozen=True, eq=False)

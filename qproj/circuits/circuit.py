@@ -12,6 +12,7 @@ from typing import Any
 from qproj.circuits.ansatz import ANSAETZE, AnsatzName
 from qproj.circuits.drawing import draw
 from qproj.circuits.encodings import ENCODINGS, EncodingName
+from qproj.circuits.exchange import Exchange
 from qproj.circuits.gates import Gate, write_out
 from qproj.circuits.measurements import Fidelity, Outcomes, State
 from qproj.circuits.observables import OBSERVABLES, Hamiltonian, Observable, ObservablesName, PauliWord
@@ -19,7 +20,7 @@ from qproj.circuits.parameters import InputSlot, Parameter, WeightSlot, count
 
 
 @dataclass(frozen=True, init=False)
-class Circuit:
+class Circuit(Exchange):
     """An encoding, an ansatz and what is measured after them, on qubits that start in |0...0>.
 
     Or any list of gates in place of the first two: `Circuit(gates=[Gate("RY", (0,), InputSlot(0)), ...])`.

@@ -34,6 +34,7 @@ ORDER = [
     "_compat",
     "registry",
     "memory",
+    "extras",
     "circuits",
     "noise",
     "planning",

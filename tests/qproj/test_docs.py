@@ -7,12 +7,14 @@ import pytest
 import torch
 
 DOCS = Path(__file__).parents[2] / "docs"
+NEEDS = {"qasm": "openqasm3.parser"}
 
 
 # torch's own: forward mode, and torch.export
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("page", ["torch", "noise", "measurements"])
+@pytest.mark.parametrize("page", ["torch", "noise", "measurements", "qasm"])
 def test_examples(page, monkeypatch):
+    pytest.importorskip(NEEDS.get(page, "torch"))
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # which one of them sets
     torch.manual_seed(0)
     torch.compiler.reset()

@@ -1,0 +1,70 @@
+"""Circuits as those of other programs, and back: methods of `Circuit`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from qproj.extras import needed
+
+if TYPE_CHECKING:
+    from qproj.circuits.circuit import Circuit
+
+
+class Exchange:
+    """What a `Circuit` inherits: one method for each program, and direction."""
+
+    def to_qasm(self) -> str:
+        """Write the circuit as OpenQASM 3.
+
+        Inputs are free parameters, `input float[64] x0;`, and so are weights, `w0`, flattened. Gates are
+        those of `stdgates.inc`; others are written as products of them, exactly. Observables are no part of
+        it: who reads the text says what is measured.
+
+        Returns:
+            The text.
+
+        Raises:
+            ValueError: If a gate cannot be written, such as a noise channel; it is named with its place. Or
+                if inputs are amplitudes.
+        """
+        text: str = _load("qasm_writing").write(self)
+        return text
+
+    @staticmethod
+    def from_qasm(
+        text: str,
+        input_params: Iterable[str] | None = None,
+        weight_params: Iterable[str] | None = None,
+        observables: Any = "z",
+    ) -> Circuit:
+        """Read a circuit from OpenQASM 3, by the parser of the package `openqasm3`.
+
+        Definitions of gates are inlined, loops unrolled, and measurements at the end left out. Angles may be
+        sums of constants, multiples of parameters, and of products of two inputs.
+
+        Args:
+            text: The program. Its qubits are wires in the order in which they are declared.
+            input_params: Names of the free parameters that are inputs, in the order of their columns. Where
+                it is `None`, all that are no weights; and where both are, `x0`, `x1`, ... are inputs and
+                `w0`, `w1`, ... weights.
+            weight_params: Names of those that are weights, likewise.
+            observables: What is measured, as for `Circuit`.
+
+        Returns:
+            The circuit, up to a global phase. It has as many inputs and weights as its gates reach to.
+
+        Raises:
+            ValueError: If the text is no OpenQASM 3, or has what a circuit cannot express: the message has
+                line and column.
+            ImportError: If `openqasm3` is not installed.
+        """
+        needed("openqasm3.parser", "qasm", "Circuit.from_qasm")
+        circuit: Circuit = _load("qasm_reading").read(text, input_params, weight_params, observables)
+        return circuit
+
+
+def _load(name: str) -> Any:
+    # Each of them imports circuits itself.
+    return importlib.import_module(f"qproj.circuits.{name}")
