@@ -23,7 +23,11 @@ GROUP = "qproj.backends"
 
 # Of this package. A module is loaded when its family is first asked for, so that choosing PennyLane does not
 # load JAX, nor the other way round.
-OWN = {"jax": "qproj.backends.jax", "pennylane": "qproj.backends.pennylane"}
+OWN = {
+    "jax": "qproj.backends.jax",
+    "pennylane": "qproj.backends.pennylane",
+    "cirq": "qproj.backends.cirq",
+}
 
 # The family of names without one, which predates families.
 SHORT = "pennylane"

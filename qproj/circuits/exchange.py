@@ -64,6 +64,62 @@ class Exchange:
         circuit: Circuit = _load("qasm_reading").read(text, input_params, weight_params, observables)
         return circuit
 
+    def to_cirq(self, qubits: Iterable[Any] | None = None) -> Any:
+        """Write the circuit as a `cirq.Circuit`.
+
+        Inputs are sympy symbols `x0`, `x1`, ..., and weights `w0`, `w1`, ..., flattened. Gates that Cirq
+        lacks are written as products of those it has, exactly, global phases included. Noise channels of
+        constant strengths are Cirq's.
+
+        Args:
+            qubits: Of Cirq, one for each wire; `cirq.LineQubit.range(n_qubits)` if `None`.
+
+        Returns:
+            The circuit. A qubit that no gate acts on has an identity, so that it is there.
+
+        Raises:
+            ValueError: If a gate cannot be written; it is named with its place. Or if inputs are amplitudes.
+            ImportError: If Cirq is not installed.
+        """
+        needed("cirq", "cirq", "Circuit.to_cirq")
+        return _load("cirq_writing").write(self, None if qubits is None else list(qubits))
+
+    @staticmethod
+    def from_cirq(
+        circuit: Any,
+        input_params: Iterable[str] | None = None,
+        weight_params: Iterable[str] | None = None,
+        observables: Any = "z",
+        qubit_order: Any = None,
+    ) -> Circuit:
+        """Make a circuit of a `cirq.Circuit`.
+
+        Exponents may be sums of constants, multiples of symbols, and of products of two inputs. Gates without
+        a counterpart are decomposed by Cirq; small unitaries and channels are taken as matrices. Measurements
+        at the end are left out.
+
+        Args:
+            circuit: The circuit.
+            input_params: Names of the symbols that are inputs, in the order of their columns; see
+                `from_qasm`. Symbols that are named nowhere are in alphabetical order.
+            weight_params: Names of those that are weights, likewise.
+            observables: What is measured, as for `Circuit`.
+            qubit_order: Which qubit is which wire, as Cirq's simulators take it; sorted if `None`.
+
+        Returns:
+            The circuit, up to a global phase.
+
+        Raises:
+            ValueError: If an operation cannot be expressed; the message has it and its moment.
+            TypeError: If it is no circuit of Cirq's.
+            ImportError: If Cirq is not installed.
+        """
+        needed("cirq", "cirq", "Circuit.from_cirq")
+        made: Circuit = _load("cirq_reading").read(
+            circuit, input_params, weight_params, observables, qubit_order
+        )
+        return made
+
 
 def _load(name: str) -> Any:
     # Each of them imports circuits itself.

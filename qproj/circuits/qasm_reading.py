@@ -15,7 +15,8 @@ from openqasm3.parser import QASM3ParsingError
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate
 from qproj.circuits.qasm_expressions import CONSTANTS, Refusal, as_sum, evaluate, integer
-from qproj.circuits.qasm_gates import BUILT_IN, PHASE, STDGATES, Standard, Step, controlled, inverse
+from qproj.circuits.qasm_gates import BUILT_IN, STDGATES, Standard
+from qproj.circuits.steps import PHASE, Step, controlled, inverse
 from qproj.circuits.symbols import Sum, Symbols
 
 # Loops ask for any number of gates in one line.

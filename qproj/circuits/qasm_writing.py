@@ -8,12 +8,11 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate, lower
 from qproj.circuits.parameters import Constant, InputSlot, Parameter, WeightSlot
-from qproj.circuits.rewriting import Phase, rewritten
+from qproj.circuits.rewriting import Phase, ladder, rewritten
 from qproj.circuits.synthesis import Matrix
 
 # What `stdgates.inc` calls the gates that it defines.
@@ -52,8 +51,7 @@ def _lines(part: Gate | Phase) -> Iterator[str]:
         angle = "" if part.angle is None else f"({_angle(part.angle)})"
         yield f"{STANDARD[part.name]}{angle} {', '.join(f'q[{wire}]' for wire in wires)};"
     elif part.kind.z_rotation:
-        there = [Gate("CNOT", pair) for pair in pairwise(wires)]
-        for gate in (*there, Gate("RZ", wires[-1:], part.parameter), *reversed(there)):
+        for gate in ladder(part):
             yield from _lines(gate)
     elif len(wires) == 1:
         assert part.matrix is not None

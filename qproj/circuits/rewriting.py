@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from qproj.circuits.gates import Gate, lower, times
 from qproj.circuits.parameters import Constant, Parameter
@@ -42,6 +43,12 @@ def rewritten(gates: Sequence[Gate], names: Collection[str], where: str) -> Iter
                     f"{place} is {gate} on wires {gate.wires}."
                 )
             yield part
+
+
+def ladder(gate: Gate) -> tuple[Gate, ...]:
+    """A rotation about Z on each of its wires, as one about Z on the last between CNOTs."""
+    there = [Gate("CNOT", pair) for pair in pairwise(gate.wires)]
+    return (*there, Gate("RZ", gate.wires[-1:], gate.parameter), *reversed(there))
 
 
 def _parts(gate: Gate, names: Collection[str]) -> Iterator[Gate | Phase]:

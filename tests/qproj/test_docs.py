@@ -7,12 +7,12 @@ import pytest
 import torch
 
 DOCS = Path(__file__).parents[2] / "docs"
-NEEDS = {"qasm": "openqasm3.parser"}
+NEEDS = {"qasm": "openqasm3.parser", "cirq": "cirq"}
 
 
 # torch's own: forward mode, and torch.export
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("page", ["torch", "noise", "measurements", "qasm"])
+@pytest.mark.parametrize("page", ["torch", "noise", "measurements", "qasm", "cirq"])
 def test_examples(page, monkeypatch):
     pytest.importorskip(NEEDS.get(page, "torch"))
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # which one of them sets
