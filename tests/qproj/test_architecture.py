@@ -50,6 +50,7 @@ ORDER = [
     "kernels",
     "projection",
     "interop",
+    "keras",
     "testing",
 ]
 # Third-party packages that a part does without.

@@ -7,13 +7,15 @@ import pytest
 import torch
 
 DOCS = Path(__file__).parents[2] / "docs"
-NEEDS = {"qasm": "openqasm3.parser", "cirq": "cirq"}
+NEEDS = {"qasm": "openqasm3.parser", "cirq": "cirq", "keras": "keras"}
 
 
 # torch's own: forward mode, and torch.export
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("page", ["torch", "noise", "measurements", "qasm", "cirq"])
-def test_examples(page, monkeypatch):
+@pytest.mark.parametrize("page", ["torch", "noise", "measurements", "qasm", "cirq", "keras"])
+def test_examples(page, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")  # where it is imported for the first time
+    monkeypatch.chdir(tmp_path)
     pytest.importorskip(NEEDS.get(page, "torch"))
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # which one of them sets
     torch.manual_seed(0)
