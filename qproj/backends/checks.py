@@ -109,9 +109,9 @@ def _check_measures(label: str, capabilities: Capabilities, circuit: Circuit, ex
                 f"observables must be of {_either(sorted(capabilities.measures))} on {label}, but "
                 f"{observable} needs {needed!r}. Backends that have it: {_able(partial(_measures, needed))}."
             )
-        if needed == "states" and (execution.shots or capabilities.default_shots):
+        if isinstance(observable, State) and (execution.shots or capabilities.default_shots):
             raise ValueError(
-                f"observables must be of outcomes where shots are asked for, but {observable} is of a state, "
+                f"observables must be of outcomes where shots are asked for, but {observable} is a state, "
                 "which no measurement gives. Use shots=None, or measure 'probs'."
             )
 

@@ -14,6 +14,7 @@ from qproj.backends.sampler import Bound, Template
 from qproj.backends.shifts import row_seeds
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate, InputSlot, WeightSlot
+from qproj.circuits.parameters import count
 from qproj.planning.branches import draw
 from qproj.planning.cost import choose
 from qproj.planning.execution import Execution
@@ -32,6 +33,17 @@ class EngineSampler:
 
     def __init__(self, capabilities: Capabilities) -> None:
         self.capabilities = capabilities
+
+    def check(self, circuit: Circuit, execution: Execution) -> None:
+        """Raise where the engine has no plan for a circuit, its noise in it; does not load JAX."""
+        strategy, _ = choose(circuit, 1, 4, execution.strategy, execution.diff_method)
+        if "trajectories" in execution.extra:
+            count("trajectories of backend_options", execution.extra["trajectories"])
+            if strategy != "trajectories":
+                raise ValueError(
+                    "backend_options must not hold 'trajectories' unless strategy='trajectories' or noise on "
+                    "many qubits is asked for, but did."
+                )
 
     def run(self, bound: Bound, execution: Execution) -> Any:
         """See `qproj.backends.sampler.Sampler`."""

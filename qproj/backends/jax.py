@@ -15,9 +15,8 @@ from qproj.backends.engine import EngineSampler, trajectories
 from qproj.backends.sampled import SampledBackend
 from qproj.backends.shifts import row_seeds
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.parameters import count
 from qproj.planning.branches import draw
-from qproj.planning.cost import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES, check_memory, choose
+from qproj.planning.cost import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES, check_memory
 from qproj.planning.execution import Execution, with_noise
 from qproj.registry import unknown_name
 
@@ -34,7 +33,8 @@ NAMES = {
         holds="states",
     )
 }
-_MEASURED = SampledBackend(EngineSampler(NAMES[""]))
+_ENGINE = EngineSampler(NAMES[""])
+_MEASURED = SampledBackend(_ENGINE)
 
 
 class JaxBackend(Backend):
@@ -47,24 +47,16 @@ class JaxBackend(Backend):
         """See `qproj.backends.Backend`; does not load JAX."""
         check_memory(circuit.n_qubits)  # first: planning takes memory of its own
         check("backend 'jax'", self.capabilities, circuit, execution)
-        noisy = with_noise(circuit, execution)
-        strategy, _ = choose(noisy, 1, 4, execution.strategy, execution.diff_method)
-        if "trajectories" in execution.extra:
-            count("trajectories of backend_options", execution.extra["trajectories"])
-            if strategy != "trajectories":
-                raise ValueError(
-                    "backend_options must not hold 'trajectories' unless strategy='trajectories' or noise on "
-                    "many qubits is asked for, but did."
-                )
+        _ENGINE.check(with_noise(circuit, execution), execution)
 
     def run(
         self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Run a circuit; see `qproj.backends.Backend`."""
         if not execution.is_plain or circuit.channels:
-            self.check(circuit, execution)
-            if execution.shots is not None:  # the sampler puts the noise into the circuit
+            if execution.shots is not None:  # checks for itself, and puts the noise into the circuit
                 return _MEASURED.run(circuit, execution, inputs, weights)
+            self.check(circuit, execution)
             circuit = with_noise(circuit, execution)
             if trajectories(circuit, execution):
                 return _mean_of_trajectories(circuit, execution, inputs, weights)
@@ -76,7 +68,6 @@ class JaxBackend(Backend):
         self, circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Measure every wire; see `qproj.backends.Backend`."""
-        self.check(circuit, execution)
         return _MEASURED.sample(circuit, execution, inputs, weights)
 
 

@@ -14,6 +14,7 @@ from qproj.backends.sampler import Sampler, Template, template
 from qproj.backends.shifts import Adjoint, ParameterShift, label_of
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import InputSlot
+from qproj.circuits.measurements import Probs, Projector
 from qproj.planning.execution import Execution, with_noise
 
 
@@ -87,7 +88,8 @@ class SampledBackend(Backend):
         capabilities = self.capabilities
         check(label_of(self.sampler), capabilities, circuit, execution)
         if execution.noise is not None:
-            measures = execution.shots or capabilities.default_shots
+            outcomes = any(isinstance(one, Probs | Projector) for one in circuit.observables)
+            measures = outcomes or execution.shots or capabilities.default_shots
             if execution.noise.readout and measures and not getattr(self.sampler, "reads", False):
                 raise ValueError(
                     f"noise must be without readout errors where {label_of(self.sampler)} measures, which "

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Gate
-from qproj.circuits.measurements import Probs
+from qproj.circuits.measurements import Fidelity, Outcomes, State
 from qproj.circuits.observables import PauliWord
-from qproj.circuits.parameters import Constant
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,8 @@ class Group:
     """Terms of a circuit that are measured together.
 
     Attributes:
-        basis: The letter that each wire is measured in, wire 0 first; `"Z"` where no term asks.
+        basis: The letter that each wire is measured in, wire 0 first; `"Z"` where no term asks. Empty for a
+            fidelity, which is measured alone: a circuit that makes its state is undone, and zeros counted.
         members: Places of the terms in `circuit.terms`.
         share: Measurements of the group, in units of those that are asked for.
     """
@@ -32,16 +31,6 @@ class Group:
     basis: str
     members: tuple[int, ...]
     share: float = 1.0
-
-    @property
-    def gates(self) -> tuple[Gate, ...]:
-        """The change of basis: after these, a measurement of Z on each wire is one of its letter."""
-        turns = {"X": ("RY", -math.pi / 2), "Y": ("RX", math.pi / 2)}
-        return tuple(
-            Gate(turns[letter][0], (wire,), Constant(turns[letter][1]))
-            for wire, letter in enumerate(self.basis)
-            if letter in turns
-        )
 
     def shots(self, shots: int) -> int:
         """Its number of measurements where `shots` are asked for; at least 1."""
@@ -58,13 +47,18 @@ def groups(circuit: Circuit) -> tuple[Group, ...]:
     it gets the most that one of them asks for.
 
     Args:
-        circuit: The circuit; neither a state nor a fidelity is among its observables.
+        circuit: The circuit; no state is among its observables.
 
     Returns:
         At least one group; each term is in exactly one.
     """
     made: list[tuple[dict[int, str], list[int]]] = []
+    alone: list[int] = []
     for place, term in enumerate(circuit.terms):
+        if isinstance(term, Fidelity):
+            alone.append(place)
+            continue
+        assert not isinstance(term, State)
         letters = dict(_letters(term))
         for basis, members in made:
             if all(basis.get(wire, letter) == letter for wire, letter in letters.items()):
@@ -74,18 +68,19 @@ def groups(circuit: Circuit) -> tuple[Group, ...]:
         else:
             made.append((letters, [place]))
     shares = _shares(circuit, [members for _, members in made])
-    return tuple(
+    fidelities = [Group("", (place,)) for place in alone]
+    words = [
         Group("".join(basis.get(wire, "Z") for wire in range(circuit.n_qubits)), tuple(members), share)
         for (basis, members), share in zip(made, shares, strict=True)
-    )
+    ]
+    return (*words, *fidelities)
 
 
-def _letters(term: object) -> Iterator[tuple[int, str]]:
+def _letters(term: PauliWord | Outcomes) -> Iterable[tuple[int, str]]:
     """The basis that each wire of a term is measured in."""
     if isinstance(term, PauliWord):
         return ((w, p) for w, p in zip(term.wires, term.letters, strict=True) if p != "I")
-    basis = term.basis if isinstance(term, Probs) else "Z" * len(term.wires)  # type: ignore[attr-defined]
-    return zip(term.wires, basis, strict=True)  # type: ignore[attr-defined]
+    return zip(term.wires, term.basis, strict=True)
 
 
 def _shares(circuit: Circuit, members: list[list[int]]) -> list[float]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from qproj.circuits.parameters import wires_of
 
+Errors = tuple[tuple[float, float], ...]
+
 
 @dataclass(frozen=True)
 class Probs:
@@ -21,6 +23,8 @@ class Probs:
     Attributes:
         wires: The wires, the first of them the most significant bit of an outcome's index.
         basis: X, Y or Z for each wire: what is measured on it. Bit 0 stands for the eigenvalue 1.
+        errors: For each wire the probabilities of reading 1 for 0, and 0 for 1; none if empty. A
+            `qproj.noise.NoiseModel` puts its readout errors here.
 
     Raises:
         TypeError: If wires are not ints.
@@ -29,6 +33,7 @@ class Probs:
 
     wires: tuple[int, ...]
     basis: str = None  # type: ignore[assignment]
+    errors: Errors = ()
 
     def __post_init__(self) -> None:
         wires = wires_of("wires", self.wires)
@@ -41,6 +46,7 @@ class Probs:
             )
         object.__setattr__(self, "wires", wires)
         object.__setattr__(self, "basis", basis)
+        object.__setattr__(self, "errors", tuple(map(tuple, self.errors)))
 
     @property
     def width(self) -> int:
@@ -64,6 +70,7 @@ class Projector:
     Attributes:
         bits: The bits, as a str.
         wires: The wires.
+        errors: As for `Probs`.
 
     Raises:
         TypeError: If wires are not ints.
@@ -72,6 +79,7 @@ class Projector:
 
     bits: str
     wires: tuple[int, ...] = None  # type: ignore[assignment]
+    errors: Errors = ()
 
     def __post_init__(self) -> None:
         given: Any = self.bits
@@ -85,11 +93,17 @@ class Projector:
             )
         object.__setattr__(self, "bits", bits)
         object.__setattr__(self, "wires", wires)
+        object.__setattr__(self, "errors", tuple(map(tuple, self.errors)))
 
     @property
     def width(self) -> int:
         """Number of outputs."""
         return 1
+
+    @property
+    def basis(self) -> str:
+        """Z for each wire; see `Probs`."""
+        return "Z" * len(self.wires)
 
     @property
     def outcome(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 
 from qproj.circuits.circuit import Circuit
-from qproj.planning.transfer import density_plan
+from qproj.planning.transfer import Outcomes, Words, density_plan
 from qproj.simulation import blocks as walks
 from qproj.simulation import statevector as sv
 
@@ -101,11 +101,20 @@ class DensityMatrix(Walked):
         return sv.product_state(walks.vectors(made, jnp.asarray(_ZERO, w.dtype), x.shape[1]))
 
     def _measure(self, state: Array) -> Array:
-        return sv.matmul(jnp.asarray(self._plan.mixing, state.dtype), state[self._plan.words])
+        return jnp.concatenate([_measured(part, state) for part in self._plan.measured])
 
     def _bra(self, state: Array, cotangents: Array) -> Array:
-        by_word = sv.matmul(jnp.asarray(self._plan.mixing.T, state.dtype), cotangents)
-        return jnp.zeros_like(state).at[self._plan.words].set(by_word)
+        bra: Array = jax.linear_transpose(self._measure, state)(cotangents)[0]
+        return bra
+
+
+def _measured(part: Words | Outcomes, state: Array) -> Array:
+    """Outputs `(n_outputs, batch)`, linear in the state."""
+    components = state.at[part.words].get(unique_indices=True, mode="promise_in_bounds")
+    if isinstance(part, Words):
+        return sv.matmul(jnp.asarray(part.mixing, state.dtype), components)
+    found = sv.by_digit(components, part.reading)
+    return found if part.outcome is None else found[part.outcome, None]
 
 
 def _of_amplitudes(amplitudes: Array, n: int) -> Array:

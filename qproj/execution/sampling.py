@@ -19,7 +19,6 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.grouping import Group, groups
 from qproj.circuits.measurements import Probs, Projector
 from qproj.circuits.observables import PauliWord
-from qproj.simulation.statevector import matmul, signs
 
 
 def keys_of(seeds: NDArray[np.uint64]) -> NDArray[np.uint32]:
@@ -59,7 +58,8 @@ def estimates(circuit: Circuit, probabilities: Sequence[Array], keys: Array, sho
 
     Args:
         circuit: The circuit.
-        probabilities: For each of `groups(circuit)`, after its change of basis, `(rows, 2**n_qubits)`.
+        probabilities: For each of `groups(circuit)`, after its change of basis, `(rows, 2**n_qubits)`; of a
+            fidelity itself, `(rows, 1)`.
         keys: As for `outcomes`.
         shots: Measurements, as `Group.shots` shares them out.
 
@@ -69,35 +69,18 @@ def estimates(circuit: Circuit, probabilities: Sequence[Array], keys: Array, sho
     """
     found = []
     for at, (group, each) in enumerate(zip(groups(circuit), probabilities, strict=True)):
+        if not group.basis:
+            ends = outcomes(
+                jnp.concatenate([each, jnp.maximum(1 - each, 0)], axis=1), _of_group(keys, at), shots
+            )
+            found.append(_share((ends == 0).sum(axis=1, keepdims=True), ends, each.dtype))
+            continue
         drawn = outcomes(each, _of_group(keys, at), group.shots(shots))
         words, others = _members(circuit, group)
         odd = lax.population_count(drawn[:, None] & jnp.asarray(words)[:, None]) & 1
         found += [1 - 2 * _share(odd.sum(axis=-1), drawn, each.dtype)] * bool(len(words))
         found += [_frequencies(drawn, term, circuit.n_qubits, each.dtype) for term in others]
     return _in_order(circuit, found)
-
-
-def exact(circuit: Circuit, probabilities: Sequence[Array]) -> Array:
-    """What `estimates` estimates, from the same probabilities."""
-    found = []
-    for group, each in zip(groups(circuit), probabilities, strict=True):
-        words, others = _members(circuit, group)
-        found += [matmul(each, signs(words, each.shape[1], each.dtype, states_first=True))] * bool(len(words))
-        for term in others:
-            of_wires = marginal(each, term.wires)
-            found.append(of_wires if isinstance(term, Probs) else of_wires[:, term.outcome, None])
-    return _in_order(circuit, found)
-
-
-def marginal(probabilities: Array, wires: Sequence[int]) -> Array:
-    """Probabilities of all outcomes of some wires, `(rows, 2**len(wires))`, from those of all wires."""
-    rows, n_states = probabilities.shape
-    n_qubits = n_states.bit_length() - 1
-    others = [wire for wire in range(n_qubits) if wire not in wires]
-    order = (0, *(1 + wire for wire in (*wires, *others)))
-    split = probabilities.reshape(rows, *(2,) * n_qubits).transpose(order)
-    summed: Array = split.reshape(rows, 2 ** len(wires), -1).sum(axis=-1)
-    return summed
 
 
 def _generator(key: Array) -> Array:

@@ -49,21 +49,23 @@ class Measured:
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
         """See `qproj.execution.transforms.Function`."""
         inputs, weights, keys = arrays
-        wires = tuple(range(self.circuit.n_qubits))
-        bases = ["Z" * len(wires)] if self.samples else [group.basis for group in groups(self.circuit)]
-        of_all = self.circuit.measuring(Probs(wires, basis) for basis in bases)
+        wires, terms = tuple(range(self.circuit.n_qubits)), self.circuit.terms
+        found = () if self.samples else groups(self.circuit)
+        whole = [Probs(wires, one.basis) if one.basis else terms[one.members[0]] for one in found]
+        of_all = self.circuit.measuring(whole or "probs")
         run = Expectation(of_all, self.strategy, "best")
         if self.apart:
             (values,) = jax.vmap(run)(inputs, weights)
         else:
             (values,) = run(inputs.reshape(-1, inputs.shape[-1]), weights)
-        each = values.reshape(*inputs.shape[:2], len(bases), -1).mean(axis=1)
-        each = jnp.maximum(each, 0)  # those of density matrices may be below by rounding
-        each = read_probabilities(each, self.readout, jnp)
+        means = values.reshape(*inputs.shape[:2], -1).mean(axis=1)
+        means = jnp.maximum(means, 0)  # those of density matrices may be below by rounding
+        ends = np.cumsum([one.width for one in of_all.observables])
+        # With readout errors there are no fidelities.
+        each = [read_probabilities(part, self.readout, jnp) for part in jnp.split(means, ends[:-1], axis=1)]
         if self.samples:
-            drawn = sampling.outcomes(each[:, 0], keys, self.shots)
-            return (sampling.bits(drawn, len(wires)),)
-        return (sampling.estimates(self.circuit, [each[:, i] for i in range(len(bases))], keys, self.shots),)
+            return (sampling.bits(sampling.outcomes(each[0], keys, self.shots), len(wires)),)
+        return (sampling.estimates(self.circuit, each, keys, self.shots),)
 
     def plain(self) -> Measured:
         """See `qproj.execution.transforms.Function`."""

@@ -178,7 +178,7 @@ class Probe:
             raise RefusedError(f"qnode must return measurements, or a tuple or list of them, not {output!r}.")
         if tape.shots:
             raise RefusedError(f"qnode must be exact (shots=None), but has {tape.shots}. {ON_THIS_ENGINE}")
-        tape = self._transformed(tape)
+        tape = _with_all_wires(self._transformed(tape), self._qnode.device.wires)
         _check_operations(tape)
         (tape,), _ = decompose(
             tape,
@@ -187,7 +187,7 @@ class Probe:
             name="qproj.from_qnode",
             error=RefusedError,
         )
-        return tape.map_to_standard_wires(), returns, watch
+        return _numbered(tape), returns, watch
 
     def _transformed(self, tape: Any) -> Any:
         """The tape after the transforms that were applied to the QNode."""
@@ -202,6 +202,36 @@ class Probe:
             "qnode must be one circuit, but a transform applied to it makes several of it, or changes what "
             "it measures. Take the transform off, or use qml.qnn.TorchLayer."
         )
+
+
+def _with_all_wires(tape: Any, wires: Any) -> Any:
+    """A tape in which probabilities and states of all wires name them: the device's, if it has any."""
+    from pennylane.measurements import ProbabilityMP, StateMP
+
+    def named(measurement: Any) -> Any:
+        implied = isinstance(measurement, ProbabilityMP | StateMP) and not measurement.wires
+        return type(measurement)(wires=wires or tape.wires) if implied else measurement
+
+    return tape.copy(measurements=[named(measurement) for measurement in tape.measurements])
+
+
+def _numbered(tape: Any) -> Any:
+    """A tape on wires from 0, in the order of the state where one is measured."""
+    from pennylane import RZ, PhaseShift, map_wires
+    from pennylane.measurements import StateMP
+
+    state = next((m for m in tape.measurements if type(m) is StateMP), None)
+    if state is None:
+        return tape.map_to_standard_wires()
+    (tape,), _ = map_wires(tape, {wire: place for place, wire in enumerate(state.wires)})
+    operations: list[Any] = []
+    for operation in tape.operations:
+        if operation.name == "GlobalPhase":  # matters here, and is no gate: exp(-i t), twice
+            (angle,) = operation.data
+            operations += [RZ(2 * angle, 0), PhaseShift(-2 * angle, 0)]
+        else:
+            operations.append(operation)
+    return tape.copy(operations=operations)
 
 
 def _drawn(count: int, generator: torch.Generator, size: float, dtype: torch.dtype) -> Tensor:

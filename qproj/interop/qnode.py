@@ -32,7 +32,8 @@ def from_qnode(
 
     The QNode is run on a few drawn numbers to find out how its angles depend on inputs and weights, and is
     not needed afterwards. Each angle must be a sum of constants, multiples of inputs, of products of two
-    inputs, and of weights; each measurement the expectation value of a sum of Pauli words.
+    inputs, and of weights; each measurement the expectation value of a sum of Pauli words, `qml.probs`, or
+    `qml.state()` alone.
 
     What the QNode does in torch with inputs and weights is watched, so a function that compares, cuts off,
     wraps around or reads their values is refused, even where none of the drawn numbers shows it. What cannot
@@ -52,7 +53,9 @@ def from_qnode(
 
     Returns:
         The layer. Its outputs have the shapes of `qml.qnn.TorchLayer`: `(...)` where the QNode returns one
-        measurement, `(..., n)` for a list, `(n, ..., 1)` for a tuple of more than one.
+        expectation value, `(..., 2**k)` for probabilities of `k` wires or a state; for a list `(..., n)`, all
+        values one after the other; `(n, ..., 1)` or `(n, ..., 2**k)` for a tuple of `n > 1`. A state is
+        complex, where `TorchLayer` drops the imaginary part.
 
     Raises:
         ValueError: If the QNode cannot be run so, and why; if shapes do not fit; or as `QuantumLayer`.
@@ -112,7 +115,8 @@ class QNodeLayer(QuantumLayer):
             inputs: `(..., n_inputs)`, as the QNode takes them for one sample.
 
         Returns:
-            Expectation values, in the dtype of `inputs`; see `from_qnode` for their shape.
+            What the QNode measures, in the dtype of `inputs`, or the complex one of its size for a state; see
+            `from_qnode` for the shape.
 
         Raises:
             TypeError: As `QuantumLayer.forward`.
@@ -132,10 +136,11 @@ class QNodeLayer(QuantumLayer):
         values = self._evaluate(*used)
         if self._has_constants:
             values = values + cast("Tensor", self._constants).to(values)
-        if self._returns == "one":
+        n = len(self.circuit.observables)
+        if self._returns == "one" and values.shape[-1] == 1:
             return values[..., 0]
-        if self._returns == "tuple" and values.shape[-1] > 1:
-            return values.movedim(-1, 0)[..., None]
+        if self._returns == "tuple" and n > 1:
+            return values.reshape(*values.shape[:-1], n, values.shape[-1] // n).movedim(-2, 0)
         return values
 
 

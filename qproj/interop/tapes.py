@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import GATES, Constant, Gate, InputSlot, Parameter, WeightSlot
+from qproj.circuits.measurements import Probs, State
 from qproj.circuits.observables import PauliWord
 
 # Operations that change no expectation value, and no amplitude but by a phase that is multiplied in later.
@@ -104,6 +105,27 @@ def measured(measurements: Sequence[Any]) -> Measured | None:
         mixing[row, column] += real
     # A circuit measures something even where only the identity was asked for.
     return Measured(tuple(words) or (PauliWord("Z", (0,)),), mixing, constants)
+
+
+def outcomes(measurement: Any) -> Probs | State | None:
+    """Probabilities or a state as an observable; `None` for anything else.
+
+    Args:
+        measurement: A PennyLane measurement process on wires that are counted from 0, none of them implied.
+    """
+    from pennylane.measurements import ProbabilityMP, StateMP
+
+    wires = tuple(map(int, measurement.wires))
+    if type(measurement) is StateMP and wires == tuple(range(len(wires))):
+        return State(len(wires))
+    if type(measurement) is not ProbabilityMP or measurement.mv is not None:
+        return None
+    if measurement.obs is None:
+        return Probs(wires)
+    words = list(measurement.obs.pauli_rep or ())
+    if len(words) != 1 or set(words[0]) != set(wires):
+        return None
+    return Probs(wires, "".join(words[0][wire] for wire in wires))
 
 
 def is_pauli_expectation(measurement: Any) -> bool:

@@ -15,10 +15,11 @@ import torch
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import GATES, Constant, Gate
+from qproj.circuits.measurements import State
 from qproj.circuits.observables import Hamiltonian, Observable, PauliWord
 from qproj.interop.formulas import Formula, gradients
 from qproj.interop.probing import ON_THIS_ENGINE, Probe, RefusedError, Run
-from qproj.interop.tapes import measured
+from qproj.interop.tapes import measured, outcomes
 
 # Sizes of inputs and of weights that the formulas are compared on, one run each: small, as large as first
 # weights, and far larger, so that what is cut off or wrapped around shows.
@@ -35,7 +36,7 @@ class Traced:
     Attributes:
         circuit: The circuit; its weights are all weights of the QNode, flattened, one after the other.
         n_inputs: How many inputs a sample has.
-        constants: To be added to each of the circuit's values: the identity's share.
+        constants: To be added to each of the circuit's values: the identity's share, or 0.
         returns: `"one"` measurement, or a `"tuple"` or `"list"` of them.
     """
 
@@ -58,7 +59,7 @@ def trace(qnode: Any, shapes: Mapping[str, tuple[int, ...]], n_inputs: int | Non
 
     Raises:
         ValueError: If the QNode is not a fixed circuit whose angles are sums of constants, multiples of
-            inputs, of products of two inputs and of weights, or measures more than expectation values.
+            inputs, of products of two inputs and of weights, or measures what a circuit here cannot.
     """
     try:
         # Whatever the layer is made within: derivatives of numbers are what is read.
@@ -81,7 +82,7 @@ def _trace(probe: Probe, n_inputs: int | None) -> Traced:
                 if not formula.agrees(angle, run.x, run.weights, run.watch.precision):
                     raise _refusal(run, first, place)
             functions |= run.watch.seen
-    observables, constants = _observables(first.measurements)
+    observables, constants = _observables(first)
     if functions:
         raise ValueError(
             "qnode must be one circuit whatever the values of inputs and weights, but it applies "
@@ -132,25 +133,44 @@ def _named(gate: tuple[str, tuple[int, ...]]) -> str:
     return f"{gate[0]} on wires {list(gate[1])}"
 
 
-def _observables(measurements: list[Any]) -> tuple[tuple[Observable, ...], tuple[float, ...]]:
-    """What the circuit measures, and what is to be added to it."""
-    found = measured(measurements)
+def _observables(run: Run) -> tuple[tuple[Observable, ...], tuple[float, ...]]:
+    """What the circuit measures, and what is to be added to each of its values."""
+    observables: list[Observable] = []
+    constants: list[float] = []
+    for measurement in run.measurements:
+        found = outcomes(measurement)
+        observable, constant = _expectation(measurement) if found is None else (found, 0.0)
+        observables.append(observable)
+        constants += [constant] * observable.width
+    widths = {observable.width for observable in observables}
+    if len(observables) > 1 and any(isinstance(observable, State) for observable in observables):
+        raise ValueError(
+            "qnode must measure a state alone, but measured more. Make two layers of two QNodes."
+        )
+    if run.returns == "tuple" and len(widths) > 1:
+        raise ValueError(
+            "qnode must return a list where its measurements have different numbers of values, here "
+            f"{[observable.width for observable in observables]}, but returned a tuple, which is stacked."
+        )
+    return tuple(observables), tuple(constants)
+
+
+def _expectation(measurement: Any) -> tuple[Observable, float]:
+    """An expectation value as Pauli words, and the identity's share."""
+    found = measured([measurement])
     if found is None:
         raise ValueError(
-            "qnode must measure expectation values of Pauli words and their sums, but measured "
-            f"{', '.join(map(str, measurements))}. {ON_THIS_ENGINE}"
+            "qnode must measure probabilities, a state, or expectation values of Pauli words and their sums, "
+            f"but measured {measurement}. {ON_THIS_ENGINE}"
         )
-    observables = []
-    for column in found.mixing.T:
-        terms = [
-            PauliWord(word.letters, word.wires, float(coefficient))
-            for word, coefficient in zip(found.words, column, strict=True)
-            if coefficient
-        ]
-        # The identity alone: something is measured, and not used.
-        terms = terms or [PauliWord("Z", (0,), 0.0)]
-        observables.append(terms[0] if len(terms) == 1 else Hamiltonian(tuple(terms)))
-    return tuple(observables), tuple(found.constants.tolist())
+    terms = [
+        PauliWord(word.letters, word.wires, float(coefficient))
+        for word, coefficient in zip(found.words, found.mixing[:, 0], strict=True)
+        if coefficient
+    ]
+    # The identity alone: something is measured, and not used.
+    terms = terms or [PauliWord("Z", (0,), 0.0)]
+    return terms[0] if len(terms) == 1 else Hamiltonian(tuple(terms)), float(found.constants[0])
 
 
 def _n_qubits(run: Run) -> int:

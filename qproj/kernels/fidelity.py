@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.parameters import count
+from qproj.circuits.gates import Gate, InputSlot
+from qproj.circuits.inverses import inverse
+from qproj.circuits.measurements import Projector
 from qproj.kernels.base import Kernel
 from qproj.layers import QuantumLayer
 from qproj.planning.cost import memory_budget
@@ -21,29 +23,39 @@ class FidelityKernel(Kernel):
     """`K(x, y) = |<psi(x)|psi(y)>|**2` (Havlicek et al., 2019, arXiv:1804.11326).
 
     All states are computed in one batch, and the kernel is one matrix product of them, in blocks where they
-    do not fit into memory. Gates that follow the last input cancel: weights count where inputs enter after
-    them, as with `reupload=True`.
+    do not fit into memory. With shots or noise each entry is a circuit of its own, all of them in one batch.
+    Gates that follow the last input cancel: weights count where inputs enter after them, as with
+    `reupload=True`.
 
     Args:
         circuit: The circuit that makes states of samples; what it measures does not matter.
         weights: Of the circuit, an array or a tensor; zeros if `None`.
-        shots: Measurements of each entry: of how often a circuit of `y` that is undone by that of `x` ends
-            where it began; `None` for exact values. An entry on the diagonal is 1.
-        seed: Of the measurements' randomness; equal calls of equal seed give equal values. `None` for fresh
-            randomness.
+        shots: Measurements of each entry: of how often the circuit of `y`, undone by that of `x`, ends where
+            it began; `None` for exact values. Gradients are by the parameter-shift rule.
+        seed: Of the measurements' and the noise's randomness; equal calls of equal seed give equal values.
+            `None` for fresh randomness.
+        noise: A `qproj.noise.NoiseModel`, of both circuits one after the other; `None` for none.
     """
 
     def __init__(
-        self, circuit: Circuit, weights: Any = None, shots: int | None = None, seed: int | None = None
+        self,
+        circuit: Circuit,
+        weights: Any = None,
+        shots: int | None = None,
+        seed: int | None = None,
+        noise: Any = None,
     ) -> None:
-        self.circuit, self.weights, self.shots, self.seed = circuit, weights, shots, seed
+        self.circuit, self.weights, self.shots, self.seed, self.noise = circuit, weights, shots, seed, noise
 
     def matrix(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
         """See `Kernel`.
 
         Raises:
-            ValueError: If `shots` is below 1, or a gradient is wanted of measured values.
+            ValueError: If `shots` is below 1; with shots or noise also where inputs are amplitudes, whose
+                preparation is no gate that can be undone, or the circuit has channels of its own.
         """
+        if self.shots is not None or self.noise is not None:
+            return self._by_pairs(x, y, weights)
         same, layer = x is y, _layer(self.circuit)
         # Rows whose states fit beside those of the other samples.
         most = max(1, memory_budget() // (2 * 16 * 2**self.circuit.n_qubits))
@@ -56,22 +68,18 @@ class FidelityKernel(Kernel):
         values = torch.cat(rows)
         if same:
             values = (values + values.T) / 2  # rounding may differ in both halves
-        if self.shots is None:
-            return values
-        if values.requires_grad:
-            raise ValueError(
-                "shots must be None where a gradient of the kernel is wanted, but was "
-                f"{self.shots!r}. Call it within torch.no_grad(), or train on exact values."
-            )
-        return self._measured(values, same=same)
+        return values
 
-    def _measured(self, values: Tensor, *, same: bool) -> Tensor:
-        shots = count("shots", self.shots)
-        generator = np.random.default_rng(self.seed)
-        found = generator.binomial(shots, values.cpu().double().clamp(0, 1).numpy()) / shots
-        if same:
-            found = np.triu(found, 1) + np.triu(found, 1).T + np.eye(len(found))
-        return torch.from_numpy(found).to(values)
+    def _by_pairs(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+        """Each entry as the probability that all qubits of a circuit of its own end in 0."""
+        layer, same = _undone(self.circuit, self.shots, self.seed, self.noise), x is y
+        n, m = len(x), len(y)
+        first, second = torch.triu_indices(n, n) if same else torch.ones(n, m).nonzero().T
+        given = {"weights": weights.reshape(-1)}
+        pairs = torch.cat([y[second], x[first]], dim=1)
+        values = torch.func.functional_call(layer, given, (pairs,))[:, 0]
+        found: Tensor = values.new_zeros(n, m).index_put((first, second), values)
+        return found + found.triu(1).T if same else found
 
 
 def _states(layer: QuantumLayer, x: Tensor, weights: Tensor, most: int) -> Iterator[Tensor]:
@@ -88,3 +96,30 @@ def _overlaps(first: Tensor, second: Tensor) -> Tensor:
 @functools.lru_cache(maxsize=64)
 def _layer(circuit: Circuit) -> QuantumLayer:
     return QuantumLayer(circuit=circuit.measuring("state"), generator=torch.Generator().manual_seed(0))
+
+
+@functools.lru_cache(maxsize=64)
+def _undone(circuit: Circuit, shots: int | None, seed: int | None, noise: Any) -> QuantumLayer:
+    """The circuit with its inputs, undone with as many others: how often it ends where it began."""
+    what = "be free of noise, which has no inverse (give noise=... instead)" if circuit.channels else None
+    if circuit.amplitudes:
+        what = "enter its inputs by gates, which can be undone, and not as amplitudes"
+    if what is not None:
+        raise ValueError(f"circuit must {what} where a kernel is measured or noisy, but did not.")
+    gates = (*circuit.gates, *(_later(gate, circuit.n_inputs) for gate in inverse(circuit.gates)))
+    both = circuit.with_gates(gates, [Projector("0" * circuit.n_qubits)])
+    generator = torch.Generator().manual_seed(0)
+    return QuantumLayer(circuit=both, shots=shots, seed=seed, noise=noise, generator=generator)
+
+
+def _later(gate: Gate, n: int) -> Gate:
+    """A gate of inputs that come `n` places later."""
+
+    def later(slot: Any) -> Any:
+        if not isinstance(slot, InputSlot):
+            return slot
+        return replace(slot, index=slot.index + n, times=None if slot.times is None else slot.times + n)
+
+    if isinstance(gate.parameter, tuple):
+        return replace(gate, parameter=tuple(map(later, gate.parameter)))
+    return replace(gate, parameter=later(gate.parameter))

@@ -25,8 +25,9 @@ class ProjectedKernel(Kernel):
         weights: Of the circuit, an array or a tensor; zeros if `None`.
         gamma: How fast similarity falls with distance; above 0.
         shots: Measurements of each basis, for each sample; `None` for exact values.
-        seed: Of the measurements' randomness; equal calls of equal seed give equal values. `None` for fresh
-            randomness.
+        seed: Of the measurements' and the noise's randomness; equal calls of equal seed give equal values.
+            `None` for fresh randomness.
+        noise: A `qproj.noise.NoiseModel`; `None` for none.
     """
 
     def __init__(
@@ -36,8 +37,10 @@ class ProjectedKernel(Kernel):
         gamma: float = 1.0,
         shots: int | None = None,
         seed: int | None = None,
+        noise: Any = None,
     ) -> None:
-        self.circuit, self.weights, self.gamma, self.shots, self.seed = circuit, weights, gamma, shots, seed
+        self.circuit, self.weights, self.gamma = circuit, weights, gamma
+        self.shots, self.seed, self.noise = shots, seed, noise
 
     def matrix(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
         """See `Kernel`.
@@ -49,7 +52,10 @@ class ProjectedKernel(Kernel):
         if gamma <= 0:
             raise ValueError(f"gamma must be above 0, but was {gamma}.")
         # All samples in one batch, so that those of x and of y are measured by different generators.
-        layer, both = _layer(self.circuit, self.shots, self.seed), x if x is y else torch.cat([x, y])
+        layer, both = (
+            _layer(self.circuit, self.shots, self.seed, self.noise),
+            x if x is y else torch.cat([x, y]),
+        )
         values = torch.func.functional_call(layer, {"weights": weights}, (both,))
         first, second = values[: len(x)], values if x is y else values[len(x) :]
         squares = first.square().sum(1)[:, None] + second.square().sum(1) - 2 * first @ second.T
@@ -60,6 +66,6 @@ class ProjectedKernel(Kernel):
 
 
 @functools.lru_cache(maxsize=64)
-def _layer(circuit: Circuit, shots: int | None, seed: int | None) -> QuantumLayer:
-    generator = torch.Generator().manual_seed(0)
-    return QuantumLayer(circuit=circuit.measuring("xyz"), shots=shots, seed=seed, generator=generator)
+def _layer(circuit: Circuit, shots: int | None, seed: int | None, noise: Any) -> QuantumLayer:
+    generator, measured = torch.Generator().manual_seed(0), circuit.measuring("xyz")
+    return QuantumLayer(circuit=measured, shots=shots, seed=seed, noise=noise, generator=generator)

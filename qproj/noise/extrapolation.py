@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Gate, lower, times
+from qproj.circuits.inverses import inverse
 
 
 def fold(circuit: Circuit, scale: int) -> Circuit:
@@ -35,9 +34,8 @@ def fold(circuit: Circuit, scale: int) -> Circuit:
         raise ValueError(f"scale must be an odd number, at least 1, but was {scale}.")
     if circuit.channels:
         raise ValueError("circuit must be free of noise to be folded, but had channels: fold it first.")
-    gates, back = circuit.gates, [undone for gate in reversed(circuit.gates) for undone in _inverse(gate)]
-    folded = list(gates) + (scale - 1) // 2 * [*back, *gates]
-    return circuit.with_gates(folded)
+    again = (*inverse(circuit.gates), *circuit.gates)
+    return circuit.with_gates(circuit.gates + (scale - 1) // 2 * again)
 
 
 def extrapolate(
@@ -108,28 +106,3 @@ def _check(scales: Sequence[float], values: Sequence[Any], least: int) -> None:
             f"scales must be at least {least} different numbers, as many as values, but were {tuple(scales)} "
             f"for {len(values)} values."
         )
-
-
-def _inverse(gate: Gate) -> tuple[Gate, ...]:
-    """The gates that undo one, in their order."""
-    kind = gate.kind
-    if gate.parameter is not None and not isinstance(gate.parameter, tuple) and not kind.written_out:
-        return (replace(gate, parameter=times(gate.parameter, -1.0)),)
-    matrix: Any = None if gate.unitary is None else np.array(gate.unitary).conj().T
-    if gate.matrix is not None:
-        return (replace(gate, matrix=matrix),)
-    if kind.matrix is not None:
-        same = np.allclose(matrix, kind.matrix)
-        return (gate,) if same else (Gate("QubitUnitary", gate.wires, matrix=matrix),)
-    if kind.permutation is not None and all(
-        kind.permutation[to] == i for i, to in enumerate(kind.permutation)
-    ):
-        return (gate,)
-    if gate.name in _OWN_INVERSES:
-        return (gate,)
-    parts = kind.decomposition(gate.wires, *gate.parameters) if kind.decomposition else lower([gate])
-    return tuple(undone for part in reversed(parts) for undone in _inverse(part))
-
-
-# Of those that are products of others.
-_OWN_INVERSES = {"CY", "CZ", "CH", "CCZ"}

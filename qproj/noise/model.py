@@ -14,8 +14,8 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import CHANNELS, GATES, Gate, write_out
 from qproj.circuits.parameters import Constant, real, wires_of
 from qproj.circuits.text import writable
+from qproj.noise.mixed import check_mixed
 from qproj.noise.readout import Readout, confusions, observed, readouts
-from qproj.noise.words import in_words
 
 
 @writable
@@ -176,10 +176,10 @@ def _noisy(model: NoiseModel, circuit: Circuit, shots: bool) -> Circuit:
             gates += [channel for rule in model.after_gates for channel in rule.behind(gate)]
     wires = range(circuit.n_qubits)
     gates += [channel for rule in model.before_measurement for channel in rule.at(wires)]
-    observables = circuit.observables if shots else in_words(circuit).observables
-    errors = confusions(model.readout, circuit.n_qubits)
+    check_mixed(circuit.observables)
+    observables, errors = circuit.observables, confusions(model.readout, circuit.n_qubits)
     if not shots and any(error.of_zero or error.of_one for error in errors):
-        observables = observed(observables, errors)  # type: ignore[arg-type]
+        observables = observed(observables, errors)
     if observables == circuit.observables and len(gates) == len(written):
         return circuit
     return circuit.with_gates(gates, observables)

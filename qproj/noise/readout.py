@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from qproj.circuits.measurements import Probs, Projector
 from qproj.circuits.observables import Hamiltonian, Observable, PauliWord
 from qproj.circuits.parameters import integer, real
 from qproj.circuits.text import writable
@@ -86,13 +87,11 @@ def confusions(given: tuple[Readout, ...], n_qubits: int) -> list[Readout]:
     return [by_wire.get(wire, other) for wire in range(n_qubits)]
 
 
-def observed(
-    observables: Sequence[PauliWord | Hamiltonian], wires: Sequence[Readout]
-) -> tuple[Observable, ...]:
+def observed(observables: Sequence[Observable], wires: Sequence[Readout]) -> tuple[Observable, ...]:
     """Observables whose exact values are the mean readings of the given ones.
 
     Where a wire's bit is read, the mean of its sign is `(of_one - of_zero) + (1 - of_zero - of_one) <Z>`, and
-    likewise for X and Y, which are turned into Z before.
+    likewise for X and Y, which are turned into Z before. Probabilities are told the errors of their wires.
 
     Args:
         observables: What is measured.
@@ -101,7 +100,11 @@ def observed(
     return tuple(_observed(observable, wires) for observable in observables)
 
 
-def _observed(observable: PauliWord | Hamiltonian, wires: Sequence[Readout]) -> Observable:
+def _observed(observable: Observable, wires: Sequence[Readout]) -> Observable:
+    if isinstance(observable, Probs | Projector):
+        errors = [(wires[wire].of_zero, wires[wire].of_one) for wire in observable.wires]
+        return replace(observable, errors=tuple(errors))
+    assert isinstance(observable, PauliWord | Hamiltonian)
     words = (observable,) if isinstance(observable, PauliWord) else observable.words
     read: list[PauliWord] = []
     for word in words:

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate
+from qproj.circuits.measurements import Probs, Projector
+from qproj.noise.mixed import check_mixed
 from qproj.noise.probability import PAULIS, kraus
-from qproj.noise.words import in_words
 from qproj.planning.blocks import Blocks, Digits, blocks
 from qproj.planning.fusion import Complexes, Floats, Ints
 from qproj.planning.pieces import pieces
@@ -36,34 +37,83 @@ class DensityPlan:
         start: What each wire goes through before it meets another, up to its last input: `(n_qubits, depth)`;
             `None` where inputs are amplitudes.
         blocks: The rest.
-        words: Int `(n_words,)`: component of each different word that is measured.
-        mixing: `(n_outputs, n_words)`: outputs of words.
+        measured: Of what outputs are made, one part after the other.
     """
 
     start: Table | None
     blocks: Blocks
+    measured: tuple[Words | Outcomes, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Outputs that are sums of Pauli words.
+
+    Attributes:
+        words: Int `(n_words,)`: component of each different word.
+        mixing: `(n_outputs, n_words)`: outputs of words.
+    """
+
     words: Ints
     mixing: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Outputs that are probabilities of outcomes of `k` wires.
+
+    Attributes:
+        words: Int `(2**k,)`: component of the words that have I or a wire's letter on each wire; a binary
+            digit of their place says which.
+        reading: For each wire `(2, 2)`, by which that digit becomes the outcome's.
+        outcome: The one that is wanted, or all if `None`.
+    """
+
+    words: Ints
+    reading: tuple[Floats, ...]
+    outcome: int | None
 
 
 # Asked for by the planner, for micro-batches, and by the program.
 @functools.lru_cache(maxsize=64)
 def density_plan(circuit: Circuit) -> DensityPlan:
     """Plan a circuit for density matrices."""
-    n, circuit = circuit.n_qubits, in_words(circuit)
+    check_mixed(circuit.observables)
+    n = circuit.n_qubits
     factors = [factor for gate in circuit.plain_gates for factor in _factors(gate)]
     starts: list[list[Factor]] = [[] for _ in range(n)]
     if not circuit.amplitudes:
         starts, factors = _started(n, factors)
     made = blocks(n, factors, DIGITS, _embedded)
     places = {wire: 4 ** (n - 1 - place) for place, wire in enumerate(made.order)}
+    measured: list[Words | Outcomes] = []
+    # Pauli words that follow each other are one product.
+    for _, group in itertools.groupby(circuit.observables, lambda one: isinstance(one, Probs | Projector)):
+        observables = list(group)
+        outcomes = [_outcomes(one, places) for one in observables if isinstance(one, Probs | Projector)]
+        measured += outcomes or [_words_of(circuit.measuring(observables), places)]
+    start = None if circuit.amplitudes else Table.of(starts, 4)
+    return DensityPlan(start, made, tuple(measured))
+
+
+def _words_of(circuit: Circuit, places: dict[int, int]) -> Words:
     index: dict[int, int] = {}
     mixing = np.zeros((circuit.n_outputs, len(circuit.words)))
     for word, owner in zip(circuit.words, circuit.owners, strict=True):
         component = sum("IXYZ".index(p) * places[w] for p, w in zip(word.letters, word.wires, strict=True))
         mixing[owner, index.setdefault(component, len(index))] += word.coefficient
-    start = None if circuit.amplitudes else Table.of(starts, 4)
-    return DensityPlan(start, made, np.array(list(index), np.int32), mixing[:, : len(index)])
+    return Words(np.array(list(index), np.int32), mixing[:, : len(index)])
+
+
+def _outcomes(observable: Probs | Projector, places: dict[int, int]) -> Outcomes:
+    words = np.zeros(1, np.int32)
+    for letter, wire in zip(observable.basis, observable.wires, strict=True):
+        words = np.add.outer(words, np.array([0, "IXYZ".index(letter) * places[wire]], np.int32)).ravel()
+    errors = observable.errors or ((0.0, 0.0),) * len(observable.wires)
+    # Of <I> = 1 and <P> the probabilities of both bits; of those, what is read.
+    exact = np.array([[0.5, 0.5], [0.5, -0.5]])
+    reading = tuple(np.array([[1 - zero, one], [zero, 1 - one]]) @ exact for zero, one in errors)
+    return Outcomes(words, reading, observable.outcome if isinstance(observable, Projector) else None)
 
 
 def transfer(kraus_operators: npt.ArrayLike) -> Floats:

@@ -18,7 +18,7 @@ from qproj.circuits.measurements import Fidelity, Outcomes, Probs, Projector, St
 from qproj.planning.permutations import Permutation
 from qproj.simulation.bases import in_basis
 from qproj.simulation.measurement import Measurement
-from qproj.simulation.statevector import matmul
+from qproj.simulation.statevector import by_digit, matmul
 
 
 class Readout(Protocol):
@@ -78,19 +78,21 @@ class Probabilities:
 
     def __init__(self, observable: Outcomes, n_qubits: int) -> None:
         wires = observable.wires
-        letters = dict(zip(wires, observable.basis, strict=True)) if isinstance(observable, Probs) else {}
+        letters = dict(zip(wires, observable.basis, strict=True))
         self._outcome = None if isinstance(observable, Probs) else observable.outcome
         self._basis = "".join(letters.get(wire, "Z") for wire in range(n_qubits))
         self._shape = (2,) * n_qubits
         self._order = (*wires, *(wire for wire in range(n_qubits) if wire not in wires))
         self._n_outcomes = 2 ** len(wires)
+        # In row `j` the probabilities of reading `j` where the bit is 0 and 1.
+        self._reading = [np.array([[1 - zero, one], [zero, 1 - one]]) for zero, one in observable.errors]
 
     def expectations(self, state: Array) -> Array:
         """See `Readout`."""
         re, im = in_basis(state, self._basis)
         batch = state.shape[-1]
         split = (re**2 + im**2).reshape(*self._shape, batch).transpose(*self._order, len(self._shape))
-        summed: Array = split.reshape(self._n_outcomes, -1, batch).sum(axis=1)
+        summed = by_digit(split.reshape(self._n_outcomes, -1, batch).sum(axis=1), self._reading)
         return summed if self._outcome is None else summed[self._outcome, None]
 
     def bra(self, state: Array, cotangents: Array) -> Array:
@@ -99,6 +101,7 @@ class Probabilities:
         if self._outcome is not None:
             nothing = jnp.zeros((self._n_outcomes, batch), state.dtype)
             cotangents = nothing.at[self._outcome].set(cotangents[0])
+        cotangents = by_digit(cotangents, [matrix.T for matrix in self._reading])
         others = state.shape[1] // self._n_outcomes
         spread = jnp.broadcast_to(cotangents[:, None], (self._n_outcomes, others, batch))
         back = np.argsort(self._order)

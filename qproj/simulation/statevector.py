@@ -9,8 +9,12 @@ the dtype they are given, so the same code is complex64 or complex128.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
 from jax import Array, lax
 from jax.typing import ArrayLike
 
@@ -178,3 +182,13 @@ def apply_phases(state: Array, phase: Array, *, inverse: bool = False) -> Array:
     re, im = state
     cos, sin = phase[0], -phase[1] if inverse else phase[1]
     return jnp.stack([cos * re - sin * im, sin * re + cos * im])
+
+
+def by_digit(values: Array, matrices: Sequence[npt.ArrayLike]) -> Array:
+    """Apply a 2 x 2 matrix to each binary digit of an index, the first digit first: `(2**k, batch)`."""
+    shape = values.shape
+    for digit, matrix in enumerate(np.asarray(matrices).tolist()):
+        split = values.reshape(2**digit, 2, -1)
+        rows = [to_zero * split[:, 0] + to_one * split[:, 1] for to_zero, to_one in matrix]
+        values = jnp.stack(rows, axis=1)
+    return values.reshape(shape)

@@ -284,6 +284,55 @@ def test_observables():
     assert layer.circuit.n_outputs == 3
 
 
+ENTANGLED = (EMBED, lambda x, w: qml.StronglyEntanglingLayers(w, range(3)))
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [
+        [qml.probs],  # of all wires of the device
+        [
+            lambda: qml.probs(wires=[2, 0]),
+            lambda: qml.expval(0.5 * qml.Z(1) + 2 * qml.I(0)),
+            lambda: qml.probs(op=qml.Y(1) @ qml.X(0)),
+        ],
+    ],
+    ids=["one", "list"],
+)
+def test_probabilities(returns):
+    same(qnode(*ENTANGLED, returns=returns), {"w": (1, 3, 3)}, (3,), (2, 3))
+
+
+def test_a_tuple_of_probabilities_is_stacked():
+    @qml.qnode(DEVICE)
+    def node(inputs):
+        EMBED(inputs, None)
+        return qml.probs(wires=[2, 0]), qml.probs(wires=[1, 2])
+
+    layer = same(node, {}, (3,), (2, 3))
+    assert layer(torch.zeros(5, 3)).shape == (2, 5, 4)
+
+
+def test_a_state_is_complex_with_its_phase():
+    """In the order of the device's wires, those included that no gate is on; TorchLayer has its real part."""
+
+    @qml.qnode(qml.device("default.qubit", wires=["c", "a", "b"]))
+    def node(inputs, w):
+        qml.RY(inputs[..., 0], "a")
+        qml.GlobalPhase(w[0], "a")
+        qml.IsingXY(w[1], ["a", "c"])
+        return qml.state()
+
+    layer = qproj.from_qnode(node, {"w": 2})
+    x = torch.tensor([[0.4], [1.3]], dtype=torch.float64)
+    found, wanted = layer(x), node(x, layer.w.double())
+    assert found.dtype == torch.complex128
+    torch.testing.assert_close(found, wanted, atol=1e-7, rtol=0)
+    target = torch.randn(8, dtype=torch.complex128, generator=torch.Generator().manual_seed(0))
+    gradients = [torch.autograd.grad(((y - target).abs() ** 2).sum(), layer.w)[0] for y in (found, wanted)]
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=0)
+
+
 def test_the_circuit_is_what_was_written():
     layer = qproj.from_qnode(
         qnode(lambda x, w: qml.RX(0.5 * x[1] + 3 * w[2] + 0.1, 0), lambda x, w: qml.RY(x[0] * x[1], 0)),
@@ -496,12 +545,30 @@ def test_measurements_that_depend_on_values():
 
 @pytest.mark.parametrize(
     "measure",
-    [lambda: qml.probs(wires=0), qml.state, lambda: qml.var(qml.Z(0)), lambda: qml.expval(qml.Hadamard(0))],
+    [
+        lambda: qml.density_matrix(0),
+        lambda: qml.probs(op=qml.Hadamard(0)),
+        lambda: qml.var(qml.Z(0)),
+        lambda: qml.expval(qml.Hadamard(0)),
+    ],
 )
 def test_other_measurements(measure):
     message = other(lambda x, w: qml.RX(x[0], 0), returns=[measure])
-    assert "must measure expectation values" in message
+    assert "must measure probabilities, a state, or expectation values" in message
     assert "Use qml.qnn.TorchLayer" in message
+
+
+def test_a_state_beside_others_and_a_tuple_of_unequal_widths():
+    rotate = lambda x, w: qml.RX(x[0], 0)  # noqa: E731
+    assert "must measure a state alone" in other(rotate, returns=[qml.state, lambda: qml.probs(wires=0)])
+
+    @qml.qnode(DEVICE)
+    def node(inputs):
+        qml.RX(inputs[0], 0)
+        return qml.probs(wires=0), qml.probs(wires=[0, 1])
+
+    with pytest.raises(ValueError, match=r"must return a list .* numbers of values, here \[2, 4\]"):
+        qproj.from_qnode(node, {})
 
 
 def test_shots_measurements_in_the_middle_amplitudes_and_transforms():

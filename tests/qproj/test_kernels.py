@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from qproj import Circuit, Gate, InputSlot
+from qproj import Circuit, Gate, InputSlot, WeightSlot
 from qproj.kernels import FidelityKernel, ProjectedKernel, fidelity, target_alignment
+from qproj.noise import Channel, NoiseModel
 
 from . import reference
 
 PRODUCT = Circuit(2, gates=[Gate("RY", (0,), InputSlot(0)), Gate("RY", (1,), InputSlot(1))])
 TRAINED = Circuit(2, 2, "angle_z", "basic_entangler", reupload=True)
+NOISY = NoiseModel(Channel("depolarizing", 0.1)).on(PRODUCT)
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(5, 2)), RNG.normal(size=(3, 2))
 WEIGHTS = RNG.normal(size=TRAINED.weight_shape)
@@ -44,8 +46,6 @@ def test_kernels_of_tensors_have_gradients():
     labels = torch.tensor([1.0, -1.0, 1.0])
     for kind in (FidelityKernel, ProjectedKernel):
         assert torch.autograd.gradcheck(lambda w, k=kind: target_alignment(k(TRAINED, w)(x), labels), weights)
-    with pytest.raises(ValueError, match="shots must be None where a gradient of the kernel is wanted"):
-        FidelityKernel(TRAINED, weights, shots=5)(x)
     assert FidelityKernel(TRAINED, weights)(x.float()).dtype == torch.float32
 
 
@@ -63,12 +63,43 @@ def test_measured_kernels():
     np.testing.assert_allclose(projected, ProjectedKernel(TRAINED, WEIGHTS)(X, Y), atol=0.05)
 
 
+def test_gradients_of_measured_kernels():
+    """By shifts, with so many measurements that errors are small; of a product of inputs, too."""
+    slots = [InputSlot(0), InputSlot(1), InputSlot(0, 1.0, 1)]
+    gates = [Gate("RY", (0,), slots[0]), Gate("RX", (1,), WeightSlot(0)), Gate("CRY", (0, 1), slots[1])]
+    circuit = Circuit(2, gates=[*gates, Gate("RX", (0,), slots[2]), Gate("S", (1,))])
+    found = []
+    for options in ({}, {"shots": 100_000, "seed": 2}):
+        x, weights = torch.tensor(X[:3], requires_grad=True), torch.tensor([0.7], requires_grad=True)
+        values = FidelityKernel(circuit, weights, **options)(x)
+        by_place = torch.linspace(-1, 1, 9, dtype=torch.float64).reshape(3, 3)
+        found.append((values, *torch.autograd.grad((values * by_place).sum(), (x, weights))))
+    for wanted, estimate in zip(*found, strict=True):
+        torch.testing.assert_close(estimate, wanted, atol=0.02, rtol=0)
+
+
+def test_noisy_kernels():
+    """Depolarising noise behind both RY of a pair shrinks the cosine of each qubit twice."""
+    noise, x = NoiseModel(Channel("depolarizing", 0.03)), X[:3]
+    cosine = np.cos(x[:, None] - x) * (1 - 4 * 0.03 / 3) ** 2
+    found = FidelityKernel(PRODUCT, noise=noise)(x)
+    np.testing.assert_allclose(found, ((1 + cosine) / 2).prod(axis=2), atol=1e-10)
+    measured = FidelityKernel(PRODUCT, noise=noise, shots=50_000, seed=3)(x)
+    np.testing.assert_allclose(measured, found, atol=0.02)
+    assert (measured == measured.T).all()
+    bloch = np.stack([np.cos(x), np.sin(x)]) * (1 - 4 * 0.03 / 3)
+    squares = ((bloch[:, :, None] - bloch[:, None]) ** 2).sum(axis=(0, 3))
+    np.testing.assert_allclose(ProjectedKernel(PRODUCT, noise=noise)(x), np.exp(-squares / 2), atol=1e-10)
+
+
 def test_parameters():
     kernel = ProjectedKernel(PRODUCT, gamma=2.0)
     assert kernel.get_params()["gamma"] == 2.0
     assert kernel.set_params(gamma=0.5).gamma == 0.5
     assert repr(kernel) == "ProjectedKernel(circuit=<2 gates on 2 qubits>, gamma=0.5)"
-    with pytest.raises(ValueError, match="params must be of 'circuit', 'weights', 'gamma', 'shots', 'seed'"):
+    with pytest.raises(
+        ValueError, match="params must be of 'circuit', 'weights', 'gamma', 'shots', 'seed', 'no"
+    ):
         kernel.set_params(gama=1.0)
 
 
@@ -76,6 +107,8 @@ def test_parameters():
     ("run", "message"),
     [
         (lambda: FidelityKernel(PRODUCT, shots=0)(X), "shots must be at least 1"),
+        (lambda: FidelityKernel(Circuit(2, 1, "amplitude"), shots=5)(X), "circuit must enter its inputs by"),
+        (lambda: FidelityKernel(NOISY, shots=5)(X), "circuit must be free of noise"),
         (lambda: ProjectedKernel(PRODUCT, gamma=0.0)(X), "gamma must be above 0, but was 0.0"),
         (lambda: FidelityKernel(PRODUCT)(X[:, :1]), "x must have shape"),
         (lambda: FidelityKernel(TRAINED, np.zeros(3))(X), "weights must have shape"),

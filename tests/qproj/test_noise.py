@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qproj import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, QuantumLayer, WeightSlot
 from qproj.circuits.gates import CHANNELS
-from qproj.circuits.measurements import Probs
+from qproj.circuits.measurements import Probs, Projector
 from qproj.noise import Channel, NoiseModel, Readout, Rule, parse
 from qproj.planning.branches import draw, operators, probabilities
 from qproj.planning.execution import Execution, dumps, loads
@@ -203,26 +203,36 @@ def test_shots_scatter_about_what_noise_leaves(strategy):
     assert layer(x.expand(3, 1)).equal(values[:3])
 
 
+OUTCOMES = [Projector("0", (0,)), Probs((1, 0)), Projector("00")]
+TRAJECTORIES = {"strategy": "trajectories", "backend_options": {"trajectories": 1}}
+
+
 def test_what_is_read_wrongly_shrinks_and_shifts():
     """With P(1|0) = 0.1 and P(0|1) = 0.3, <Z> is read as 0.2 + 0.6 <Z>; on wire 1 as 0.9 <Z>."""
     circuit = Circuit(
         gates=[Gate("RX", (0,), InputSlot(0)), Gate("RX", (1,), InputSlot(0))],
-        observables=[PauliWord("Z", (0,)), PauliWord("ZZ", (0, 1)), PauliWord("I"), Probs((0,))],
+        observables=[PauliWord("Z", (0,)), PauliWord("ZZ", (0, 1)), PauliWord("I")],
     )
     noise = NoiseModel(readout={0: [[0.9, 0.1], [0.3, 0.7]], 1: 0.05})
-    words = Circuit(2, gates=circuit.gates, observables=circuit.observables[:3])
     for layer in (
-        QuantumLayer(circuit=words, noise=noise),
-        QuantumLayer(circuit=words, noise=noise, backend="default.mixed"),
+        QuantumLayer(circuit=circuit, noise=noise),
+        QuantumLayer(circuit=circuit, noise=noise, backend="default.mixed"),
     ):
         z = np.cos(0.8)
         wanted = [[0.2 + 0.6 * z, (0.2 + 0.6 * z) * 0.9 * z, 1.0]]
         np.testing.assert_allclose(layer(torch.tensor([[0.8]])).detach(), wanted, atol=1e-6)
-    read = noise.on(circuit)
-    assert read.n_outputs == circuit.n_outputs == 5
-    found = mixed_reference.values(read, [[0.8]], [])[0, 3:]
     zero = (1 + z) / 2
-    np.testing.assert_allclose(found, [0.9 * zero + 0.3 * (1 - zero), 0.1 * zero + 0.7 * (1 - zero)])
+    p, q = 0.9 * zero + 0.3 * (1 - zero), 0.95 * zero + 0.05 * (1 - zero)
+    wanted = [p, *np.outer([q, 1 - q], [p, 1 - p]).ravel(), p * q]
+    for options in ({}, {"strategy": "density-matrix"}, TRAJECTORIES):
+        channel = (Gate("BitFlip", (1,), Constant(0.0)),) if options else ()
+        read = noise.on(circuit.with_gates((*circuit.gates, *channel), OUTCOMES))
+        x = torch.tensor([[0.8]], dtype=torch.float64, requires_grad=True)
+        values = QuantumLayer(circuit=read, **options).double()(x)
+        np.testing.assert_allclose(values[0].detach(), wanted, atol=1e-10)
+        values[0, 2].backward()
+        slope = np.sin(0.8) * (0.3 * q - 0.45 * (1 - p))
+        np.testing.assert_allclose(x.grad, [[slope]], atol=1e-10)
 
 
 def test_rules_say_where_channels_act():

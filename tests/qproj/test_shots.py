@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 import qproj
-from qproj import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, Probs, Projector, WeightSlot
+from qproj import Circuit, Fidelity, Gate, Hamiltonian, InputSlot, PauliWord, Probs, Projector, WeightSlot
 from qproj.noise import Channel, NoiseModel
 
 from . import reference
@@ -107,6 +107,21 @@ def test_amplitudes():
         found.append((values, *torch.autograd.grad(values[0, 1] - values[0, 2], (x, layer.weights))))
     for wanted, estimate in zip(*found, strict=True):
         torch.testing.assert_close(estimate, wanted, atol=0.02, rtol=0)
+
+
+def test_a_fidelity_is_a_count_of_zeros():
+    """Of a circuit that makes the state, undone: a binomial of the overlap, beside words of other groups."""
+    target = np.array([0.6, 0, 0, 0.8j])
+    circuit = CIRCUIT.measuring([PauliWord("X", (0,)), Fidelity(target), PauliWord("Z", (0,))])
+    p = abs(target.conj() @ reference.state(CIRCUIT, [X], WEIGHTS.double().numpy())) ** 2
+    values = layer_of(circuit, shots=SHOTS, seed=4)(torch.full((SEEDS, 1), X)).detach().double().numpy()[:, 1]
+    variance = p * (1 - p) / SHOTS
+    assert abs(values.mean() - p) < 4 * np.sqrt(variance / SEEDS)
+    low, high = stats.chi2.interval(1 - 1e-4, SEEDS)
+    assert low < ((values - p) ** 2).sum() / variance < high
+    np.testing.assert_allclose(values * SHOTS, np.round(values * SHOTS), atol=1e-3)
+    with pytest.raises(ValueError, match="with noise, which leaves no pure state, but held fidelity"):
+        layer_of(circuit, shots=5, noise=NoiseModel(readout=0.1))
 
 
 def test_what_cannot_be_measured_is_refused():
