@@ -6,7 +6,7 @@ RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install caption test quick test-demo bench real-size photographs noise matrix pennylane-suite lint types check docs train bundle clean
+.PHONY: help install caption test quick test-demo bench real-size photographs noise matrix pennylane-suite tfq lint types check docs train bundle clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,17 @@ noise: $(READY) ## Measure and draw the bundled model's captions under noise and
 pennylane-suite: $(READY) ## Run PennyLane's tests on qproj.statevector: make pennylane-suite PENNYLANE=DIR
 	$(BIN)/python tests/suite/pennylane_suite.py $(PENNYLANE)
 
+# TensorFlow Quantum pins an old TensorFlow, NumPy and Cirq. Python 3.10 to 3.12.
+TFQ := .tfq
+$(TFQ)/.ready:
+	$(PYTHON) -m venv $(TFQ)
+	$(TFQ)/bin/python -m pip install -q --disable-pip-version-check tensorflow==2.18.1 'tf-keras~=2.18.0' cirq-core==1.5.0 tensorflow-quantum==0.7.6
+	@touch $@
+
+tfq: $(READY) $(TFQ)/.ready ## Compare with TensorFlow Quantum, in an environment of its own, .tfq
+	$(BIN)/python -m tests.tfq.cases > $(TFQ)/cases.json
+	TF_USE_LEGACY_KERAS=1 TF_CPP_MIN_LOG_LEVEL=3 $(TFQ)/bin/python tests/tfq/check.py $(TFQ)/cases.json
+
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -89,4 +100,4 @@ bundle: $(RUNS) ## Ship the model of the last training run
 	$(BIN)/python -m hybrid.training.bundle runs/scenes-mini
 
 clean: ## Remove the environment and what tools left
-	rm -rf $(VENV) .matrix dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .matrix $(TFQ) dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
