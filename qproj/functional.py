@@ -32,7 +32,7 @@ from qproj.execution import programs, sampling
 from qproj.execution.forks import check_not_forked
 from qproj.planning.cost import DiffMethod, Strategy, check_memory
 from qproj.planning.noisy import DENSITY_QUBITS
-from qproj.simulation.angles import products
+from qproj.simulation.angles import multiples, products
 
 
 def expectation(
@@ -67,7 +67,7 @@ def expectation(
         return jnp.zeros((*batch, circuit.n_outputs), dtype)
     values = programs.expectation(circuit, x, w, strategy, diff_method)
     if circuit.is_state:
-        values = amplitudes(circuit, values, x, w, jnp)
+        values = amplitudes(circuit, values, x, w, jnp, multiples=multiples)
     return values.reshape(*batch, circuit.n_outputs)
 
 

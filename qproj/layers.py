@@ -217,7 +217,8 @@ class QuantumLayer(Readout):
 
         Args:
             x: Angles in radians, `(..., n_inputs)`; with encoding `"amplitude"` up to `n_inputs` amplitudes.
-                float32, float64, float16 or bfloat16; the latter two are computed in float32.
+                float32, float64, float16 or bfloat16; the latter two are computed in float32, and all in
+                float64 where the weights are.
 
         Returns:
             What is measured, `(..., n_outputs)`, with dtype and device of `x`. A state is complex64, or
@@ -246,7 +247,7 @@ class QuantumLayer(Readout):
         self, x: Tensor, weights: Tensor, circuit: Circuit, execution: Execution, *, traced: bool
     ) -> Tensor:
         _check_input(x, circuit, weights)
-        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+        dtype = _precision(x, weights)
         # Each call into torch costs a microsecond or two, which small circuits notice: none is made in vain.
         flat = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         flat = flat if flat.dtype == dtype else flat.to(dtype)
@@ -275,7 +276,9 @@ class QuantumLayer(Readout):
             run = torch.compiler.disable(_run) if opaque else _run  # type: ignore[no-untyped-call]
             values = run(self.backend, circuit, execution, inputs, weights)
         if circuit.is_state:
-            values = amplitudes(circuit, values, inputs, weights, torch)
+            values = amplitudes(circuit, values, inputs, weights, torch, multiples=_multiples)
+            if x.dtype != torch.float64 and dtype == torch.float64:
+                values = values.to(torch.complex64)
         elif values.dtype != x.dtype:
             values = values.to(x.dtype)
         if empty:
@@ -284,8 +287,7 @@ class QuantumLayer(Readout):
 
     def _inputs(self, x: Tensor) -> Tensor:
         _check_input(x, self._circuit, self.weights)
-        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        return features_of(self._circuit, x.reshape(-1, x.shape[-1]).to(dtype))
+        return features_of(self._circuit, x.reshape(-1, x.shape[-1]).to(_precision(x, self.weights)))
 
     def extra_repr(self) -> str:
         """What `repr` shows of the layer."""
@@ -341,11 +343,24 @@ def features_of(circuit: Circuit, x: Tensor) -> Tensor:
 def _products(x: Tensor, slots: tuple[InputSlot, ...]) -> Tensor:
     first, scales, second = zip(*map(astuple, slots), strict=True)
     exact = x.double()
-    angles = exact[:, list(first)] * exact[:, list(second)]
-    if any(scale != 1 for scale in scales):
-        angles = angles * angles.new_tensor(scales)
-    # Single precision would round a large angle; 4 pi is a period of every gate.
-    return angles if x.dtype == torch.float64 else angles.fmod(4 * math.pi).to(x.dtype)
+    return _reduced(exact[:, list(first)] * exact[:, list(second)], scales, x.dtype)
+
+
+def _multiples(values: Tensor, factors: tuple[float, ...]) -> Tensor:
+    return _reduced(values.double(), factors, values.dtype)
+
+
+def _reduced(angles: Tensor, factors: tuple[float, ...], dtype: torch.dtype) -> Tensor:
+    """Angles of double precision times their factors, so small that single precision does not round them."""
+    if any(factor != 1 for factor in factors):
+        angles = angles * angles.new_tensor(factors)
+    # 4 pi is a period of every gate.
+    return angles if dtype == torch.float64 else angles.fmod(4 * math.pi).to(dtype)
+
+
+def _precision(x: Tensor, weights: Tensor) -> torch.dtype:
+    """That of the more exact of both, since a large angle must not be rounded."""
+    return torch.float64 if torch.float64 in (x.dtype, weights.dtype) else torch.float32
 
 
 _TENSORS = (Tensor, nn.Parameter)
@@ -365,6 +380,11 @@ def _check_input(x: Tensor, circuit: Circuit, weights: Tensor) -> None:
         raise TypeError(
             f"x must be a tensor of float32, float64, float16 or bfloat16, but its dtype was {x.dtype}. "
             "Angles are real numbers in radians; convert with x.float()."
+        )
+    if x.is_nested or x.layout is not torch.strided:
+        raise TypeError(
+            f"x must be a dense tensor, but was {'nested' if x.is_nested else x.layout}. Convert with "
+            f"{'torch.nested.to_padded_tensor(x, 0.0)' if x.is_nested else 'x.to_dense()'}."
         )
     width = x.shape[-1] if x.ndim else 0
     if not circuit.takes(width):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import functools
+import math
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -47,7 +48,15 @@ def features(
     return x
 
 
-def amplitudes(circuit: Circuit, values: Any, x: Any, weights: Any, namespace: ModuleType) -> Any:
+def amplitudes(
+    circuit: Circuit,
+    values: Any,
+    x: Any,
+    weights: Any,
+    namespace: ModuleType,
+    *,
+    multiples: Callable[[Any, tuple[float, ...]], Any],
+) -> Any:
     """States with their global phases, which decompositions of gates leave out.
 
     Args:
@@ -56,16 +65,19 @@ def amplitudes(circuit: Circuit, values: Any, x: Any, weights: Any, namespace: M
         x: `(batch, circuit.n_features)`.
         weights: `circuit.weight_shape`.
         namespace: `torch` or `jax.numpy`.
+        multiples: `(rows, k)` times `k` factors, less multiples of 4 pi where the values are not exact.
 
     Returns:
         Complex `(batch, 2**n_qubits)`.
     """
     half = 2**circuit.n_qubits
     states = values[:, :half] + 1j * values[:, half:]
-    constant, of_inputs, of_weights = _phases(circuit)
-    flat = weights.reshape(-1)
-    phase = constant + sum(factor * flat[i] for i, factor in of_weights)
-    phase = phase + sum(factor * x[:, i, None] for i, factor in of_inputs)
+    constant, *parts = _phases(circuit)
+    phase: Any = math.remainder(constant, 2 * math.pi)
+    for columns, terms in zip((x, weights.reshape(1, -1)), parts, strict=True):
+        if terms:
+            indices, factors = zip(*terms, strict=True)
+            phase = phase + namespace.sum(multiples(columns[:, list(indices)], factors), axis=1)[:, None]
     if isinstance(phase, float):
         return states * cmath.exp(1j * phase) if phase else states
     return states * (namespace.cos(phase) + 1j * namespace.sin(phase))

@@ -17,6 +17,7 @@ from qproj.execution.programs import differentiable
 from qproj.execution.transforms import compiled
 from qproj.planning.cost import choose
 from qproj.planning.strategies import Fused, parse
+from qproj.simulation.angles import multiples
 
 
 class FromStates(Adjoint):
@@ -83,7 +84,7 @@ class Evolution:
 
     def _turned(self, states: Array, inputs: Array, weights: Array) -> Array:
         """States with the global phase that the circuit's decompositions leave out."""
-        turned = amplitudes(self.circuit, states, inputs, weights, jnp)
+        turned = amplitudes(self.circuit, states, inputs, weights, jnp, multiples=multiples)
         return jnp.concatenate([turned.real, turned.imag], axis=1)
 
 

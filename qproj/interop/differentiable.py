@@ -84,6 +84,20 @@ def is_traced(value: Any) -> bool:
     return isinstance(value, jax.core.Tracer)
 
 
+def refusing_gradients(value: Any, error: Callable[[], Exception]) -> Any:
+    """A value that JAX traces, whose derivative is an error."""
+
+    @jax.custom_jvp
+    def same(value: Any) -> Any:
+        return value
+
+    @same.defjvp
+    def _(_: Any, __: Any) -> Any:
+        raise error()
+
+    return same(value)
+
+
 def to_jax(results: Any) -> Any:
     """Results in NumPy, for JAX, in the precision JAX is set to."""
     return jax.tree.map(jax.numpy.asarray, results)

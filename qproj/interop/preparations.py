@@ -13,6 +13,8 @@ import pennylane as qml
 from pennylane.exceptions import DeviceError
 from pennylane.transforms.core import transform
 
+from qproj.interop import differentiable
+
 # What may come before a preparation on its wires.
 _NOTHING = (qml.Identity, qml.GlobalPhase, qml.Barrier)
 
@@ -22,8 +24,8 @@ def gather_preparations(tape: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Move preparations of wires that nothing has changed to the front, as one.
 
     Raises:
-        DeviceError: If amplitudes that others come before on their wires are to be differentiated, and one is
-            zero.
+        DeviceError: If amplitudes that others come before on their wires are differentiated, and one is zero,
+            or JAX traces them.
     """
     first: list[Any] = []
     others: list[Any] = []
@@ -33,9 +35,7 @@ def gather_preparations(tape: Any) -> tuple[Any, Callable[[Any], Any]]:
         if prepares and changed.isdisjoint(operation.wires):
             first.append(operation)
         else:
-            if prepares:
-                _check_differentiable(operation)
-            others.append(operation)
+            others.append(_checked(operation) if prepares else operation)
         if not isinstance(operation, _NOTHING):
             changed.update(operation.wires)
     if not first or (len(first) == 1 and tape.operations[0] is first[0]):
@@ -53,13 +53,24 @@ def _together(preparations: list[Any]) -> Any:
     return qml.StatePrep(whole, wires, validate_norm=False)
 
 
-def _check_differentiable(preparation: Any) -> None:
+def _checked(preparation: Any) -> Any:
+    """The preparation, if its amplitudes have gradients or need none."""
     (amplitudes,) = preparation.data
-    if not qml.math.requires_grad(amplitudes) or qml.math.is_abstract(amplitudes):
-        return
-    if bool(qml.math.any(qml.math.unwrap([amplitudes])[0] == 0)):
-        raise DeviceError(
-            f"Gradients of {preparation.name} on wires {preparation.wires.tolist()} exist at the "
-            "beginning of a circuit only, where an amplitude is zero. Prepare the state before anything else "
-            "on its wires."
+    if not qml.math.requires_grad(amplitudes):
+        return preparation
+    if qml.math.is_abstract(amplitudes):
+        # Whether one is zero cannot be seen, nor whether a gradient will be asked for.
+        watched = differentiable.refusing_gradients(
+            amplitudes, lambda: _error(preparation, "that JAX traces")
         )
+        return qml.StatePrep(watched, preparation.wires, validate_norm=False)
+    if bool(qml.math.any(qml.math.unwrap([amplitudes])[0] == 0)):
+        raise _error(preparation, "where an amplitude is zero")
+    return preparation
+
+
+def _error(preparation: Any, where: str) -> DeviceError:
+    return DeviceError(
+        f"Gradients of {preparation.name} on wires {preparation.wires.tolist()} {where} exist at the "
+        "beginning of a circuit only. Prepare the state before anything else on its wires."
+    )

@@ -50,7 +50,8 @@ class Kernel:
         """The weights as a tensor: zeros where none were given."""
         if self.weights is None:
             return like.new_zeros(self.circuit.weight_shape)
-        return torch.as_tensor(self.weights, dtype=like.dtype, device=like.device)
+        weights = torch.as_tensor(self.weights, device=like.device)
+        return weights if weights.is_floating_point() else weights.to(like.dtype)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn gives it)
         """The arguments of the constructor, by name."""

@@ -7,6 +7,8 @@ floating-point technique for extending the available precision" (1971), doi:10.1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -50,6 +52,12 @@ def multiple(values: Array, scale: Array, rest: Array, *, rounds: bool = True) -
     if not rounds or values.dtype == jnp.float64:
         return scale * values
     return _small(*_product(values, scale, rest))
+
+
+def multiples(values: Array, scales: Sequence[float]) -> Array:
+    """`multiple` of the columns of `(rows, k)` by a scale each."""
+    exact = np.asarray(scales, np.float64)
+    return multiple(values, *(jnp.asarray(part, values.dtype) for part in (exact, rest_of(exact))))
 
 
 def products(first: Array, second: Array, scale: ArrayLike) -> Array:

@@ -288,6 +288,28 @@ def test_gradients_of_a_state_prepared_on_changed_wires_are_refused_where_there_
         found(torch.tensor([0.0, 1.0], requires_grad=True))
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype:UserWarning")  # PennyLane asks JAX for it
+def test_gradients_of_a_state_prepared_on_changed_wires_are_refused_where_jax_traces_it():
+    """Values and other gradients are there; that by the amplitudes was NaN where one is zero."""
+
+    def circuit(state, angle):
+        qml.RX(angle, wires=0)
+        qml.StatePrep(state, wires=[0])
+        return qml.expval(qml.Z(0))
+
+    found, expected = both(circuit, 1)
+    given = jax.numpy.array([0.0, 1.0]), jax.numpy.array(0.3)
+    for by_angle in (
+        jax.jit,
+        lambda qnode: jax.jit(jax.grad(qnode, 1)),
+        lambda qnode: jax.grad(jax.jit(qnode), 1),
+    ):
+        np.testing.assert_allclose(by_angle(found)(*given), by_angle(expected)(*given), atol=1e-6)
+    for by_state in (jax.grad(found), jax.jit(jax.grad(found)), jax.grad(jax.jit(found))):
+        with pytest.raises(DeviceError, match=r"Gradients of StatePrep on wires \[0\]"):
+            by_state(*given)
+
+
 # --- Observables that are not Hermitian.
 
 

@@ -17,6 +17,7 @@ from qproj import Circuit, Constant, Gate, InputSlot, WeightSlot
 from qproj._compat.jax import synchronous_cpu
 from qproj.execution import cache
 from qproj.functional import expectation
+from qproj.kernels import FidelityKernel
 
 from . import reference
 
@@ -58,6 +59,20 @@ def test_weights_of_a_wrong_shape_are_refused(layer, x, shape):
 def test_complex_weights_are_refused(layer, x):
     with pytest.raises(TypeError, match=r"weights must be of float32.*complex64"):
         functional_call(layer, {"weights": layer.weights * 1j}, (x,))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+def test_sparse_and_nested_inputs_are_refused(layer, x):
+    for wrong, words in (
+        (x.to_sparse(), r"a dense tensor, but was torch.sparse_coo. Convert with x.to_dense\(\)"),
+        (torch.nested.nested_tensor([x, x]), r"but was nested. Convert with torch.nested"),
+        (
+            torch.nested.nested_tensor([x, x], layout=torch.jagged),
+            r"but was nested. Convert with torch.nested",
+        ),
+    ):
+        with pytest.raises(TypeError, match=words):
+            layer(wrong)
 
 
 def test_another_circuit_is_honoured_or_refused(layer, x):
@@ -106,7 +121,8 @@ def live_bytes():
 
 def test_one_bound_holds_for_all_that_is_compiled(monkeypatch, x):
     """A circuit that is given up takes all its programs with it; `clear_caches` gives up all."""
-    kept = cache.Cache(limit=2)
+    one = cache.estimated_bytes(Circuit(2, 1), entries=4)
+    kept = cache.Cache(limit=2 * one)
     monkeypatch.setattr(cache, "_CACHE", kept)
     client = synchronous_cpu().client
     gc.collect()
@@ -115,6 +131,7 @@ def test_one_bound_holds_for_all_that_is_compiled(monkeypatch, x):
         layer = qproj.QuantumLayer(2, n_layers, diff_method="adjoint", generator=generator())
         layer(x.requires_grad_()).sum().backward()
         vmap(layer)(x)
+    assert kept.n_bytes == 2 * one
     assert [circuit.n_layers for circuit in kept._made] == [1, 3]
     gc.collect()
     assert len(client.live_executables()) > before
@@ -243,6 +260,40 @@ def test_products_and_multiples_in_single_precision(diff_method):
     if diff_method == "adjoint":
         found = expectation(circuit, x.detach().numpy(), layer.weights.detach().numpy())
         np.testing.assert_allclose(found, expected, atol=3e-6)
+
+
+@pytest.mark.parametrize("function", [torch.nn.Module.__call__, expectation], ids=["torch", "JAX"])
+def test_phases_of_states_in_single_precision(function):
+    """Global phases that decompositions leave out are sums of large angles."""
+    gates = [
+        Gate("PhaseShift", (0,), slot) for slot in (WeightSlot(0), InputSlot(0, 0.3), Constant(1e7 + 0.3))
+    ]
+    circuit = Circuit(gates=gates, observables="state")
+    layer = qproj.QuantumLayer(circuit=circuit)
+    torch.nn.init.constant_(layer.weights, 1234567.0)
+    x = torch.tensor([[345678.4], [-0.3]])
+    if function is expectation:
+        found = function(circuit, x.numpy(), layer.weights.detach().numpy())
+    else:
+        found = layer(x).detach()
+    np.testing.assert_allclose(found, np.tile([1, 0], (2, 1)), atol=2e-6)  # of |0>, none
+
+
+@pytest.mark.parametrize("observables", ["z", "state"])
+def test_weights_of_double_precision_are_not_rounded(observables):
+    """A layer of float64 whose inputs are float32, as after `layer.double()`, with large angles."""
+    circuit = Circuit(2, 1, observables=observables)
+    layer = qproj.QuantumLayer(circuit=circuit, generator=generator()).double()
+    x = torch.randn(3, 2, generator=generator(1))
+    with torch.no_grad():
+        layer.weights += 4 * math.pi * 1e5
+    expected = layer(x.double())
+    found = layer(x)
+    assert found.dtype == (torch.complex64 if circuit.is_state else torch.float32)
+    torch.testing.assert_close(found.to(expected), expected, atol=1e-6, rtol=0)
+    kernel = FidelityKernel(circuit, layer.weights.detach().numpy())
+    np.testing.assert_allclose(kernel(x.numpy()), kernel(x.double().numpy()), atol=1e-6)
+    assert torch.equal(layer.sample(x, 50, seed=1), layer.sample(x.double(), 50, seed=1))
 
 
 @pytest.mark.parametrize("size", [1e19, 1e38, 1e-30, 1e-37])

@@ -1,6 +1,6 @@
 """Runs PennyLane's tests on another device than they were written for, and says how each ended, as a table.
 
-    python tests/suite/pennylane_suite.py [--device NAME] [PENNYLANE]
+    python tests/suite/pennylane_suite.py [--device NAME] [--part NAME]... [PENNYLANE]
 
 `PENNYLANE` is a clone of PennyLane at the tag of the installed release, whose tests of layers, measurements,
 gradients, templates, state preparation and QNodes are run with `default.qubit` replaced by the device.
@@ -12,6 +12,7 @@ The file is a plugin of pytest as well, which notes how tests ended.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -24,6 +25,8 @@ from typing import Any
 
 import pytest
 
+# Which pip brings, with so many shots.
+SUITE = {"device suite, exact": "None", "device suite, 10,000 shots": "10000"}
 # In a clone of PennyLane, those that are there.
 PARTS = {
     "TorchLayer": ["tests/qnn/test_qnn_torch.py"],
@@ -82,9 +85,12 @@ def pytest_configure(config: Any) -> None:
     """In a process that this file started: put the device in default.qubit's place."""
     config.pluginmanager.register(Notes(os.environ["PENNYLANE_SUITE_NOTES"]))
     if replacement := os.environ.get("PENNYLANE_SUITE_DEVICE"):
+        import pennylane
         from pennylane.devices.device_constructor import plugin_devices
 
         plugin_devices["default.qubit"] = plugin_devices[replacement]
+        # Tests of QNodes make the class itself.
+        pennylane.devices.DefaultQubit = functools.partial(pennylane.device, replacement)
 
 
 def run(device: str | None, paths: list[str], where: Path, options: list[str]) -> list[list[Any]]:
@@ -132,14 +138,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("pennylane", nargs="?", type=Path, help="a clone of PennyLane")
     parser.add_argument("--device", default="qproj.statevector")
+    parser.add_argument("--part", action="append", choices=[*SUITE, *PARTS], help="these rows alone")
     given = parser.parse_args()
+    wanted = given.part or [*SUITE, *PARTS]
     import pennylane
 
     suite, here = str(Path(pennylane.__file__).parent / "devices" / "tests"), Path.cwd()
     parts = {}
-    for name, shots in (("device suite, exact", "None"), ("device suite, 10,000 shots", "10000")):
-        parts[name] = run(None, [suite], here, ["--device", given.device, "--shots", shots])
+    for name, shots in SUITE.items():
+        if name in wanted:
+            parts[name] = run(None, [suite], here, ["--device", given.device, "--shots", shots])
     for name, paths in PARTS.items() if given.pennylane else ():
+        if name not in wanted:
+            continue
         there = [path for path in paths if (given.pennylane / path).exists()]
         if not there:
             print(f"No {name}: none of {', '.join(paths)} is in {given.pennylane}.", file=sys.stderr)  # noqa: T201
