@@ -55,6 +55,7 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
     _supports_attention_backend = True
     # Whitened values are small differences, which do not survive half precision.
     _keep_in_fp32_modules_strict = {"connector"}  # noqa: RUF012 (transformers' own name)
+    _keep_in_fp32_modules = {"connector"}  # noqa: RUF012 (which bitsandbytes leaves alone)
 
     def __init__(self, config: HybridConfig) -> None:
         super().__init__(config)

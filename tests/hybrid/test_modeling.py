@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForImageTextToText, AutoProcessor, pipeline
+from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig, pipeline
 
 import hybrid
 from hybrid import HybridForConditionalGeneration
@@ -66,6 +66,21 @@ def test_the_connector_stays_precise_when_the_rest_is_not(parts, tmp_path, pictu
         assert {p.dtype for p in again.language_model.parameters()} == {dtype}
         assert all(torch.equal(value, exact[name]) for name, value in again.state_dict().items())
     assert hybrid.caption(pictures[0], model=(again, processor), max_new_tokens=3) is not None
+
+
+def test_bitsandbytes_quantises_all_but_the_connector(tiny, tiny_folder, pictures):
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    model, processor = tiny
+    config = BitsAndBytesConfig(load_in_8bit=True)
+    small = HybridForConditionalGeneration.from_pretrained(
+        tiny_folder, quantization_config=config, device_map="cpu"
+    )
+    quantised = [n for n, m in small.named_modules() if isinstance(m, bitsandbytes.nn.Linear8bitLt)]
+    assert quantised
+    assert not any(name.startswith("connector") for name in quantised)
+    given = processor(images=pictures[:2], text=[processor.prompt] * 2, return_tensors="pt")
+    with torch.no_grad():
+        torch.testing.assert_close(small(**given).logits, model(**given).logits, atol=0.2, rtol=0.1)
 
 
 def test_the_picture_changes_what_is_said(tiny, pictures):

@@ -1,9 +1,11 @@
 """What torch's users do to a layer: shapes of weights, traces, storages, saved tensors, large numbers."""
 
+import copy
 import gc
 import math
 from functools import partial
 
+import jax
 import numpy as np
 import pytest
 import torch
@@ -176,6 +178,14 @@ def test_checkpointing_and_offloading_change_nothing(x):
             torch.testing.assert_close(one, other)
 
 
+def test_meshes_and_transfer_guards_of_the_application_do_not_reach_the_layer(layer, x):
+    x.requires_grad_()
+    expected = torch.autograd.grad(layer(x).square().sum(), x)
+    for guard in (jax.transfer_guard("disallow"), jax.set_mesh(jax.make_mesh((1,), ("rows",)))):
+        with guard:
+            torch.testing.assert_close(torch.autograd.grad(layer(x).square().sum(), x), expected)
+
+
 def test_jacobians_in_both_vectorised_strategies(layer, x):
     layer, x = layer.double(), x.double()
     expected = torch.autograd.functional.jacobian(layer, x)
@@ -310,12 +320,15 @@ def test_amplitudes_of_any_size(size):
     torch.testing.assert_close(layer(smallest), layer(torch.tensor([[1.0, 2.0, 0.0, 1.0]])))
 
 
+TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-5, torch.float16: 5e-3}
 USAGE = st.fixed_dictionaries(
     {
         "transform": st.sampled_from(["plain", "vmap", "func.grad", "backward", "jvp", "checkpoint"]),
-        "dtype": st.sampled_from([torch.float32, torch.float64]),
-        "layout": st.sampled_from(["contiguous", "transposed", "strided", "negative"]),
+        "dtype": st.sampled_from(list(TOLERANCES)),
+        "weights": st.sampled_from([torch.float32, torch.float64]),
+        "layout": st.sampled_from(["contiguous", "transposed", "strided", "negative", "expanded"]),
         "mode": st.sampled_from([torch.enable_grad, torch.no_grad, torch.inference_mode]),
+        "copied": st.booleans(),
         "rows": st.sampled_from([2, 3]),
         "seed": st.integers(0, 99),
     }
@@ -330,12 +343,14 @@ def laid_out(x, layout):
         case "strided":
             return x.repeat_interleave(2, 1)[:, ::2]
         case "negative":
-            return torch.complex(x, -x).conj().imag
+            return torch._neg_view(-x)
+        case "expanded":
+            return x[:1].expand(x.shape)
     return x
 
 
-def total(layer, x):
-    return layer(x).sum()
+def total(layer, cotangents, x):
+    return (layer(x) * cotangents).sum()
 
 
 @settings(max_examples=25, deadline=None)
@@ -343,28 +358,31 @@ def total(layer, x):
 def test_any_order_of_any_use_against_complex128(calls):
     layer = qproj.QuantumLayer(circuit=CIRCUIT, generator=generator())
     for call in calls:
-        dtype, transform = call["dtype"], call["transform"]
-        layer = layer.to(dtype)
-        drawn = torch.randn(call["rows"], 2, generator=generator(call["seed"]), dtype=torch.float64).to(dtype)
-        x = laid_out(drawn, call["layout"])
-        exact = drawn.double().numpy(), layer.weights.detach().double().numpy()
-        tolerance = 1e-6 if dtype == torch.float64 else 1e-5
-        if transform in ("plain", "vmap"):
-            with call["mode"]():
-                found = layer(x) if transform == "plain" else vmap(layer)(x[:, None])[:, 0]
-            expected = reference.values(CIRCUIT, *exact)
-        else:
-            gradient = reference.gradients(CIRCUIT, *exact, np.ones((len(x), 6)))[0]
-            expected = gradient
-            if transform == "func.grad":
-                found = grad(total, 1)(layer, x)
-            elif transform == "jvp":
-                found = jvp(partial(total, layer), (x,), (torch.ones_like(drawn),))[1]
-                expected = gradient.sum()
-            else:
+        dtype, transform, rows = call["dtype"], call["transform"], call["rows"]
+        layer = (copy.deepcopy(layer) if call["copied"] else layer).to(call["weights"])
+        source = generator(call["seed"])
+        x = laid_out(torch.randn(rows, 2, generator=source, dtype=torch.float64).to(dtype), call["layout"])
+        cotangents = torch.randn(6, rows, generator=source, dtype=torch.float64).to(dtype).t()
+        exact = x.double().numpy(), layer.weights.detach().double().numpy()
+        by_x, by_weights = reference.gradients(CIRCUIT, *exact, cotangents.double().numpy())
+        match transform:
+            case "plain" | "vmap":
+                expected = reference.values(CIRCUIT, *exact)
+                with call["mode"]():
+                    found = layer(x) if transform == "plain" else vmap(layer)(x[:, None])[:, 0]
+            case "func.grad":
+                found, expected = grad(partial(total, layer, cotangents))(x), by_x
+            case "jvp":
+                tangents = torch.ones_like(x)
+                found = jvp(partial(total, layer, cotangents), (x,), (tangents,))[1]
+                expected = by_x.sum()
+            case _:
                 x = x.detach().requires_grad_()
                 run = torch.utils.checkpoint.checkpoint
                 values = run(layer, x, use_reentrant=False) if transform == "checkpoint" else layer(x)
-                (found,) = torch.autograd.grad(values.sum(), x)
+                found, weights = torch.autograd.grad(values, (x, layer.weights), cotangents)
+                expected = by_x
+                assert weights.dtype == call["weights"]
+                np.testing.assert_allclose(weights, by_weights, atol=10 * TOLERANCES[dtype])
         assert found.dtype == dtype
-        np.testing.assert_allclose(found.detach().double().numpy(), expected, atol=tolerance)
+        np.testing.assert_allclose(found.detach().double(), expected, atol=4 * TOLERANCES[dtype])
