@@ -185,6 +185,8 @@ def _part(kind: str, name: str | Path, load: Callable[[], Any]) -> Any:
     except Exception as error:  # what a damaged or hostile folder may raise is not bounded
         said = str(error).lower()
         lacking = [get for module, get in _READERS.items() if get in said and not _installed(module)]
+        if lacking == ["tiktoken"] and not _installed("sentencepiece"):
+            lacking = ["sentencepiece"]  # which transformers tries first, and far more files are of
         way = f"pip install {' '.join(lacking)}" if lacking else "get a whole copy"
         if not lacking and str(name).endswith(".gguf"):
             way = "give another GGUF file, or a folder in the hub's form"

@@ -1,10 +1,13 @@
 import json
 import pickle
+import shutil
+import sys
 
 import pytest
 
 import hybrid
 from hybrid.inference.captioning import caption_files, caption_pictures
+from hybrid.loading.compose import compose
 from hybrid.model.errors import HybridError, ImageError, ModelError, OptionError
 from tests.hybrid.conftest import one_line
 
@@ -31,6 +34,19 @@ def test_a_colon_in_a_name_does_not_part_it(tmp_path):
     with pytest.raises(ImageError) as caught:
         hybrid.open_image(path)
     assert (caught.value.name, caught.value.reason) == (str(path), "no such file; check the path")
+
+
+def test_a_sentencepiece_tokenizer_names_the_package_that_reads_it(parts, tmp_path, monkeypatch):
+    """Not tiktoken, which transformers asks for last."""
+    shutil.copytree(parts / "llama", tmp_path / "llama")
+    for file in (tmp_path / "llama").glob("tokenizer*"):
+        file.unlink()
+    (tmp_path / "llama" / "tokenizer.model").write_bytes(b"\x0a\x00")
+    monkeypatch.setattr("hybrid.loading.compose._installed", lambda _: False)
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    monkeypatch.setitem(sys.modules, "tiktoken", None)
+    with pytest.raises(ModelError, match="tokenizer cannot be loaded.*; pip install sentencepiece$"):
+        compose(parts / "clip", tmp_path / "llama")
 
 
 def test_what_is_not_allowed_is_an_option_error_and_what_breaks_is_not(tiny, pictures):

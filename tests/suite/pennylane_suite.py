@@ -74,7 +74,7 @@ class Notes:
         report = (yield).get_result()
         ended, why = report.outcome, ""
         if report.failed and call.excinfo is not None:
-            why = re.sub(r"\s+", " ", f"{call.excinfo.typename}: {call.excinfo.value}")
+            why = re.sub(r"\s+| at 0x[0-9a-f]+", " ", f"{call.excinfo.typename}: {call.excinfo.value}")
             ended = how_it_failed(call.excinfo.type, why)
         if report.when == "call" or ended != "passed":
             with Path(self._path).open("a") as file:
