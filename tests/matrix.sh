@@ -54,7 +54,8 @@ layer = qproj.QuantumLayer(3, n_layers=2)
 x = torch.rand(5, 3, dtype=torch.float64, requires_grad=True)
 assert torch.autograd.gradcheck(layer.double(), x)'
     # What other versions say about each other is not the library's to mend. Programs are optimised here as for users.
-    XLA_FLAGS= "$python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning -W ignore::FutureWarning "${tests[@]}"
+    XLA_FLAGS= "$python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning -W ignore::FutureWarning \
+        -W 'ignore:Guards may run slower on Python 3.13.0:RuntimeWarning' "${tests[@]}"
 }
 
 tests=(-m quick)

@@ -45,7 +45,7 @@ def test_a_sentencepiece_tokenizer_names_the_package_that_reads_it(parts, tmp_pa
     monkeypatch.setattr("hybrid.loading.compose._installed", lambda _: False)
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
     monkeypatch.setitem(sys.modules, "tiktoken", None)
-    with pytest.raises(ModelError, match="tokenizer cannot be loaded.*; pip install sentencepiece$"):
+    with pytest.raises(ModelError, match=r"tokenizer cannot be loaded.*; pip install sentencepiece$"):
         compose(parts / "clip", tmp_path / "llama")
 
 
