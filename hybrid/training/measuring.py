@@ -1,4 +1,4 @@
-"""Stage: scores of the trained miniature and its classical counterparts, its detector and its model card."""
+"""Stage: scores of the trained miniature and its counterparts, its detector and its model card."""
 
 import json
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from hybrid.data.features import cached_features
 from hybrid.data.scene_arrays import SceneArrays
 from hybrid.evaluation.metrics.scenes import score_scenes
 from hybrid.evaluation.scenes import captions_of_features
+from hybrid.loading.load import use_backend
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 from hybrid.training.model_card import write_card
@@ -29,6 +30,7 @@ def measure(folder: Path, recipe: Recipe, scenes: SceneArrays, seed: int, log: C
     report: dict[str, Any] = {"seed": seed}
     for name, where in (
         ("quantum", folder / "model"),
+        ("quantum forerunner", folder / "quantum" / "model"),
         ("classical", folder / "classical" / "model"),
         ("narrow classical", folder / "bottleneck" / "model"),
     ):
@@ -41,6 +43,10 @@ def measure(folder: Path, recipe: Recipe, scenes: SceneArrays, seed: int, log: C
             )
             for token in ("picture", "shuffled", "zeroed")
         }
+        if name == "quantum":
+            use_backend(model, "jax", recipe.device.shots, seed=seed)
+            said = captions_of_features(model, processor, features)
+            report[name]["shots"] = score_scenes(said, scenes.captions())
         report[name]["connector_parameters"] = sum(p.numel() for p in model.connector.parameters())
         log(f"{name}: {report[name]['picture']}")
     report["seconds"] = {

@@ -35,7 +35,8 @@ from hybrid.training import language, vision
 from hybrid.training.connector import add_lora, match_tokens, train_connector
 from hybrid.training.fitting import fit
 from hybrid.training.measuring import measure
-from hybrid.training.recipe import ConnectorPhase, Recipe
+from hybrid.training.noisy import add_shot_noise
+from hybrid.training.recipe import ConnectorPhase, DevicePhase, Recipe
 from hybrid.training.run_folder import RunFolder, done, mark_done
 
 # Independent streams of one seed.
@@ -79,6 +80,7 @@ class MiniatureRun:
             self._stage("teacher", self._teacher)
             self._stage("bottleneck", self._bottleneck)
             self._stage("quantum", self._quantum)
+            self._stage("device", self._device)
             self._stage("classical", self._classical)
             self._stage("measure", self._measure)
         return self.folder / "model"
@@ -181,15 +183,19 @@ class MiniatureRun:
         names = ("n_qubits", "n_layers", "encoding", "ansatz")
         return {"type": "quantum"} | {name: getattr(r, name) for name in names}
 
-    def _data(self, model: HybridForConditionalGeneration, processor: HybridProcessor) -> CaptionDataset:
+    def _data(
+        self, model: HybridForConditionalGeneration, processor: HybridProcessor, n: int | None = None
+    ) -> CaptionDataset:
+        """Captions and features of the first ``n`` scenes, of all by default."""
         scenes = self.pictures("scenes")
+        features = cached_features(self.folder / "features" / "train.npy", model, scenes.pixels)
         return language.prompted(
-            scenes.captions(),
+            scenes.first(n or len(scenes)).captions(),
             self.recipe.prompts,
             processor.tokenizer,
             self.seed,
             prefix=[processor.image_token_id] * processor.n_image_tokens,
-            vision_features=cached_features(self.folder / "features" / "train.npy", model, scenes.pixels),
+            vision_features=features[:n],
         )
 
     def _fit_connector(
@@ -200,9 +206,12 @@ class MiniatureRun:
         rate: float,
         *phases: ConnectorPhase,
     ) -> None:
-        two = self.pictures("scenes").two
+        two = self.pictures("scenes").two[: len(data.tails)]
         for i, phase in enumerate(phases):
-            data.repeat(np.where(two, 1, phase.repeat_single))
+            times = np.where(two, 1, phase.repeat_single)
+            if isinstance(phase, DevicePhase):
+                times[phase.n_pictures :] = 0
+            data.repeat(times)
             train_connector(
                 model,
                 data,
@@ -267,6 +276,38 @@ class MiniatureRun:
         )
         model.connector, model.config.connector = student, spec
         self._fit_connector(model, data, folder, r.narrow_rate, *r.phases)
+        self._save(model, processor, folder / "model")
+
+    def _device(self, folder: Path) -> None:
+        """Another circuit in the trained one's place, whose values a device can tell apart by its shots."""
+        r, own = self.recipe.connector, self.recipe.device
+        where = self.folder / "quantum" / "model"
+        model = HybridForConditionalGeneration.from_pretrained(where)
+        processor = HybridProcessor.from_pretrained(where)
+        data = self._data(model, processor, max(phase.n_pictures for phase in own.phases))
+        assert data.features is not None
+        features = torch.from_numpy(data.features)
+        spec = self._quantum_spec() | {"n_layers": own.n_layers, "ansatz": own.ansatz, "start": "smooth"}
+        student = build_connector(spec, model.config.vision_hidden_size, model.config.hidden_size)
+        assert isinstance(student, QuantumConnector)
+        student.reset_parameters()
+        narrow = ClassicalConnector.fitted(model.connector, features, r.n_qubits)
+        student.start_from(narrow, features, own.spread)
+        scatter = add_shot_noise(student, own.shots)
+        match_tokens(
+            student,
+            model.connector,
+            data.features[: own.match_pictures],
+            folder / "match",
+            steps=own.match_steps,
+            batch_size=r.match_batch_size,
+            learning_rate=r.match_learning_rate,
+            seed=self.seed,
+        )
+        model.connector, model.config.connector = student, spec
+        add_lora(model, r.lora_rank)
+        self._fit_connector(model, data, folder, r.narrow_rate, *own.phases)
+        scatter.remove()
         self._save(model, processor, self.folder / "model")
 
     def _classical(self, folder: Path) -> None:

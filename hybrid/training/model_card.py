@@ -1,12 +1,13 @@
 """The model card: what a trained miniature knows, how it was made, and how good it was measured to be."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hybrid.data.scenes import COLOURS, RELATIONS, SIZES
 from hybrid.data.shapes import SHAPES
-from hybrid.training.recipe import Recipe
+from hybrid.training.recipe import ConnectorPhase, Recipe
 
 _CARD = """---
 license: apache-2.0
@@ -32,7 +33,7 @@ only as far as they are among the few it was trained with.
 - vision: `CLIPVisionModel`, {vision.layers} layers of width {vision.hidden_size}, {image_size} x {image_size} pixels in
   patches of {vision.patch_size}; the connector reads the class token before the last layer norm
 - connector: linear to {connector.n_qubits} angles, a circuit of {connector.n_qubits} qubits ({connector.encoding} encoding,
-  {connector.n_layers} {connector.ansatz} layers), linear from {connector.n_qubits} Z expectation values to one vision
+  {device.n_layers} {device.ansatz} layers), linear from {connector.n_qubits} Z expectation values to one vision
   token. The picture reaches the language model through these {connector.n_qubits} numbers and by no other way.
 - language: `LlamaForCausalLM`, {language.layers} layers of width {language.hidden_size}, byte-level BPE
 
@@ -40,23 +41,28 @@ only as far as they are among the few it was trained with.
 `hybrid train --preset {name} --seed {seed}`, in {minutes:.0f} minutes on 2 CPU cores (stages: {stages}), with
 torch {torch}, transformers {transformers}, jax {jax}. {n_train:,} drawn scenes, no other data. The vision tower was trained
 by contrast with captions and by naming attributes with heads that were thrown away. Connector and LoRA (rank
-{connector.lora_rank}) came in four steps: a wide classical connector taught the language model to read a vision token
+{connector.lora_rank}) came in five steps: a wide classical connector taught the language model to read a vision token
 ({connector.teacher.steps:,} steps); it was narrowed to {connector.n_qubits} numbers ({connector.bottleneck.steps:,} steps); the quantum connector matched the narrow one's
-tokens, without captions ({connector.match_steps:,} steps); then it was trained on captions with LoRA ({phases}).
+tokens, without captions ({connector.match_steps:,} steps); then it was trained on captions with LoRA ({phases}). Its values, after {connector.n_layers}
+{connector.ansatz} layers, varied too little from picture to picture for a device to tell them apart. So a circuit
+near the identity, whose values span [-1, 1], took its place: it matched its tokens ({device.match_steps:,} steps) and was trained on
+captions with another LoRA ({device_phases}), on the first {device_pictures:,} scenes at most and with the
+scatter of {device.shots:,} measurements added to every value.
 
 ## Measured
 On {n_one:,} scenes with one object and {n_two:,} with two that took no part in training; greedy decoding. *Exact* is the whole
 caption right to the letter, *colour and shape* that of every object in any order. *Shuffled* gives each caption another
-picture's vision token, *zeroed* a token of zeros: what is left then is guessed from language.
+picture's vision token, *zeroed* a token of zeros: what is left then is guessed from language. *{device.shots:,} shots* has each value
+estimated from as many measurements. `docs/noise.md` has other numbers of them, and noise.
 
 | connector | parameters | vision token | exact, one | exact, two | colour and shape, one | colour and shape, two |
 |---|---|---|---|---|---|---|
 {rows}
 
 The classical connector ({vision.hidden_size} -> {connector.classical_width} -> {language.hidden_size}, no activation) had the same data, batches, LoRA and LoRA's learning
-rate, and {classical_steps:,} steps behind captions. The quantum one had {quantum_steps:,}, those of its forerunners counted, and {connector.match_steps:,} of
+rate, and {classical_steps:,} steps behind captions. The quantum one had {quantum_steps:,}, those of its forerunners counted, and {match_steps:,} of
 matching; its own learning rate is that of LoRA, the wide connector's {connector.wide_rate} of it, since more harms it. The
-narrow classical connector ({vision.hidden_size} -> {connector.n_qubits} -> {language.hidden_size}, no activation) is the forerunner, after {narrow_steps:,} steps; it passes the picture
+narrow classical connector ({vision.hidden_size} -> {connector.n_qubits} -> {language.hidden_size}, no activation) is the first forerunner, after {narrow_steps:,} steps; it passes the picture
 through as many numbers as the circuit does. One seed: an illustration, not a comparison of the kinds.
 
 ## Licence
@@ -74,8 +80,11 @@ def write_card(folder: Path, recipe: Recipe, metrics: dict[str, Any]) -> None:
     """
     seconds: dict[str, float] = metrics["seconds"]
     rows = []
-    for kind in ("quantum", "classical", "narrow classical"):
-        for token in ("picture", "shuffled", "zeroed"):
+    shots = f"{recipe.device.shots:,} shots"
+    for kind in ("quantum", "quantum forerunner", "classical", "narrow classical"):
+        for token in ("picture", "shots", "shuffled", "zeroed"):
+            if token not in metrics[kind]:
+                continue
             m = metrics[kind][token]
             figures = [
                 m.get(f"{what}_{n}", float("nan"))
@@ -83,9 +92,10 @@ def write_card(folder: Path, recipe: Recipe, metrics: dict[str, Any]) -> None:
                 for n in ("one", "two")
             ]
             cells = " | ".join(f"{figure:.3f}" for figure in figures)
-            rows.append(f"| {kind} | {metrics[kind]['connector_parameters']:,} | {token} | {cells} |")
+            name = shots if token == "shots" else token
+            rows.append(f"| {kind} | {metrics[kind]['connector_parameters']:,} | {name} | {cells} |")
     counts = metrics["quantum"]["picture"]
-    c = recipe.connector
+    c, device = recipe.connector, recipe.device
     own_steps = sum(phase.steps for phase in c.phases)
     card = _CARD.format(
         name=recipe.name,
@@ -109,12 +119,23 @@ def write_card(folder: Path, recipe: Recipe, metrics: dict[str, Any]) -> None:
         n_one=counts["n_one"],
         n_two=counts["n_two"],
         rows="\n".join(rows),
-        phases=", then ".join(
-            f"{p.steps:,} steps with scenes of one object {p.repeat_single} times as often as drawn"
-            for p in c.phases
-        ),
+        phases=_said(c.phases),
+        device=device,
+        device_phases=_said(device.phases),
+        device_pictures=max(phase.n_pictures for phase in device.phases),
+        match_steps=c.match_steps + device.match_steps,
         classical_steps=c.teacher.steps + own_steps,
         narrow_steps=c.teacher.steps + c.bottleneck.steps,
-        quantum_steps=c.teacher.steps + c.bottleneck.steps + own_steps,
+        quantum_steps=c.teacher.steps
+        + c.bottleneck.steps
+        + own_steps
+        + sum(phase.steps for phase in device.phases),
     )
     (folder / "README.md").write_text(card)
+
+
+def _said(phases: Sequence[ConnectorPhase]) -> str:
+    return ", then ".join(
+        f"{p.steps:,} steps with scenes of one object {p.repeat_single} times as often as drawn"
+        for p in phases
+    )

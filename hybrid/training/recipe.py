@@ -97,6 +97,30 @@ class ConnectorRecipe:
 
 
 @dataclass(frozen=True)
+class DevicePhase(ConnectorPhase):
+    """A phase on the first ``n_pictures``."""
+
+    n_pictures: int
+
+
+@dataclass(frozen=True)
+class DeviceRecipe:
+    """A circuit whose values spread widely enough for a device's shots, in the quantum connector's place.
+
+    It starts with angles of standard deviation ``spread``, in radians, and is trained under the scatter of
+    ``shots`` measurements: on its forerunner's tokens of the first ``match_pictures``, then on captions.
+    """
+
+    n_layers: int
+    ansatz: str
+    spread: float
+    shots: int
+    match_pictures: int
+    match_steps: int
+    phases: tuple[DevicePhase, ...]
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything a run needs but its seed and its folder."""
 
@@ -107,6 +131,7 @@ class Recipe:
     vision: VisionRecipe
     language: LanguageRecipe
     connector: ConnectorRecipe
+    device: DeviceRecipe
 
 
 _SECTIONS: dict[str, type] = {
@@ -114,6 +139,7 @@ _SECTIONS: dict[str, type] = {
     "vision": VisionRecipe,
     "language": LanguageRecipe,
     "connector": ConnectorRecipe,
+    "device": DeviceRecipe,
 }
 
 
@@ -121,6 +147,7 @@ _SECTIONS: dict[str, type] = {
 _PHASES: dict[Any, type] = {
     tuple[VisionPhase, ...]: VisionPhase,
     tuple[ConnectorPhase, ...]: ConnectorPhase,
+    tuple[DevicePhase, ...]: DevicePhase,
 }
 
 

@@ -24,7 +24,15 @@ from hybrid.training import fitting, vision
 from hybrid.training.connector import add_lora, match_tokens, train_connector
 from hybrid.training.language import captions, prompted, train_tokenizer
 from hybrid.training.miniature import MiniatureRun
-from hybrid.training.recipe import ConnectorPhase, VisionPhase, load_recipe, parse_recipe, presets
+from hybrid.training.noisy import add_shot_noise
+from hybrid.training.recipe import (
+    ConnectorPhase,
+    DevicePhase,
+    VisionPhase,
+    load_recipe,
+    parse_recipe,
+    presets,
+)
 
 
 def _toy():
@@ -45,6 +53,9 @@ def _toy():
             teacher=ConnectorPhase(2, 1e-3, 1), bottleneck=ConnectorPhase(2, 1e-3, 1),
             match_steps=2, match_batch_size=16,
             phases=(ConnectorPhase(2, 1e-3, 1), ConnectorPhase(1, 1e-3, 2)),
+        ),
+        device=dataclasses.replace(
+            recipe.device, n_layers=1, match_pictures=48, match_steps=2, phases=(DevicePhase(2, 1e-3, 2, 64),)
         ),
     )  # fmt: skip
 
@@ -71,9 +82,10 @@ def test_a_run_ends_in_a_model_that_captions(finished, pictures):
     _, folder, _ = finished
     model, processor = hybrid.load(folder)
     assert model.config.connector["type"] == "quantum"
+    assert model.config.connector["start"] == "smooth"
     assert list(caption_pictures(model, processor, [pictures[0]]))
     metrics = json.loads((folder / "metrics.json").read_text())
-    for connector in ("quantum", "classical", "narrow classical"):
+    for connector in ("quantum", "quantum forerunner", "classical", "narrow classical"):
         for token in ("picture", "shuffled", "zeroed"):
             assert metrics[connector][token]["n_one"] + metrics[connector][token]["n_two"] == 24
     seen = model.vision_outputs(processor.pixel_values(pictures[0]), output_hidden_states=True)
@@ -89,9 +101,9 @@ def test_finished_stages_are_passed_over_and_a_lost_one_is_made_again(finished):
     said = []
     MiniatureRun(_toy(), folder, seed=0, workers=1, log=said.append).run()
     assert all(line.endswith("done already") for line in said)
-    (folder / "quantum" / "done.json").unlink()
+    (folder / "device" / "done.json").unlink()
     (folder / "measure" / "done.json").unlink()
-    for path in sorted((folder / "quantum").rglob("*"), reverse=True):
+    for path in sorted((folder / "device").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     MiniatureRun(_toy(), folder, seed=0, workers=1, log=said.append).run()
     assert (model / "model.safetensors").read_bytes() == weights  # the same stage, to the bit
@@ -263,6 +275,41 @@ def test_a_quantum_connector_starts_from_a_narrow_one(connectors):
     torch.testing.assert_close(off, best.pow(2).sum(), rtol=1e-2, atol=1e-4)
     with pytest.raises(ValueError, match=r"narrow must pass through 3 numbers.*width was 4"):
         QuantumConnector(24, 20, n_qubits=3).start_from(narrow, features)
+
+
+def test_the_linear_map_nearest_to_a_connector_is_found(connectors):
+    """Of one that is linear itself, and a circuit's spread is as asked for."""
+    features, wide, _ = connectors
+    with torch.no_grad():
+        found = ClassicalConnector.fitted(wide, features, 6)  # the features have six directions
+        torch.testing.assert_close(found(features), wide(features), atol=1e-3, rtol=1e-3)
+        quantum = QuantumConnector(24, 20, 6, 2, ansatz="simplified_two_design", start="smooth")
+        quantum.reset_parameters()
+        quantum.start_from(found, features, 0.8)
+        angles = quantum.angles(features)
+        torch.testing.assert_close(angles.std(0), torch.full((6,), 0.8), atol=1e-3, rtol=0)
+        values = quantum.projection.circuit(angles)
+    assert values.std(0).min() > 0.4  # a normal angle of spread 0.8 gives a sine of 0.6
+
+
+def test_values_scatter_as_means_of_measurements(connectors):
+    features, _, _ = connectors
+    quantum = QuantumConnector(24, 20, n_qubits=3, n_layers=2)
+    quantum.standardise_to(features)
+    angles, circuit = quantum.angles(features[:1]), quantum.projection.circuit
+    exact, n, shots = circuit(angles).detach(), 2000, 50
+    handle = add_shot_noise(quantum, shots)
+    torch.manual_seed(0)
+    found = circuit(angles.expand(n, -1))
+    variance = (1 - exact**2) / shots
+    assert ((found.mean(0) - exact).abs() < 5 * (variance / n).sqrt()).all()
+    assert ((found.var(0) / variance - 1).abs() < 5 * (2 / n) ** 0.5).all()
+    (slope,) = torch.autograd.grad(found.sum(), circuit.weights)
+    handle.remove()
+    wanted = torch.autograd.grad(circuit(angles.expand(n, -1)).sum(), circuit.weights)[0]
+    torch.testing.assert_close(slope, wanted, rtol=1e-4, atol=1e-2)
+    with pytest.raises(ValueError, match="shots must be left out in training where probs"):
+        add_shot_noise(QuantumConnector(24, 20, n_qubits=3, n_layers=1, observables="probs"), 5)
 
 
 def test_standardising_whitens_the_expectation_values(connectors):

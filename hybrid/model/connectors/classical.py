@@ -5,7 +5,14 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from hybrid.model.connectors.connector import Connector, Start, apart, check_start, principal_directions
+from hybrid.model.connectors.connector import (
+    SAMPLE,
+    Connector,
+    Start,
+    apart,
+    check_start,
+    principal_directions,
+)
 
 
 class ClassicalConnector(Connector):
@@ -59,6 +66,33 @@ class ClassicalConnector(Connector):
     def tokens(self, x: Tensor) -> Tensor:
         """See `Connector.tokens`."""
         return apart(self.gate, self.projector(x), self.n_tokens)
+
+    @classmethod
+    @torch.no_grad()
+    def fitted(cls, teacher: Connector, features: Tensor, width: int) -> Self:
+        """The connector of a width whose tokens come as near to another's as a linear map can.
+
+        Args:
+            teacher: Any connector of one token, not normed.
+            features: ``(n, vision_hidden_size)``, a sample of what is read.
+            width: Of the new connector, as for `narrowed`.
+
+        Returns:
+            The new connector; the teacher is left as it is.
+        """
+        sample = features[:SAMPLE]
+        d = teacher.vision_hidden_size
+        wide = cls(d, teacher.hidden_size, d).to(teacher.mean)
+        wide.mean.copy_(teacher.mean)
+        wide.scale.copy_(teacher.scale)
+        x = (sample - teacher.mean) * teacher.scale
+        design = torch.cat([x, torch.ones_like(x[:, :1])], 1)
+        found = torch.linalg.lstsq(design, teacher(sample)[:, 0], rcond=1e-5, driver="gelsd").solution
+        nn.init.eye_(wide.projector.weight)
+        nn.init.zeros_(wide.projector.bias)
+        wide.gate.weight.copy_(found[:-1].T)
+        wide.gate.bias.copy_(found[-1])
+        return wide.narrowed(width, sample)
 
     @torch.no_grad()
     def narrowed(self, width: int, features: Tensor) -> Self:

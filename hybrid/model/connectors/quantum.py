@@ -134,15 +134,17 @@ class QuantumConnector(Connector):
         }
 
     @torch.no_grad()
-    def start_from(self, narrow: ClassicalConnector, features: Tensor) -> None:
+    def start_from(self, narrow: ClassicalConnector, features: Tensor, spread: float = 1.0) -> None:
         """Begin near a trained classical connector that passes through as many numbers as there are angles.
 
-        Those numbers, with variance 1, become the angles in radians; ``expand`` becomes the linear map from
-        whitened expectation values to tokens with the least squared error. The circuit's weights stay.
+        Those numbers, scaled to a standard deviation of ``spread``, become the angles in radians, about 0 or
+        as the start has it; ``expand`` becomes the linear map from whitened expectation values to tokens with
+        the least squared error. The circuit's weights stay.
 
         Args:
             narrow: Its width must be the circuit's number of inputs.
             features: ``(n, vision_hidden_size)``, a sample of what will be read.
+            spread: Of the angles.
 
         Raises:
             ValueError: If the width does not fit.
@@ -158,7 +160,8 @@ class QuantumConnector(Connector):
         self.mean.copy_(narrow.mean)
         self.scale.copy_(narrow.scale)
         x = self._standardised(sample)
-        reduce.weight.copy_(narrow.projector.weight / (x @ narrow.projector.weight.T).std(0)[:, None])
+        size = (x @ narrow.projector.weight.T).std(0)[:, None]
+        reduce.weight.copy_(spread * narrow.projector.weight / size)
         values = self._values(x)
         self._whiten(values, 1e-6)
         tokens = narrow(sample)[:, 0]
