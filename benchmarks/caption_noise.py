@@ -25,7 +25,7 @@ from qproj.noise import Channel, NoiseModel, parse
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 20_001  # far from those of training, which count from 0
-SHOTS = (None, 100_000, 10_000, 1_000)
+SHOTS = (None, 100_000, 10_000, 1_000, 100)
 DEPOLARIZING = (0.0, 0.0001, 0.001, 0.01)
 READOUT = (0.0, 0.001, 0.01, 0.05)
 

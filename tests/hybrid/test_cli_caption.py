@@ -124,7 +124,7 @@ def test_shots_reach_the_circuit(run, scenes, monkeypatch):
     args = ("caption", "--shots", 3, "--seed", 5, *paths)
     code, out, err = run(*args)
     assert code == 0
-    one_line(err, "note: with 3 shots", "off by about 0.58", "--shots 10000 or more")
+    one_line(err, "note: with 3 shots", "off by about 0.58", "--shots 1000 or more")
     assert out != run("caption", *paths)[1]
     code, _, err = run("caption", "--noise", "depolarising=1", paths[0])
     assert code == 2

@@ -96,9 +96,9 @@ def test_a_wide_circuit_goes_on_below_and_says_the_same(width):
 
 def test_info_and_draw_fit_the_terminal(run, monkeypatch):
     for command in ("info", "draw"):
-        monkeypatch.setattr(f"hybrid.cli.{command}.terminal_width", lambda: 72)
+        monkeypatch.setattr(f"hybrid.cli.{command}.terminal_width", lambda: 50)
         code, out, _ = run(command)
         assert code == 0
         drawn = [line for line in out.splitlines() if "─" in line]
         assert len(drawn) > 12
-        assert max(map(len, drawn)) <= 72
+        assert max(map(len, drawn)) <= 50

@@ -51,7 +51,7 @@ def test_info(run):
     layer = model.connector.projection.circuit
     for line in (*str(layer.circuit).splitlines(), *str(layer.plan(64)).splitlines()):
         assert f"  {line}" in out
-    for word in ("jax", "lightning.qubit", "torch cpu", "jax cpu:0", "pennylane", "1,520,108"):
+    for word in ("jax", "lightning.qubit", "torch cpu", "jax cpu:0", "pennylane", "1,520,056"):
         assert word in out
     assert run("info", "scenes-mini", "--batch", 64)[1] == out
 
