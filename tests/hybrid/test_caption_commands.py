@@ -124,7 +124,7 @@ def test_models_side_by_side(run, teacher, drawn, made, tmp_path):
     assert head.split() == ["model", "model", "scenes-mini"]
     cells = {" ".join(row.split()[:-2]): row.split()[-2:] for row in rows}
     assert cells["connector"] == ["classical", "quantum"]
-    assert cells["quantum"] == ["0", "108"]
+    assert cells["quantum"] == ["0", "56"]
     found = json.loads(file.read_text())["models"]
     for name in (str(teacher), "scenes-mini"):
         assert found[name]["cider_d, shuffled"] < 0.3 * found[name]["cider_d"]

@@ -319,6 +319,7 @@ def test_a_state_is_complex_with_its_phase():
     @qml.qnode(qml.device("default.qubit", wires=["c", "a", "b"]))
     def node(inputs, w):
         qml.RY(inputs[..., 0], "a")
+        qml.RX(0.7, "c")
         qml.GlobalPhase(w[0], "a")
         qml.IsingXY(w[1], ["a", "c"])
         return qml.state()
