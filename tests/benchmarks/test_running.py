@@ -1,37 +1,39 @@
 """How the suite is run: what is collected, what is refused, what is skipped, what is written down."""
 
+import contextlib
+import io
 import json
-import os
-import subprocess
-import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from benchmarks.documents import ROOT
+from benchmarks.peers import default_qubit
 from benchmarks.results import load
 
 
-def run(*arguments, path="", **options):
-    # A run of its own, also where this test is one worker's of several.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment["PYTHONPATH"] = os.pathsep.join(map(str, filter(None, (path, ROOT))))
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
-        cwd=ROOT, capture_output=True, text=True, env=environment, **options,
-    )  # fmt: skip
+def run(*arguments):
+    """Run pytest within this process, which has imported everything already: exit code and both outputs."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(ROOT), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-s", *map(str, arguments)])
+    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
 
 
 def test_plain_pytest_collects_tests_only(request):
     assert request.config.getini("testpaths") == ["tests"]
 
 
-def test_benchmark_only_collects_benchmarks_only():
-    done = run("--benchmark-only", "--collect-only")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_benchmark_only_collects_benchmarks_only_and_without_a_gpu_skips_them():
+    done = run("--benchmark-only", "--device", "cuda", "-rs", "-vv")
     assert done.returncode == 0, done.stdout
     tests = [line for line in done.stdout.splitlines() if "::" in line]
     assert tests
     assert all(test.startswith("benchmarks/test_") for test in tests)
+    assert "passed" not in done.stdout
+    assert "needs a GPU that torch can use, and there is none" in done.stdout
 
 
 def test_the_folder_alone_runs_nothing_and_says_how():
@@ -55,39 +57,24 @@ def test_unknown_names_are_usage_errors(arguments, message):
     assert message in done.stderr
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_all_is_skipped_with_the_reason():
-    done = run("benchmarks/test_limits.py", "--benchmark-only", "--device", "cuda", "-rs")
-    assert "passed" not in done.stdout
-    assert "needs a GPU that torch can use, and there is none" in done.stdout
-
-
-BROKEN = """
-from benchmarks.peers import default_qubit
-
-build = default_qubit.build
-
-
-def broken(circuit, weights):
-    step = build(circuit, weights)
-    return lambda x: 1.01 * step(x)
-
-
-default_qubit.build = broken
-"""
-
-
 @pytest.fixture(scope="module")
 def small_run(tmp_path_factory):
     """One cell, two peers, one of which is broken on purpose."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "broken_peer.py").write_text(BROKEN)
-    done = run(
-        "benchmarks/test_layer.py", "--benchmark-only", "-p", "broken_peer", "-k", "basic-n4-L3-b1-float32",
-        "--peers", "default.qubit,lightning.qubit-vjp", "--benchmark-json", folder / "a.json",
-        "--benchmark-max-time=0.01", "--benchmark-min-rounds=3", path=folder,
-    )  # fmt: skip
-    return done, folder / "a.json"
+    build = default_qubit.build
+
+    def broken(circuit, weights):
+        step = build(circuit, weights)
+        return lambda x: 1.01 * step(x)
+
+    report = tmp_path_factory.mktemp("run") / "a.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(default_qubit, "build", broken)
+        done = run(
+            "benchmarks/test_layer.py", "--benchmark-only", "-k", "basic-n4-L3-b1-float32",
+            "--peers", "default.qubit,lightning.qubit-vjp", "--benchmark-json", report,
+            "--benchmark-max-time=0.01", "--benchmark-min-rounds=3",
+        )  # fmt: skip
+    return done, report
 
 
 def test_a_peer_that_disagrees_is_shown_as_wrong_and_not_timed(small_run):

@@ -1,8 +1,6 @@
 """The PennyLane backend by itself: values and gradients on several devices, by every method."""
 
 import gc
-import subprocess
-import sys
 import weakref
 from dataclasses import replace
 
@@ -667,27 +665,3 @@ def test_adjoint_where_the_device_rewrites_gates():
     with pytest.raises(ValueError, match=r"must be 'parameter-shift' for this circuit .*'adjoint'"):
         get_backend(device).run(EVERY_GATE, Execution("adjoint"), features(EVERY_GATE, x), weights)
     compare(device, EVERY_GATE, Execution("parameter-shift"), batch=1)
-
-
-def test_without_pennylane():
-    code = """
-import sys
-sys.modules["pennylane"] = None
-from qproj.backends import get_backend
-for backend, error, words in [
-    ("lightning.qubit", ImportError, "pip install 'qproj[pennylane]'"),
-    (None, TypeError, "backend must be a str, "),
-]:
-    try:
-        get_backend(backend)
-    except error as e:
-        assert words in str(e), e
-    else:
-        raise SystemExit("no error")
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_importing_does_not_load_pennylane():
-    code = "import sys, qproj.backends.pennylane; assert 'pennylane' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
