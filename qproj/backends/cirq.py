@@ -110,11 +110,14 @@ class CirqSampler:
                 circuit, observables, params=_sweep(bound), qubit_order=qubits
             )
         else:
+            # qsim computes in single precision, and takes no other states.
+            single = type(simulator).__module__.partition(".")[0] == "qsimcirq"
+            states = bound.amplitudes.astype(np.complex64 if single else np.complex128)
             found = [
                 simulator.simulate_expectation_values(
                     circuit, observables, param_resolver=row, qubit_order=qubits, initial_state=state
                 )
-                for row, state in zip(_sweep(bound), bound.amplitudes.astype(np.complex128), strict=True)
+                for row, state in zip(_sweep(bound), states, strict=True)
             ]
         return np.real(np.array(found))
 
