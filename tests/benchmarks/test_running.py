@@ -1,8 +1,9 @@
 """How the suite is run: what is collected, what is refused, what is skipped, what is written down."""
 
-import contextlib
 import io
 import json
+import os
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,13 @@ from benchmarks.results import load
 def run(*arguments):
     """Run pytest within this process, which has imported everything already: exit code and both outputs."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(ROOT), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with ExitStack() as stack:
+        # A run of its own, also where this test is one worker's of several.
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+            patch.delenv(name)
+        for context in (chdir(ROOT), redirect_stdout(out), redirect_stderr(err)):
+            stack.enter_context(context)
         code = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-s", *map(str, arguments)])
     return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
 
