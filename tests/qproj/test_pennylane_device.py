@@ -569,7 +569,7 @@ def test_circuits_that_are_run_a_few_times_are_not_compiled(monkeypatch):
 
 
 def test_what_is_kept_is_bounded(monkeypatch):
-    kept = cache.Cache(limit=2)
+    kept = cache.Cache(limit=2 * cache.estimated_bytes(Circuit(2), 1))
     monkeypatch.setattr(cache, "_CACHE", kept)
     for layers in (1, 2, 3):
         programs.program(Circuit(2, layers), "fused-2", "adjoint")
