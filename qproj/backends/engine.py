@@ -16,7 +16,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate, InputSlot, WeightSlot
 from qproj.circuits.parameters import count
 from qproj.planning.branches import draw
-from qproj.planning.cost import choose
+from qproj.planning.cost import check_memory, choose
 from qproj.planning.execution import Execution
 from qproj.planning.noisy import TRAJECTORIES
 
@@ -36,6 +36,7 @@ class EngineSampler:
 
     def check(self, circuit: Circuit, execution: Execution) -> None:
         """Raise where the engine has no plan for a circuit, its noise in it; does not load JAX."""
+        check_memory(circuit.n_qubits)  # first: planning takes memory of its own
         strategy, _ = choose(circuit, 1, 4, execution.strategy, execution.diff_method)
         if "trajectories" in execution.extra:
             count("trajectories of backend_options", execution.extra["trajectories"])

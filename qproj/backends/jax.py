@@ -16,7 +16,7 @@ from qproj.backends.sampled import SampledBackend
 from qproj.backends.shifts import row_seeds
 from qproj.circuits.circuit import Circuit
 from qproj.planning.branches import draw
-from qproj.planning.cost import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES, check_memory
+from qproj.planning.cost import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES
 from qproj.planning.execution import Execution, with_noise
 from qproj.registry import unknown_name
 
@@ -45,7 +45,6 @@ class JaxBackend(Backend):
 
     def check(self, circuit: Circuit, execution: Execution) -> None:
         """See `qproj.backends.Backend`; does not load JAX."""
-        check_memory(circuit.n_qubits)  # first: planning takes memory of its own
         check("backend 'jax'", self.capabilities, circuit, execution)
         _ENGINE.check(with_noise(circuit, execution), execution)
 

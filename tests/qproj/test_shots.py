@@ -7,7 +7,9 @@ from scipy import stats
 
 import qproj
 from qproj import Circuit, Fidelity, Gate, Hamiltonian, InputSlot, PauliWord, Probs, Projector, WeightSlot
+from qproj.backends import get_backend
 from qproj.noise import Channel, NoiseModel
+from qproj.planning.execution import Execution
 
 from . import reference
 
@@ -152,3 +154,11 @@ def test_noise_is_measured_with_its_readout_errors():
     torch.testing.assert_close(slopes[1], slopes[0], atol=0.03, rtol=0)
     ones = exact.sample(x, 100_000, seed=2).double().mean()
     torch.testing.assert_close(ones, exact(x)[0, 2].double(), atol=0.02, rtol=0)
+
+
+def test_a_state_that_does_not_fit_is_refused_before_it_is_planned(monkeypatch):
+    """Also by the backend itself, which programs of torch's call without a layer."""
+    monkeypatch.setattr("qproj.planning.cost.physical_memory", lambda: 2**20)
+    circuit = Circuit(16, 1)
+    with pytest.raises(ValueError, match="n_qubits must be at most 15 on this machine, but was 16"):
+        get_backend("jax").run(circuit, Execution(shots=5), torch.zeros(1, 16), torch.zeros(1, 16, 3))
