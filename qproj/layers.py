@@ -17,6 +17,7 @@ from qproj.circuits.ansatz import AnsatzName
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.encodings import EncodingName
 from qproj.circuits.features import amplitudes, features
+from qproj.circuits.making import one_circuit
 from qproj.circuits.observables import Observable, ObservablesName
 from qproj.circuits.parameters import InputSlot
 from qproj.circuits.text import dumps
@@ -94,17 +95,7 @@ class QuantumLayer(Readout):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if circuit is None:
-            circuit = Circuit(n_qubits, n_layers, encoding, ansatz, observables, reupload)
-        elif (n_qubits, n_layers, encoding, ansatz, observables, reupload) != (
-            None,
-            None,
-            None,
-            None,
-            "z",
-            False,
-        ):
-            raise ValueError("circuit must come alone: n_qubits, encoding and the like are its own.")
+        circuit = one_circuit(circuit, n_qubits, n_layers, encoding, ansatz, observables, reupload)
         self._circuit, self._text = circuit, dumps(circuit)  # the text is what a program of torch's can hold
         self.execution = Execution(diff_method, strategy, shots, seed, noise, Extra(backend_options))
         self.to_backend(backend)

@@ -260,20 +260,10 @@ class MiniatureRun:
         model, processor, data = self._taught("bottleneck", r.n_qubits)
         assert data.features is not None
         spec = self._quantum_spec()
-        student = build_connector(spec, model.config.vision_hidden_size, model.config.hidden_size)
-        assert isinstance(student, QuantumConnector)
+        student = _circuit_for(model, spec)
         assert isinstance(model.connector, ClassicalConnector)
         student.start_from(model.connector, torch.from_numpy(data.features))
-        match_tokens(
-            student,
-            model.connector,
-            data.features,
-            folder / "match",
-            steps=r.match_steps,
-            batch_size=r.match_batch_size,
-            learning_rate=r.match_learning_rate,
-            seed=self.seed,
-        )
+        self._match(model, student, data.features, folder / "match", r.match_steps)
         model.connector, model.config.connector = student, spec
         self._fit_connector(model, data, folder, r.narrow_rate, *r.phases)
         self._save(model, processor, folder / "model")
@@ -288,27 +278,38 @@ class MiniatureRun:
         assert data.features is not None
         features = torch.from_numpy(data.features)
         spec = self._quantum_spec() | {"n_layers": own.n_layers, "ansatz": own.ansatz, "start": "smooth"}
-        student = build_connector(spec, model.config.vision_hidden_size, model.config.hidden_size)
-        assert isinstance(student, QuantumConnector)
+        student = _circuit_for(model, spec)
         student.reset_parameters()
         narrow = ClassicalConnector.fitted(model.connector, features, r.n_qubits)
         student.start_from(narrow, features, own.spread)
         scatter = add_shot_noise(student, own.shots)
-        match_tokens(
-            student,
-            model.connector,
-            data.features[: own.match_pictures],
-            folder / "match",
-            steps=own.match_steps,
-            batch_size=r.match_batch_size,
-            learning_rate=r.match_learning_rate,
-            seed=self.seed,
-        )
+        self._match(model, student, data.features[: own.match_pictures], folder / "match", own.match_steps)
         model.connector, model.config.connector = student, spec
         add_lora(model, r.lora_rank)
         self._fit_connector(model, data, folder, r.narrow_rate, *own.phases)
         scatter.remove()
         self._save(model, processor, self.folder / "model")
+
+    def _match(
+        self,
+        model: HybridForConditionalGeneration,
+        student: QuantumConnector,
+        features: np.ndarray,
+        folder: Path,
+        steps: int,
+    ) -> None:
+        """Train a connector on the tokens of the model's."""
+        r = self.recipe.connector
+        match_tokens(
+            student,
+            model.connector,
+            features,
+            folder,
+            steps=steps,
+            batch_size=r.match_batch_size,
+            learning_rate=r.match_learning_rate,
+            seed=self.seed,
+        )
 
     def _classical(self, folder: Path) -> None:
         """The teacher for as many steps again as the quantum connector gets: what it is compared with."""
@@ -329,3 +330,10 @@ class MiniatureRun:
 
     def _measure(self, _folder: Path) -> None:
         measure(self.folder, self.recipe, self.pictures("held-out"), self.seed, self.log)
+
+
+def _circuit_for(model: HybridForConditionalGeneration, spec: dict[str, Any]) -> QuantumConnector:
+    """A fresh quantum connector between the model's parts."""
+    made = build_connector(spec, model.config.vision_hidden_size, model.config.hidden_size)
+    assert isinstance(made, QuantumConnector)
+    return made

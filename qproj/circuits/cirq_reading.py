@@ -11,8 +11,9 @@ import cirq
 import sympy
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Constant, Gate
-from qproj.circuits.steps import PHASE, Step, controlled, turn
+from qproj.circuits.gates import Gate
+from qproj.circuits.making import at_least_one
+from qproj.circuits.steps import PHASE, Step, controlled, gates_of, turn
 from qproj.circuits.symbols import Sum, Symbols
 
 # Powers are `exp(1j * pi * t * shift) * diag(1, exp(1j * pi * t))` in some basis. Of each class: our rotation
@@ -61,17 +62,10 @@ def read(
                 continue
             try:
                 for part in _parts(operation, wires):
-                    if isinstance(part, Gate):
-                        gates.append(part)
-                    elif part.name != PHASE:
-                        gates += symbols.gates(part.name, part.wires, part.angle)
+                    gates += [part] if isinstance(part, Gate) else gates_of(part, symbols)
             except ValueError as error:
                 raise _refused(place, operation, str(error)) from None
-    return Circuit(
-        max(1, len(wires)),
-        observables=observables,
-        gates=gates or [Gate("RZ", (0,), Constant(0.0))],  # a circuit has at least one
-    )
+    return Circuit(max(1, len(wires)), observables=observables, gates=at_least_one(gates))
 
 
 def _parts(operation: Any, wires: dict[Any, int]) -> list[Step | Gate]:

@@ -7,9 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from qproj.circuits.parameters import wires_of
 
 Errors = tuple[tuple[float, float], ...]
+
+
+def confusion(of_zero: float, of_one: float) -> NDArray[np.float64]:
+    """`(2, 2)`: in row `i` the probabilities of reading 0 and 1 where the bit is `i`.
+
+    Args:
+        of_zero: Probability of reading 1 where the bit is 0.
+        of_one: Of reading 0 where it is 1.
+    """
+    return np.array([[1 - of_zero, of_zero], [of_one, 1 - of_one]])
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from openqasm3 import ast
 from openqasm3.parser import QASM3ParsingError
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Constant, Gate
+from qproj.circuits.gates import Gate
+from qproj.circuits.making import at_least_one
 from qproj.circuits.qasm_expressions import CONSTANTS, Refusal, as_sum, evaluate, integer
 from qproj.circuits.qasm_gates import BUILT_IN, STDGATES, Standard
-from qproj.circuits.steps import PHASE, Step, controlled, inverse
+from qproj.circuits.steps import PHASE, Step, controlled, gates_of, inverse
 from qproj.circuits.symbols import Sum, Symbols
 
 # Loops ask for any number of gates in one line.
@@ -42,18 +43,13 @@ def read(
     symbols = Symbols(reader.parameters, input_params, weight_params)
     gates: list[Gate] = []
     for step, node in reader.steps:
-        if step.name != PHASE:
-            try:
-                gates += symbols.gates(step.name, step.wires, step.angle)
-            except ValueError as error:
-                raise ValueError(f"{str(error)[:-1]}, in line {node.span.start_line}.") from None
+        try:
+            gates += gates_of(step, symbols)
+        except ValueError as error:
+            raise ValueError(f"{str(error)[:-1]}, in line {node.span.start_line}.") from None
     if not reader.n_qubits:
         raise ValueError("text must declare qubits, but declared none.")
-    return Circuit(
-        reader.n_qubits,
-        observables=observables,
-        gates=gates or [Gate("RZ", (0,), Constant(0.0))],  # a circuit has at least one
-    )
+    return Circuit(reader.n_qubits, observables=observables, gates=at_least_one(gates))
 
 
 class _Reader:

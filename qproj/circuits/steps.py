@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qproj.circuits.symbols import Sum
+from qproj.circuits.gates import Gate
+from qproj.circuits.symbols import Sum, Symbols
 
 PHASE = ""
 
@@ -32,6 +33,11 @@ class Step:
 def turn(name: str, angle: Sum | float, *wires: int) -> Step:
     """A step with an angle."""
     return Step(name, wires, angle if isinstance(angle, Sum) else Sum.of(angle))
+
+
+def gates_of(step: Step, symbols: Symbols) -> list[Gate]:
+    """A step as gates, without its global phase; ValueError as `Symbols.gates`."""
+    return [] if step.name == PHASE else symbols.gates(step.name, step.wires, step.angle)
 
 
 # Phases of the state 1, which have inverses and controls as angles.

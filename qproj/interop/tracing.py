@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import GATES, Constant, Gate
+from qproj.circuits.gates import GATES, Gate
+from qproj.circuits.making import at_least_one
 from qproj.circuits.measurements import State
 from qproj.circuits.observables import Hamiltonian, Observable, PauliWord
 from qproj.interop.formulas import Formula, gradients
@@ -90,7 +91,8 @@ def _trace(probe: Probe, n_inputs: int | None) -> Traced:
             "where it was not tried. Apply the function before the layer, and pass its result as an input, "
             "or use qml.qnn.TorchLayer."
         )
-    circuit = Circuit(observables=observables, n_qubits=_n_qubits(first), gates=_gates(first, formulas))
+    gates = at_least_one(list(_gates(first, formulas)))
+    circuit = Circuit(observables=observables, n_qubits=_n_qubits(first), gates=gates)
     return Traced(circuit, n_inputs, constants, first.returns)
 
 
@@ -186,5 +188,3 @@ def _gates(run: Run, formulas: list[Formula]) -> Iterator[Gate]:
             yield from (Gate(name, wires, parameter) for parameter in next(angles).terms())
         else:
             yield Gate(name, wires)
-    if not run.gates:  # a circuit has at least one
-        yield Gate("RZ", (0,), Constant(0.0))

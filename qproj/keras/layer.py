@@ -12,6 +12,7 @@ import keras
 from qproj.circuits.ansatz import AnsatzName
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.encodings import EncodingName
+from qproj.circuits.making import one_circuit
 from qproj.circuits.observables import Observable, ObservablesName
 from qproj.circuits.text import dumps, loads
 from qproj.planning.cost import DiffMethod, Strategy
@@ -65,11 +66,7 @@ class QuantumLayer(keras.layers.Layer):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        own = (n_qubits, n_layers, encoding, ansatz, observables, reupload)
-        if circuit is None:
-            circuit = Circuit(n_qubits, n_layers, encoding, ansatz, observables, reupload)
-        elif own != (None, None, None, None, "z", False):
-            raise ValueError("circuit must come alone: n_qubits, encoding and the like are its own.")
+        circuit = one_circuit(circuit, n_qubits, n_layers, encoding, ansatz, observables, reupload)
         if circuit.is_state:
             raise ValueError("observables must be real in Keras, but were a state. Use 'probs' or words.")
         if keras.config.backend() not in _BACKENDS:

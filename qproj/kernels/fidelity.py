@@ -101,11 +101,12 @@ def _layer(circuit: Circuit) -> QuantumLayer:
 @functools.lru_cache(maxsize=64)
 def _undone(circuit: Circuit, shots: int | None, seed: int | None, noise: Any) -> QuantumLayer:
     """The circuit with its inputs, undone with as many others: how often it ends where it began."""
-    what = "be free of noise, which has no inverse (give noise=... instead)" if circuit.channels else None
-    if circuit.amplitudes:
-        what = "enter its inputs by gates, which can be undone, and not as amplitudes"
-    if what is not None:
-        raise ValueError(f"circuit must {what} where a kernel is measured or noisy, but did not.")
+    for wrong, what in (
+        (circuit.amplitudes, "enter its inputs by gates, which can be undone, and not as amplitudes"),
+        (circuit.channels, "be free of noise, which has no inverse (give noise=... instead)"),
+    ):
+        if wrong:
+            raise ValueError(f"circuit must {what} where a kernel is measured or noisy, but did not.")
     gates = (*circuit.gates, *(_later(gate, circuit.n_inputs) for gate in inverse(circuit.gates)))
     both = circuit.with_gates(gates, [Projector("0" * circuit.n_qubits)])
     generator = torch.Generator().manual_seed(0)

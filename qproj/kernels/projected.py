@@ -52,10 +52,8 @@ class ProjectedKernel(Kernel):
         if gamma <= 0:
             raise ValueError(f"gamma must be above 0, but was {gamma}.")
         # All samples in one batch, so that those of x and of y are measured by different generators.
-        layer, both = (
-            _layer(self.circuit, self.shots, self.seed, self.noise),
-            x if x is y else torch.cat([x, y]),
-        )
+        both = x if x is y else torch.cat([x, y])
+        layer = _layer(self.circuit, self.shots, self.seed, self.noise)
         values = torch.func.functional_call(layer, {"weights": weights}, (both,))
         first, second = values[: len(x)], values if x is y else values[len(x) :]
         squares = first.square().sum(1)[:, None] + second.square().sum(1) - 2 * first @ second.T

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qproj.circuits.measurements import Probs, Projector
+from qproj.circuits.measurements import Probs, Projector, confusion
 from qproj.circuits.observables import Hamiltonian, Observable, PauliWord
 from qproj.circuits.parameters import integer, real
 from qproj.circuits.text import writable
@@ -45,7 +45,7 @@ class Readout:
     @property
     def confusion(self) -> Any:
         """`(2, 2)`: in row `i` the probabilities of reading 0 and 1 where the bit is `i`."""
-        return np.array([[1 - self.of_zero, self.of_zero], [self.of_one, 1 - self.of_one]])
+        return confusion(self.of_zero, self.of_one)
 
 
 def readouts(given: Any) -> tuple[Readout, ...]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate
-from qproj.circuits.measurements import Probs, Projector
+from qproj.circuits.measurements import Probs, Projector, confusion
 from qproj.noise.mixed import check_mixed
 from qproj.noise.probability import PAULIS, kraus
 from qproj.planning.blocks import Blocks, Digits, blocks
@@ -112,7 +112,7 @@ def _outcomes(observable: Probs | Projector, places: dict[int, int]) -> Outcomes
     errors = observable.errors or ((0.0, 0.0),) * len(observable.wires)
     # Of <I> = 1 and <P> the probabilities of both bits; of those, what is read.
     exact = np.array([[0.5, 0.5], [0.5, -0.5]])
-    reading = tuple(np.array([[1 - zero, one], [zero, 1 - one]]) @ exact for zero, one in errors)
+    reading = tuple(confusion(*error).T @ exact for error in errors)
     return Outcomes(words, reading, observable.outcome if isinstance(observable, Projector) else None)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.measurements import Fidelity, Outcomes, Probs, Projector, State
+from qproj.circuits.measurements import Fidelity, Outcomes, Probs, Projector, State, confusion
 from qproj.planning.permutations import Permutation
 from qproj.simulation.bases import in_basis
 from qproj.simulation.measurement import Measurement
@@ -85,7 +85,7 @@ class Probabilities:
         self._order = (*wires, *(wire for wire in range(n_qubits) if wire not in wires))
         self._n_outcomes = 2 ** len(wires)
         # In row `j` the probabilities of reading `j` where the bit is 0 and 1.
-        self._reading = [np.array([[1 - zero, one], [zero, 1 - one]]) for zero, one in observable.errors]
+        self._reading = [confusion(*error).T for error in observable.errors]
 
     def expectations(self, state: Array) -> Array:
         """See `Readout`."""
