@@ -7,7 +7,8 @@ from benchmarks.subjects import Subject, too_large
 from benchmarks.test_layer import beside_its_limits
 from benchmarks.timing import interleaved
 from benchmarks.workloads import circuit
-from qproj.planning.cost import DIFF_METHODS, STRATEGIES, plan
+from qproj.planning.cost import plan
+from qproj.planning.strategies import DIFF_METHODS, STRATEGIES
 
 
 @pytest.mark.cells("options")

@@ -30,8 +30,9 @@ from qproj.circuits.parameters import InputSlot, count
 from qproj.circuits.reduction import density_matrices, entropies, some_wires
 from qproj.execution import programs, sampling
 from qproj.execution.forks import check_not_forked
-from qproj.planning.cost import DiffMethod, Strategy, check_memory
+from qproj.memory import check_memory
 from qproj.planning.noisy import DENSITY_QUBITS
+from qproj.planning.strategies import DiffMethod, Strategy
 from qproj.simulation.angles import multiples, products
 
 

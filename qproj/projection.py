@@ -13,8 +13,9 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.encodings import EncodingName
 from qproj.circuits.observables import Observable, ObservablesName
 from qproj.circuits.parameters import count
-from qproj.layers import QuantumLayer, check_tensor
-from qproj.planning.cost import DiffMethod, Strategy
+from qproj.inputs import check_tensor
+from qproj.layers import QuantumLayer
+from qproj.planning.strategies import DiffMethod, Strategy
 
 
 class LayerOptions(TypedDict, total=False):

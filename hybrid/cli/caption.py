@@ -1,39 +1,27 @@
 """``hybrid caption``: a caption for every picture on stdout, everything else on stderr."""
 
-import io
-import os
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from hybrid.cli.caption_notes import note_unfamiliar
 from hybrid.cli.caption_request import Request, faults, is_done, way_on
+from hybrid.cli.caption_results import results_of
 from hybrid.cli.collector import without_collector
 from hybrid.cli.command import Command, switch
 from hybrid.cli.messages import log
-from hybrid.cli.model import load_model, model_options
-from hybrid.cli.quiet import quiet_libtiff
+from hybrid.cli.model import model_options
 from hybrid.cli.signals import Signalled
 from hybrid.data.formats import left_out
 from hybrid.data.result_file import ResultFileError, ResultWriter, images_done
 from hybrid.data.results import BARE, FORMATS, Result, printable
 from hybrid.data.sidecars import sidecar_of, write_sidecar
 from hybrid.data.sources import find_pictures, unread_pictures
-from hybrid.loading.names import BUNDLED
-
-if TYPE_CHECKING:
-    from hybrid.cli.progress import Bar
-
-_NO_PICTURES = "is a folder without pictures, by their endings; name another folder, or the files themselves"
-_DEEPER = ", or add --recursive to search the folders in it"
-# The bundled model was trained under the scatter of 1,024 shots.
-_ENOUGH_SHOTS = 1_000
 
 
 @click.command(
@@ -181,7 +169,7 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
     with ExitStack() as stack:
         bar = stack.enter_context(Bar(len(names), shown=not (o.quiet or o.stream or len(names) < 2)))
         form = BARE if bare and o.style == "text" and not o.output else FORMATS[o.style]
-        results = stack.enter_context(closing(_results(names, o, bar, form is BARE)))
+        results = stack.enter_context(closing(results_of(names, o, bar, form is BARE)))
         with without_collector():
             first = next(results, None)  # before a file is opened: what is wrong with an option is said here
         out: Any = sys.stdout
@@ -202,7 +190,7 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
                     break
             strange += result.unfamiliar
             if strange == 1 and result.unfamiliar and not o.quiet:
-                _note_unfamiliar(result.image)
+                note_unfamiliar(result.image)
             bar.advance()
     if (o.verbose or (failed and len(names) > 1)) and not o.quiet:
         seconds = time.monotonic() - began
@@ -212,105 +200,6 @@ def _run(names: list[str], o: Request, done: set[str], *, skipped: int, bare: bo
         parts += [f"{seconds:.1f} s"] * o.verbose
         log(", ".join(parts))
     return int(failed > 0)
-
-
-def _results(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generator[Result]:
-    """A result for every picture, in order."""
-    with closing(_captioned(names, o, bar, bare)) as results:
-        for name, result in zip(names, results, strict=True):
-            empty = result.error and os.path.isdir(name)  # noqa: PTH112  (a Path refuses odd names)
-            yield replace(result, error=_NO_PICTURES + _DEEPER * (not o.recursive)) if empty else result
-
-
-def _captioned(names: list[str], o: Request, bar: "Bar", bare: bool) -> Generator[Result]:
-    from hybrid.data.images import ImageError, open_image, source_name
-
-    quiet_libtiff()
-    sources: list[Any] = [_stdin() if name == "-" else name for name in names]
-    # A picture is read before the model: a mistyped name is answered at once.
-    while sources:
-        try:
-            first = open_image(sources[0])
-            break
-        except ImageError as error:
-            name = source_name(sources.pop(0))
-            yield Result(name, error=error.reason)
-    else:
-        return
-    first.filename = source_name(sources[0])  # type: ignore[attr-defined]
-    sources[0] = first
-    model, processor = load_model(**_chosen(o.model), to_caption=not o.quiet)
-    from hybrid.inference.out_of_distribution import Detector
-    from hybrid.inference.prompting import Question
-    from hybrid.model.errors import OptionError
-
-    detector = Detector.load(model.config.name_or_path)
-    if o.verbose:
-        log(f"{model.config.name_or_path} on {model.device}, {model.dtype}")
-    if o.seed is not None:
-        from transformers import set_seed  # loads all that training needs
-
-        set_seed(o.seed)
-    try:
-        Question(model, processor, o.prompt, o.max_new_tokens, o.search, chat=o.generation["chat"])
-    except OptionError as error:
-        raise click.UsageError(str(error)) from None
-    if not o.quiet and model.config.name_or_path == str(BUNDLED):
-        _note_beyond_the_bundled_model(o, processor.prompt)
-    bar.describe("captioning")
-    caption = _streamed if o.stream else _batched
-    yield from caption(sources, model, processor, detector, o, bare)
-
-
-def _chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """The model's options, with the default for pictures that somebody has."""
-    from hybrid.loading.photos import default_model
-
-    return options | {"model": options["model"] or default_model()}
-
-
-def _batched(
-    sources: Iterable[Any], model: Any, processor: Any, detector: Any, o: Request, _bare: bool
-) -> Iterator[Result]:
-    from hybrid.inference.captioning import caption_files
-
-    return caption_files(
-        model, processor, sources, batch_size=o.batch_size, detector=detector, **o.generation
-    )
-
-
-def _streamed(
-    sources: Iterable[Any], model: Any, processor: Any, detector: Any, o: Request, bare: bool
-) -> Iterator[Result]:
-    from hybrid.data.images import ImageError, open_image, source_name
-    from hybrid.inference.prompting import Question
-    from hybrid.inference.streaming import stream_answer
-
-    question = Question(model, processor, o.prompt, o.max_new_tokens, o.search, chat=o.generation["chat"])
-    for source in sources:
-        name = source_name(source)
-        try:
-            pixels = question.look_at(open_image(source))
-        except ImageError as error:
-            yield Result(name, error=error.reason)
-            continue
-        click.echo("" if bare else f"{name}: ", nl=False)
-        features, (strange,) = question.see([pixels], detector)
-        said = ""
-        for piece in stream_answer(question, features):
-            click.echo(printable(piece), nl=False)  # which flushes
-            said += piece
-        click.echo()
-        yield Result(name, said, unfamiliar=strange)
-
-
-def _stdin() -> IO[bytes]:
-    """A picture from stdin, that can be read twice."""
-    from hybrid.data.images import MAX_BYTES
-
-    stream = io.BytesIO(sys.stdin.buffer.read(MAX_BYTES + 1))
-    stream.name = "-"
-    return stream
 
 
 def _sidecar_fault(name: str, result: Result, written: dict[Path, str]) -> str | None:
@@ -324,26 +213,3 @@ def _sidecar_fault(name: str, result: Result, written: dict[Path, str]) -> str |
     except OSError as error:
         return f"its sidecar {printable(str(path))} cannot be written ({error.strerror}); check the folder"
     return None
-
-
-def _note_unfamiliar(image: str) -> None:
-    log(
-        f"note: {image} is unlike anything this model was trained on, so its caption means nothing. The "
-        "bundled miniature only knows drawn scenes of one or two shapes; for photographs run hybrid download "
-        "photos once, or give a model trained on them, as --model FOLDER or --model owner/name"
-    )
-
-
-def _note_beyond_the_bundled_model(o: Request, prompt: str) -> None:
-    if o.prompt not in (None, prompt):
-        log(
-            f"note: the bundled model was trained on one prompt, {prompt!r}, so its answer to another means "
-            "nothing; leave --prompt out, or give another --model"
-        )
-    shots = o.model["shots"]
-    if shots is not None and shots < _ENOUGH_SHOTS:
-        log(
-            f"note: with {shots} shots an expectation value is off by about {shots**-0.5:.2g}, more than the "
-            "bundled model was trained to bear, so the caption is less certain; give "
-            f"--shots {_ENOUGH_SHOTS} or more"
-        )

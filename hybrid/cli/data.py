@@ -55,3 +55,46 @@ def read_data(where: str) -> "list[Pair]":
     from hybrid.data.pairs import read_pairs
 
     return read_pairs(where, lambda line: log(f"note: {line}"))
+
+
+def training_and_validation(
+    found: "list[Pair]", data: str, validation: str | None, share: float, seed: int
+) -> "tuple[list[Pair], list[Pair]]":
+    """Choose what is trained on and what is evaluated on; pairs of the part test are neither.
+
+    Args:
+        found: All pairs of `--data`.
+        data: Its name, for messages.
+        validation: Where other pairs for evaluation are, or `None`.
+        share: Of `found` that is held out where it has no such part.
+        seed: Decides which.
+
+    Raises:
+        click.ClickException: If there is nothing to train on, or to evaluate on.
+    """
+    from hybrid.cli.messages import log
+    from hybrid.data.pairs import choose_split
+    from hybrid.training.captions import hold_out
+
+    training = choose_split(found, "train")
+    if not training:
+        parts = ", ".join(sorted({pair.split for pair in found if pair.split}))
+        raise click.ClickException(
+            f"data {data}: has nothing in the part train, only in {parts}; give others"
+        )
+    if validation is not None:
+        held = choose_split(read_data(validation), "val", "test")
+        if not held:
+            raise click.ClickException(
+                f"--validation {validation}: all of it is in the part train; give others"
+            )
+        seen = {Path(pair.image).resolve() for pair in training}
+        if both := sum(Path(pair.image).resolve() in seen for pair in held):
+            log(f"note: {both} pictures of --validation are trained on, so its loss says too little")
+    elif any(pair.split == "val" for pair in found):
+        held = choose_split(found, "val")
+    else:
+        training, held = hold_out(training, share, seed)
+    if kept := sum(pair.split == "test" for pair in found):
+        log(f"{kept:,} pictures of the part test are left for hybrid eval")
+    return training, held

@@ -9,7 +9,7 @@ import click
 
 from hybrid.cli.command import Command, given, switch
 from hybrid.cli.connector import chosen_connector, connector_options, vision_feature_option
-from hybrid.cli.data import cache_option, data_option, offline_option, read_data
+from hybrid.cli.data import cache_option, data_option, offline_option, read_data, training_and_validation
 from hybrid.cli.model import complete_model, noise_option, readout_option
 from hybrid.cli.signals import Signalled
 
@@ -260,34 +260,14 @@ def _train_captions(o: dict[str, Any]) -> int:
     folder = output or Path("runs") / (preset or Path(data).stem)
     found = read_data(data)
 
-    from hybrid.data.pairs import DataError, choose_split
+    from hybrid.data.pairs import DataError
     from hybrid.loading.checkpoints import CheckpointError
     from hybrid.loading.names import ModelError
     from hybrid.training.caption_stage import Setting
-    from hybrid.training.captions import CaptionRun, hold_out
+    from hybrid.training.captions import CaptionRun
     from hybrid.training.stopping import Stopped
 
-    training = choose_split(found, "train")
-    if not training:
-        parts = ", ".join(sorted({pair.split for pair in found if pair.split}))
-        raise click.ClickException(
-            f"data {data}: has nothing in the part train, only in {parts}; give others"
-        )
-    if validation is not None:
-        held = choose_split(read_data(validation), "val", "test")
-        if not held:
-            raise click.ClickException(
-                f"--validation {validation}: all of it is in the part train; give others"
-            )
-        seen = {Path(pair.image).resolve() for pair in training}
-        if both := sum(Path(pair.image).resolve() in seen for pair in held):
-            _log(f"note: {both} pictures of --validation are trained on, so its loss says too little")
-    elif any(pair.split == "val" for pair in found):
-        held = choose_split(found, "val")
-    else:
-        training, held = hold_out(training, share, recipe.seed)
-    if kept := sum(pair.split == "test" for pair in found):
-        _log(f"{kept:,} pictures of the part test are left for hybrid eval")
+    training, held = training_and_validation(found, data, validation, share, recipe.seed)
     use_cpu = device == "cpu"
     try:
         run = CaptionRun(recipe, training, held, folder, Setting(use_cpu=use_cpu, log=_log, **setting))

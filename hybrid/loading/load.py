@@ -9,16 +9,17 @@ import torch
 
 from hybrid.loading.adapter import WEIGHTS, belongs, load_trained, located, lora_of, read_adapter
 from hybrid.loading.base import Base
-from hybrid.loading.checkpoints import CheckpointError, few
+from hybrid.loading.checkpoints import CheckpointError
 from hybrid.loading.compose import compose
 from hybrid.loading.hub import fetched_folder, hub_offline
-from hybrid.loading.names import ADAPTER, MODELS, ModelError, presets, reason
+from hybrid.loading.names import ADAPTER, MODELS, ModelError, presets
 from hybrid.loading.peft_adapter import CONFIG, PATTERNS, find_peft_adapter, open_peft_adapter
+from hybrid.loading.pretrained import pretrained
 from hybrid.model.configuration import HybridConfig
 from hybrid.model.connectors import build_connector
 from hybrid.model.lora import merge_lora
 from hybrid.model.modeling import HybridForConditionalGeneration
-from hybrid.model.processing import IMAGE_TOKEN, HybridProcessor
+from hybrid.model.processing import HybridProcessor
 from hybrid.presets import read_caption_preset
 from qproj.backends import get_backend
 from qproj.noise import NoiseModel
@@ -235,7 +236,7 @@ def _from_folder(path: Path, dtype: torch.dtype | None) -> Captioner:
             f"is a {kind!r} model, not a captioner of this package; hybrid.compose joins a "
             "vision tower and a language model into one",
         )
-    return _pretrained(str(path), dtype)
+    return pretrained(str(path), dtype)
 
 
 def _from_hub(name: str, revision: str | None, dtype: torch.dtype | None) -> Captioner:
@@ -247,7 +248,7 @@ def _from_hub(name: str, revision: str | None, dtype: torch.dtype | None) -> Cap
     published = find_peft_adapter(folder) if folder else None
     if published:
         return _from_peft_adapter(name, published.language, dtype, revision)
-    return _pretrained(name, dtype, local_files_only=offline, revision=revision)
+    return pretrained(name, dtype, local_files_only=offline, revision=revision)
 
 
 def _from_peft_adapter(
@@ -258,47 +259,6 @@ def _from_peft_adapter(
     base = Base(vision=preset.vision, language=language, adapter=name, adapter_revision=revision)
     model, processor = build_base(base, None, None, dtype)
     model.config.name_or_path = name
-    return model, processor
-
-
-def _pretrained(
-    where: str, dtype: torch.dtype | None, *, local_files_only: bool = True, revision: str | None = None
-) -> Captioner:
-    try:
-        model, report = HybridForConditionalGeneration.from_pretrained(
-            where,
-            dtype=dtype or "auto",
-            output_loading_info=True,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,  # so that all of them can be named below
-            local_files_only=local_files_only,
-            revision=revision or "main",
-        )
-        processor = HybridProcessor.from_pretrained(
-            where, local_files_only=local_files_only, revision=revision or "main"
-        )
-    except Exception as error:  # what a damaged or hostile folder may raise is not bounded
-        raise ModelError(
-            str(where),
-            f"cannot be loaded ({reason(error)}); get a whole copy, or one of the presets: "
-            f"{', '.join(presets())}",
-        ) from error
-    faults = [f"{key} is missing" for key in sorted(report["missing_keys"])]
-    faults += [f"{key} is not part of it" for key in sorted(report["unexpected_keys"])]
-    faults += [
-        f"{key} is {tuple(stored)}, not {tuple(wanted)}"
-        for key, stored, wanted in sorted(report["mismatched_keys"])
-    ]
-    if faults:
-        raise ModelError(
-            str(where), f"its weights do not fit its config.json ({few(faults)}); get a whole copy"
-        )
-    if processor.image_token_id != model.config.image_token_id:
-        raise ModelError(
-            str(where),
-            f"its tokenizer writes {IMAGE_TOKEN} as {processor.image_token_id}, but its "
-            f"config.json has image_token_id {model.config.image_token_id}; get a whole copy",
-        )
     return model, processor
 
 

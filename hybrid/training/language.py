@@ -1,6 +1,7 @@
 """Stage: a tokenizer and a tiny Llama that know how captions are written, from text alone."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -9,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase,
 from hybrid.data.caption_dataset import CaptionDataset, encode_captions
 from hybrid.data.scenes import sample_scene
 from hybrid.model.processing import IMAGE_TOKEN
+from hybrid.training.fitting import fit
 from hybrid.training.recipe import LanguageRecipe
 
 
@@ -106,3 +108,29 @@ def prompted(
     heads = [[*prefix, *tokenizer(prompt)["input_ids"]] for prompt in prompts]
     tails = encode_captions(tokenizer, texts)
     return CaptionDataset([heads[a] for a in asked], tails, int(tokenizer.pad_token_id), vision_features)
+
+
+def train(recipe: LanguageRecipe, prompts: Sequence[str], folder: Path, text_seed: int, seed: int) -> None:
+    """Train tokenizer and model, into one folder.
+
+    Args:
+        recipe: What to train.
+        prompts: What stands before captions.
+        folder: Where both are saved, and checkpoints on the way.
+        text_seed: Decides the captions.
+        seed: Everything else random follows from it.
+    """
+    texts = captions(recipe.captions, text_seed)
+    tokenizer = train_tokenizer(texts, prompts, recipe.vocabulary)
+    model = build(recipe, tokenizer)
+    fit(
+        model,
+        prompted(texts, prompts, tokenizer, seed),
+        folder / "checkpoints",
+        steps=recipe.steps,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        seed=seed,
+    )
+    tokenizer.save_pretrained(folder)
+    model.save_pretrained(folder)

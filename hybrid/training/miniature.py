@@ -3,7 +3,6 @@
 Each stage writes a folder of its own and is skipped if that is complete, so a stopped run can be resumed.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,8 +14,6 @@ import torch
 from safetensors.torch import load_model, save_model
 from transformers import (
     AutoTokenizer,
-    CLIPImageProcessorPil,
-    CLIPVisionModel,
     PreTrainedTokenizerBase,
     set_seed,
 )
@@ -33,7 +30,6 @@ from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 from hybrid.training import language, vision
 from hybrid.training.connector import add_lora, match_tokens, train_connector
-from hybrid.training.fitting import fit
 from hybrid.training.measuring import measure
 from hybrid.training.noisy import add_shot_noise
 from hybrid.training.recipe import ConnectorPhase, DevicePhase, Recipe
@@ -125,50 +121,20 @@ class MiniatureRun:
         return AutoTokenizer.from_pretrained(self.folder / "language")
 
     def _language(self, folder: Path) -> None:
-        recipe = self.recipe.language
-        texts = language.captions(recipe.captions, self._stream_seed("texts"))
-        tokenizer = language.train_tokenizer(texts, self.recipe.prompts, recipe.vocabulary)
-        model = language.build(recipe, tokenizer)
-        fit(
-            model,
-            language.prompted(texts, self.recipe.prompts, tokenizer, self.seed),
-            folder / "checkpoints",
-            steps=recipe.steps,
-            batch_size=recipe.batch_size,
-            learning_rate=recipe.learning_rate,
-            seed=self.seed,
+        language.train(
+            self.recipe.language, self.recipe.prompts, folder, self._stream_seed("texts"), self.seed
         )
-        tokenizer.save_pretrained(folder)
-        model.save_pretrained(folder)
 
     def _vision(self, folder: Path) -> None:
-        recipe, size = self.recipe.vision, self.recipe.scenes.image_size
-        tokenizer = self.tokenizer()
-        model = vision.build(recipe, size, tokenizer)
-        for i, phase in enumerate(recipe.phases):
-            captioned = tokenizer if phase.pictures == "scenes" else None
-            fit(
-                model,
-                vision.PictureDataset(
-                    self.pictures(phase.pictures).first(phase.n_pictures), captioned, phase.roles
-                ),
-                folder / f"{i}-{phase.pictures}",
-                steps=phase.steps,
-                batch_size=phase.batch_size,
-                learning_rate=phase.learning_rate,
-                seed=self.seed,
-                weight_decay=0.05,
-                bf16=True,
-            )
-        report = vision.evaluate(model, self.pictures("held-out"), tokenizer)
-        (folder / "attributes.json").write_text(json.dumps(report, indent=1))
+        report = vision.train(
+            self.recipe.vision,
+            self.recipe.scenes.image_size,
+            self.tokenizer(),
+            self.pictures,
+            folder,
+            self.seed,
+        )
         self.log(f"vision: all attributes right in {report['all_of_one']:.3f} / {report['all_of_two']:.3f}")
-        tower = CLIPVisionModel(model.clip.config.vision_config)
-        tower.load_state_dict(model.clip.vision_model.state_dict())
-        tower.save_pretrained(folder)
-        # The whole picture is squeezed into a square: cropping would lose objects at the edge.
-        square = {"height": size, "width": size}
-        CLIPImageProcessorPil(size=square, crop_size=square, do_center_crop=False).save_pretrained(folder)
 
     def _composed(self, connector: dict[str, Any]) -> tuple[HybridForConditionalGeneration, HybridProcessor]:
         return compose(

@@ -6,19 +6,30 @@ name its shape and colour and, where the recipe says so, its place in the captio
 are thrown away; what is kept is an ordinary ``CLIPVisionModel``.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig, PreTrainedTokenizerBase
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    PreTrainedTokenizerBase,
+)
 
 from hybrid.data.batches import BatchDataset
 from hybrid.data.features import normalise
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING, SceneArrays
 from hybrid.data.scenes import COLOURS, RELATIONS
 from hybrid.data.shapes import SHAPES
+from hybrid.training.fitting import fit
 from hybrid.training.recipe import VisionRecipe
 
 # Shapes are the hardest to tell apart at this resolution, colours and sizes the easiest.
@@ -237,3 +248,49 @@ def evaluate(
     chunks = [range(i, min(i + 250, len(data))) for i in range(0, len(data), 250)]
     guesses = torch.cat([model(**data.__getitems__(list(rows)))["logits"] for rows in chunks])
     return attribute_accuracy(guesses.cpu().numpy(), scenes.labels)
+
+
+def train(
+    recipe: VisionRecipe,
+    image_size: int,
+    tokenizer: PreTrainedTokenizerBase,
+    pictures: Callable[[str], SceneArrays],
+    folder: Path,
+    seed: int,
+) -> dict[str, float]:
+    """Train a vision tower phase by phase, and save it with its image processor.
+
+    Args:
+        recipe: What to train.
+        image_size: Side of the pictures, in pixels.
+        tokenizer: Of the captions it learns by contrast.
+        pictures: From the name of a stream to its pictures.
+        folder: Where the tower is saved, its scores, and checkpoints on the way.
+        seed: Of the order of the pictures.
+
+    Returns:
+        `evaluate` on the pictures held out.
+    """
+    model = build(recipe, image_size, tokenizer)
+    for i, phase in enumerate(recipe.phases):
+        captioned = tokenizer if phase.pictures == "scenes" else None
+        fit(
+            model,
+            PictureDataset(pictures(phase.pictures).first(phase.n_pictures), captioned, phase.roles),
+            folder / f"{i}-{phase.pictures}",
+            steps=phase.steps,
+            batch_size=phase.batch_size,
+            learning_rate=phase.learning_rate,
+            seed=seed,
+            weight_decay=0.05,
+            bf16=True,
+        )
+    report = evaluate(model, pictures("held-out"), tokenizer)
+    (folder / "attributes.json").write_text(json.dumps(report, indent=1))
+    tower = CLIPVisionModel(model.clip.config.vision_config)
+    tower.load_state_dict(model.clip.vision_model.state_dict())
+    tower.save_pretrained(folder)
+    # The whole picture is squeezed into a square: cropping would lose objects at the edge.
+    square = {"height": image_size, "width": image_size}
+    CLIPImageProcessorPil(size=square, crop_size=square, do_center_crop=False).save_pretrained(folder)
+    return report

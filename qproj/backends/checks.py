@@ -11,8 +11,8 @@ from qproj.circuits.circuit import Circuit
 from qproj.circuits.measurements import Fidelity, Probs, Projector, State
 from qproj.memory import format_bytes, physical_memory
 from qproj.noise import NoiseModel
-from qproj.planning.cost import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES
 from qproj.planning.execution import Execution
+from qproj.planning.strategies import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES
 from qproj.registry import unknown_name
 
 

@@ -15,8 +15,9 @@ from qproj.backends.shifts import row_seeds
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate, InputSlot, WeightSlot
 from qproj.circuits.parameters import count
+from qproj.memory import check_memory
 from qproj.planning.branches import draw
-from qproj.planning.cost import check_memory, choose
+from qproj.planning.cost import choose
 from qproj.planning.execution import Execution
 from qproj.planning.noisy import TRAJECTORIES
 

@@ -16,8 +16,8 @@ from qproj.backends.sampled import SampledBackend
 from qproj.backends.shifts import row_seeds
 from qproj.circuits.circuit import Circuit
 from qproj.planning.branches import draw
-from qproj.planning.cost import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES
 from qproj.planning.execution import Execution, with_noise
+from qproj.planning.strategies import DIFF_METHODS, NOISY_STRATEGIES, STRATEGIES
 from qproj.registry import unknown_name
 
 NAMES = {

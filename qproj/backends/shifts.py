@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qproj.backends.sampler import Array, Bound, RowsFailedError, Sampler, Template, UnsupportedError
 from qproj.circuits.gates import InputSlot
 from qproj.differentiation.shift_rules import shift_rule
-from qproj.planning.cost import memory_budget
+from qproj.memory import memory_budget
 from qproj.planning.execution import Execution
 
 # Below this squared norm, a state's share in a gradient is lost in rounding.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from qproj.circuits.circuit import Circuit
-from qproj.planning.cost import memory_budget
+from qproj.memory import memory_budget
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -15,8 +15,9 @@ import numpy as np
 from qproj.circuits.circuit import Circuit
 from qproj.execution import programs
 from qproj.execution.programs import Program
-from qproj.planning.cost import NOISY_STRATEGIES, choose, microbatch_size, one_kernel
+from qproj.planning.cost import choose, microbatch_size, one_kernel
 from qproj.planning.noisy import noisy_microbatch
+from qproj.planning.strategies import NOISY_STRATEGIES
 
 
 class MicroBatches:

@@ -21,9 +21,10 @@ from qproj.differentiation.parameter_shift import ParameterShift
 from qproj.differentiation.trajectories import Trajectories
 from qproj.execution.buffers import BufferPool, Shapes
 from qproj.execution.cache import cached_by_circuit, on_clear
-from qproj.planning.cost import NOISY_STRATEGIES, choose, memory_budget
+from qproj.memory import memory_budget
+from qproj.planning.cost import choose
 from qproj.planning.noisy import keeps_states
-from qproj.planning.strategies import Fused, parse
+from qproj.planning.strategies import NOISY_STRATEGIES, Fused, parse
 from qproj.simulation import xla_cpu
 
 P = ParamSpec("P")

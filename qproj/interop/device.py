@@ -26,7 +26,7 @@ from qproj.interop import differentiable
 from qproj.interop.preprocessing import can_be_shifted, has_complex_results, pipeline, refuse_gradients
 from qproj.interop.tapes import Script, is_script, measured, script
 from qproj.interop.warmth import is_worth_compiling
-from qproj.planning.cost import check_memory
+from qproj.memory import check_memory
 
 NAME = "qproj.statevector"
 # All of these are the engine's own gradients.

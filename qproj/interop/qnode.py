@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from qproj.interop.probing import QNODE_INPUT
 from qproj.interop.tracing import Traced, trace
 from qproj.layers import QuantumLayer
-from qproj.planning.cost import DiffMethod, Strategy
+from qproj.planning.strategies import DiffMethod, Strategy
 
 InitMethod = Callable[[Tensor], Any] | Mapping[str, Callable[[Tensor], Any] | Tensor] | None
 

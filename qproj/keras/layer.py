@@ -15,7 +15,7 @@ from qproj.circuits.encodings import EncodingName
 from qproj.circuits.making import one_circuit
 from qproj.circuits.observables import Observable, ObservablesName
 from qproj.circuits.text import dumps, loads
-from qproj.planning.cost import DiffMethod, Strategy
+from qproj.planning.strategies import DiffMethod, Strategy
 
 _BACKENDS = ("jax", "torch", "tensorflow")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from qproj.circuits.circuit import Circuit
 from qproj.functional import expectation
-from qproj.planning.cost import DiffMethod, Strategy
+from qproj.planning.strategies import DiffMethod, Strategy
 
 
 def run(circuit: Circuit, diff_method: DiffMethod, strategy: Strategy, inputs: Any, angles: Any) -> Any:

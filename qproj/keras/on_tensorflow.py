@@ -9,7 +9,7 @@ import torch
 
 from qproj.circuits.circuit import Circuit
 from qproj.keras import on_torch
-from qproj.planning.cost import DiffMethod, Strategy
+from qproj.planning.strategies import DiffMethod, Strategy
 
 
 def run(circuit: Circuit, diff_method: DiffMethod, strategy: Strategy, inputs: Any, angles: Any) -> Any:

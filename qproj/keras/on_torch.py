@@ -9,7 +9,7 @@ from torch.func import functional_call
 
 from qproj.circuits.circuit import Circuit
 from qproj.layers import QuantumLayer
-from qproj.planning.cost import DiffMethod, Strategy
+from qproj.planning.strategies import DiffMethod, Strategy
 
 
 def run(

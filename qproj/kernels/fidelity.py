@@ -16,7 +16,7 @@ from qproj.circuits.inverses import inverse
 from qproj.circuits.measurements import Projector
 from qproj.kernels.base import Kernel
 from qproj.layers import QuantumLayer
-from qproj.planning.cost import memory_budget
+from qproj.memory import memory_budget
 
 
 class FidelityKernel(Kernel):

@@ -10,27 +10,13 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.parameters import count
-from qproj.memory import format_bytes, physical_memory
+from qproj.memory import format_bytes, memory_budget
 from qproj.planning.fusion import Layer, layers
 from qproj.planning.schedule import compiled_layers, schedule
-from qproj.planning.strategies import Dense, parse
-from qproj.registry import unknown_name
-
-NoisyStrategy = Literal["density-matrix", "trajectories"]
-Strategy = Literal[
-    "auto", "dense", "fused-2", "fused-3", "fused-4", "fused-5", "fused-6", "density-matrix", "trajectories"
-]
-DiffMethod = Literal["best", "adjoint", "backprop", "jacobian", "parameter-shift"]
-# For circuits with noise channels, and for those without; the planner chooses among them for "auto".
-NOISY_STRATEGIES: tuple[str, ...] = get_args(NoisyStrategy)
-STRATEGIES: tuple[str, ...] = tuple(
-    name for name in get_args(Strategy) if name not in ("auto", *NOISY_STRATEGIES)
-)
-DIFF_METHODS: tuple[str, ...] = get_args(DiffMethod)[1:]
+from qproj.planning.strategies import NOISY_STRATEGIES, Dense, check_names, parse
 
 # Seconds for one compiled operation; bytes and real operations per second, in single precision.
 _OPERATION = 2.5e-6
@@ -204,39 +190,6 @@ def microbatch_size(circuit: Circuit, batch: int, itemsize: int) -> int:
     """Samples in a micro-batch: as many as keep their states in the cache, at most the whole batch."""
     most: int = max(1, _MICROBATCH_BYTES // (2 * itemsize * 2**circuit.n_qubits))
     return math.ceil(batch / math.ceil(batch / most))
-
-
-def check_names(strategy: str, diff_method: str) -> None:
-    """Raise ValueError for names that are not known."""
-    known = ("auto", *STRATEGIES, *NOISY_STRATEGIES)
-    if strategy not in known:
-        raise unknown_name("strategy", strategy, known)
-    if diff_method != "best" and diff_method not in DIFF_METHODS:
-        raise unknown_name("diff_method", diff_method, ("best", *DIFF_METHODS))
-
-
-def check_memory(n_qubits: int, limit: int | None = None) -> None:
-    """Raise ValueError where the states of one sample do not fit into memory.
-
-    Args:
-        n_qubits: Number of qubits.
-        limit: Bytes there are; this machine's memory if `None`.
-    """
-    limit = physical_memory() if limit is None else limit
-    # State and bra, and a second buffer for each.
-    needed = 4 * 2 * 4 * 2**n_qubits
-    if limit is not None and needed > limit:
-        most = (limit // 32).bit_length() - 1
-        raise ValueError(
-            f"n_qubits must be at most {most} on this machine, but was {n_qubits}: to train on one sample "
-            f"takes {format_bytes(needed)} in single precision, and there are "
-            f"{format_bytes(limit)} of memory."
-        )
-
-
-def memory_budget() -> int:
-    """Bytes that residuals and pooled buffers may take: a sixteenth of this machine's memory."""
-    return (physical_memory() or 2**32) // 16
 
 
 def _possible(circuit: Circuit, made: Sequence[Layer]) -> list[str]:

@@ -17,7 +17,8 @@ import torch
 
 from qproj.backends import Capabilities, families, get_backend
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
-from qproj.layers import QuantumLayer, features_of
+from qproj.inputs import features_of
+from qproj.layers import QuantumLayer
 from qproj.planning.execution import Execution
 from qproj.testing import naive
 

@@ -9,8 +9,9 @@ import qproj
 from qproj.backends import jax
 from qproj.circuits import Circuit
 from qproj.execution import programs
-from qproj.memory import format_bytes
-from qproj.planning.cost import NOISY_STRATEGIES, STRATEGIES, DiffMethod, Strategy, check_memory, choose, plan
+from qproj.memory import check_memory, format_bytes
+from qproj.planning.cost import choose, plan
+from qproj.planning.strategies import NOISY_STRATEGIES, STRATEGIES, DiffMethod, Strategy
 
 
 def test_a_plan_says_what_and_why():
@@ -72,7 +73,7 @@ def test_few_qubits_and_a_large_batch_are_dense_and_all_else_fused():
 def test_memory_decides_between_adjoint_and_backprop(monkeypatch):
     deep = Circuit(14, 40)
     for memory, method in ((2**36, "backprop"), (2**26, "adjoint")):
-        monkeypatch.setattr("qproj.planning.cost.physical_memory", lambda memory=memory: memory)
+        monkeypatch.setattr("qproj.memory.physical_memory", lambda memory=memory: memory)
         made = plan(deep, 8, 4, "fused-4", "best")
         assert made.diff_method == method
         assert made.why[1].startswith(method)

@@ -158,7 +158,7 @@ def test_noise_is_measured_with_its_readout_errors():
 
 def test_a_state_that_does_not_fit_is_refused_before_it_is_planned(monkeypatch):
     """Also by the backend itself, which programs of torch's call without a layer."""
-    monkeypatch.setattr("qproj.planning.cost.physical_memory", lambda: 2**20)
+    monkeypatch.setattr("qproj.memory.physical_memory", lambda: 2**20)
     circuit = Circuit(16, 1)
     with pytest.raises(ValueError, match="n_qubits must be at most 15 on this machine, but was 16"):
         get_backend("jax").run(circuit, Execution(shots=5), torch.zeros(1, 16), torch.zeros(1, 16, 3))

@@ -10,7 +10,8 @@ from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, Paul
 from qproj.circuits.gates import GATES
 from qproj.execution import programs
 from qproj.execution.padding import bucket
-from qproj.planning.cost import STRATEGIES, plan
+from qproj.planning.cost import plan
+from qproj.planning.strategies import STRATEGIES
 from qproj.simulation import segments, statevector
 
 from . import reference
