@@ -120,6 +120,55 @@ class Exchange:
         )
         return made
 
+    def to_qiskit(self) -> Any:
+        """Write the circuit as Qiskit's.
+
+        Returns:
+            A named tuple of a `QuantumCircuit`, the lists `input_params` and `weight_params` of its
+            parameters `x[0]`, `x[1]`, ... and `w[0]`, ..., and `observables`, a `SparsePauliOp` for each
+            output. Wire 0 is Qiskit's qubit 0, the last letter of a label. States are equal, global phase
+            included. `EstimatorQNN` takes all four by these names, and so does `from_qiskit`.
+
+        Raises:
+            ValueError: If a gate cannot be written, such as a noise channel; it is named with its place. Or
+                if inputs are amplitudes.
+            ImportError: If Qiskit is not installed.
+        """
+        needed("qiskit", "qiskit", "Circuit.to_qiskit")
+        return _load("qiskit_writing").write(self)
+
+    @staticmethod
+    def from_qiskit(
+        circuit: Any,
+        input_params: Iterable[Any] | None = None,
+        weight_params: Iterable[Any] | None = None,
+        observables: Any = "z",
+    ) -> Circuit:
+        """Read a circuit of Qiskit's: of the library, or of a user's own.
+
+        Boxes are opened, barriers and measurements at the end left out. Angles may be sums of constants,
+        multiples of parameters, and of products of two inputs.
+
+        Args:
+            circuit: A `QuantumCircuit`. Qubit 0 is wire 0.
+            input_params: The parameters that are inputs, or their names, in the order of their columns. Where
+                it is `None`, all that are no weights; and where both are, `x[0]`, `x0`, ... are inputs and
+                `w[0]`, `w0`, ... weights.
+            weight_params: Those that are weights, likewise.
+            observables: What is measured, as Qiskit has it (a `SparsePauliOp`, a label such as `"IZ"`, or a
+                list of them) or as `Circuit` does.
+
+        Returns:
+            The circuit, up to a global phase. It has as many inputs and weights as its gates reach to.
+
+        Raises:
+            ValueError: If an instruction or an angle cannot be expressed; it is named with its place.
+            ImportError: If Qiskit is not installed.
+        """
+        needed("qiskit", "qiskit", "Circuit.from_qiskit")
+        made: Circuit = _load("qiskit_reading").read(circuit, input_params, weight_params, observables)
+        return made
+
 
 def _load(name: str) -> Any:
     # Each of them imports circuits itself.

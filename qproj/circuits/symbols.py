@@ -122,13 +122,13 @@ class Symbols:
 def _by_name(names: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
     found: tuple[dict[str, int], dict[str, int]] = {}, {}
     for name in names:
-        if not re.fullmatch(r"[xw](0|[1-9]\d*)", name):
+        if not re.fullmatch(r"[xw](\[\d+\]|0|[1-9]\d*)", name):
             raise ValueError(
                 f"input_params must name the symbols that are inputs, but was None, and {name!r} is neither "
                 "x0, x1, ... nor w0, w1, ... Give input_params=[...] or weight_params=[...]; symbols that "
                 "are not in the one are taken to be in the other."
             )
-        found["xw".index(name[0])][name] = int(name[1:])
+        found["xw".index(name[0])][name] = int(name[1:].strip("[]"))
     return found
 
 

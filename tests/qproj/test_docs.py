@@ -7,12 +7,14 @@ import pytest
 import torch
 
 DOCS = Path(__file__).parents[2] / "docs"
-NEEDS = {"qasm": "openqasm3.parser", "cirq": "cirq", "keras": "keras"}
+NEEDS = {
+    "qasm": "openqasm3.parser", "cirq": "cirq", "keras": "keras", "qiskit": "qiskit_machine_learning",
+}  # fmt: skip
 
 
 # torch's own: forward mode, and torch.export
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("page", ["torch", "noise", "measurements", "qasm", "cirq", "keras"])
+@pytest.mark.parametrize("page", ["torch", "noise", "measurements", "qasm", "cirq", "keras", "qiskit"])
 def test_examples(page, monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_BACKEND", "torch")  # where it is imported for the first time
     monkeypatch.chdir(tmp_path)
