@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from qproj.circuits.circuit import Circuit
+from qproj.planning.noisy import carries_outputs
 from qproj.planning.transfer import Outcomes, Words, density_plan
 from qproj.simulation import blocks as walks
 from qproj.simulation import statevector as sv
@@ -54,7 +55,7 @@ class Walked:
         grad_x, grad_w = jnp.zeros_like(x), jnp.zeros_like(w)
         for segment, states in reversed(list(zip(self._blocks.segments, kept, strict=True))):
             matrices, pull_back = jax.vjp(lambda x, w, segment=segment: self._matrices(segment, x, w), x, w)
-            bra, slopes = walks.walk_back(segment, bra, matrices, states)
+            bra, slopes = walks.walk_back(segment, bra, matrices, states=states)
             by_x, by_w = pull_back(slopes)
             grad_x, grad_w = grad_x + by_x, grad_w + by_w
         _, pull_back = jax.vjp(self._start, x, w)
@@ -69,7 +70,7 @@ class Walked:
         return state, kept
 
     def _matrices(self, segment: Any, x: Array, w: Array) -> Array:
-        return walks.products(walks.factors(segment.table, x, w, self._circuit.n_features))
+        return walks.matrices(segment, x, w, self._circuit.n_features)
 
     def _start(self, x: Array, w: Array) -> Array:
         raise NotImplementedError
@@ -84,6 +85,10 @@ class Walked:
 class DensityMatrix(Walked):
     """Forward and backward of a noisy circuit, exactly.
 
+    Where the blocks are the same for all samples and there are fewer outputs than samples, outputs are
+    carried back to the first state in place of states to the end (the Heisenberg picture), so that the work
+    does not grow with the batch.
+
     Args:
         circuit: The circuit, with channels.
         keeps_states: As for `Walked`.
@@ -92,6 +97,45 @@ class DensityMatrix(Walked):
     def __init__(self, circuit: Circuit, *, keeps_states: bool) -> None:
         self._plan = density_plan(circuit)
         super().__init__(circuit, self._plan.blocks, keeps_states=keeps_states)
+
+    def forward(self, inputs: Array, weights: Array) -> tuple[Array, Any]:
+        """See `qproj.differentiation.adjoint.Adjoint.forward`."""
+        if not carries_outputs(self._circuit, len(inputs)):
+            return super().forward(inputs, weights)
+        x, w = inputs.T, weights.reshape(-1)
+        outputs, kept = self._carried(x, w)
+        values = sv.matmul(self._start(x, w).T, outputs)
+        return values, (outputs, *kept) if self.keeps_states else ()
+
+    def backward(
+        self, residuals: Any, inputs: Array, weights: Array, cotangents: Array
+    ) -> tuple[Array, Array]:
+        """See `qproj.differentiation.adjoint.Adjoint.backward`."""
+        if not carries_outputs(self._circuit, len(inputs)):
+            return super().backward(residuals, inputs, weights, cotangents)
+        x, w = inputs.T, weights.reshape(-1)
+        if not self.keeps_states:
+            again = self._carried(x, w)
+            residuals = (again[0], *again[1])
+        outputs, *kept = residuals
+        start, pull_back = jax.vjp(self._start, x, w)
+        grad_x, grad_w = pull_back(sv.matmul(outputs, cotangents.T))
+        state = sv.matmul(start, cotangents)  # of each output, the sum of what enters it
+        for segment, bras in zip(self._blocks.segments, kept, strict=True):
+            matrices, pull_back = jax.vjp(lambda w, segment=segment: self._matrices(segment, x, w), w)
+            state, slopes = walks.walk(segment, state, matrices, bras=bras)
+            grad_w = grad_w + pull_back(slopes)[0]
+        return grad_x.T, grad_w.reshape(weights.shape)
+
+    def _carried(self, x: Array, w: Array) -> tuple[Array, list[Any]]:
+        """Outputs as linear functions of the first state, `(4**n_qubits, n_outputs)`, and of later ones."""
+        n = self._circuit.n_outputs
+        bra = self._bra(jnp.zeros((4**self._circuit.n_qubits, n), w.dtype), jnp.eye(n, dtype=w.dtype))
+        kept = []
+        for segment in reversed(self._blocks.segments):
+            bra, bras = walks.walk_back(segment, bra, self._matrices(segment, x, w), keep=True)
+            kept.append(bras)
+        return bra, kept[::-1]
 
     def _start(self, x: Array, w: Array) -> Array:
         """The product state of all wires, or that of amplitudes: `(4**n_qubits, batch)`."""

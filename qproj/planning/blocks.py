@@ -31,14 +31,22 @@ class Segment:
     """Blocks that follow each other, all shared by the rows, or all with matrices for each row.
 
     Attributes:
-        table: Their matrices.
+        table: Their matrices, or what of them acts after `single`.
+        single: Of density matrices: what each of a block's two wires goes through first, `(2 * n_blocks,
+            depth)`. `None` where nothing is set apart.
         forth: What reordering the wires of each to the front, `(n_blocks, ...)`.
         back: What undoes it.
     """
 
     table: Table
+    single: Table | None
     forth: Permutation
     back: Permutation
+
+    @property
+    def per_row(self) -> bool:
+        """Whether rows have matrices of their own."""
+        return self.table.per_row or (self.single is not None and self.single.per_row)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +87,7 @@ def blocks(
         apart: Whether factors with an angle for each sample get blocks of their own, so that samples share
             the others.
     """
-    placement = _Placement(n_qubits, apart=apart)
+    placement = _Placement(n_qubits, apart=apart, alone_first=not digits.front)
     for factor in factors:
         placement.add(factor)
     placement.flush(range(n_qubits))
@@ -101,10 +109,24 @@ def _segment(
 ) -> Segment:
     width = min(2, len(members[0][0]))
     size = 2 ** (digits.front + width * digits.per_wire)
-    products = [[embed(factor, after[:width]) for factor in block.factors] for _, block, after in members]
     forth = [reordering(before, after, digits) for before, _, after in members]
     back = [reordering(after, before, digits) for before, _, after in members]
-    return Segment(Table.of(products, size), _stacked(forth), _stacked(back))
+    products, singles = [], []
+    for _, block, after in members:
+        # Small matrices are multiplied before they become large ones.
+        apart = not digits.front and width == 2
+        alone, rest = _split(block.factors, after[:width]) if apart else ([], block.factors)
+        products.append([embed(factor, after[:width]) for factor in rest])
+        singles += alone
+    single = Table.of(singles, 2**digits.per_wire) if any(singles) else None
+    return Segment(Table.of(products, size), single, _stacked(forth), _stacked(back))
+
+
+def _split(factors: Sequence[Factor], wires: tuple[int, ...]) -> tuple[list[list[Factor]], list[Factor]]:
+    """What each wire goes through before it meets the other, and the rest."""
+    until = next((i for i, factor in enumerate(factors) if len(factor.wires) > 1), len(factors))
+    first = factors[:until]
+    return [[factor for factor in first if factor.wires == (wire,)] for wire in wires], list(factors[until:])
 
 
 def reordering(before: Sequence[int], after: Sequence[int], digits: Digits) -> Permutation:
@@ -145,10 +167,12 @@ class _Placement:
     Args:
         n_qubits: Number of wires.
         apart: As for `blocks`.
+        alone_first: Whether a factor on one wire waits for the next block, where it comes before what acts on
+            two, as `Segment.single` wants it.
     """
 
-    def __init__(self, n_qubits: int, *, apart: bool) -> None:
-        self._apart = apart
+    def __init__(self, n_qubits: int, *, apart: bool, alone_first: bool) -> None:
+        self._apart, self._alone_first = apart, alone_first
         self.blocks: list[_Block] = []
         self._last: dict[int, int] = {}  # the last block on each wire
         self._waiting: dict[int, list[Factor]] = {wire: [] for wire in range(n_qubits)}
@@ -159,7 +183,8 @@ class _Placement:
         last = {self._last.get(wire) for wire in factor.wires}
         if not waits and len(last) == 1 and None not in last:
             block = self.blocks[next(iter(last)) or 0]
-            takes = factor.kind == "constant" or self._enters(factor) == block.by_input
+            waits = self._alone_first and len(factor.wires) == 1
+            takes = factor.kind == "constant" or (self._enters(factor) == block.by_input and not waits)
             if set(factor.wires) <= set(block.wires) and takes:
                 block.factors.append(factor)
                 return

@@ -20,6 +20,7 @@ TRAJECTORIES = 128  # of each sample, where no number is asked for
 _OPERATION, _SHARED_FLOPS, _ROW_FLOPS = 5e-6, 40e9, 4e9
 # Bytes of the states of one micro-batch, and of its blocks' matrices.
 _STATES, _MATRICES = 1 << 22, 1 << 24
+_CARRIED = 8  # times as many, where the states are only those at the start
 _KEPT = 1 << 20  # bytes of the states of one sample, up to which they are kept for the way back
 
 
@@ -48,12 +49,19 @@ def noisy_plan(circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_
     exact = strategy == "density-matrix" or (strategy == "auto" and n <= DENSITY_QUBITS)
     if exact:
         check_density(n, itemsize)
-        made, rows, size, chosen = density_plan(circuit).blocks, batch, 4**n, "density-matrix"
+        carried = carries_outputs(circuit, batch)
+        made, size, chosen = density_plan(circuit).blocks, 4**n, "density-matrix"
+        rows = circuit.n_outputs if carried else batch
         why = [
             f"density-matrix: exact, and {n} qubits are at most {DENSITY_QUBITS}."
             if strategy == "auto"
             else "strategy='density-matrix' was asked for."
         ]
+        if carried:
+            why.append(
+                f"Its {rows} outputs are carried back to the encoding, once for all samples, since there are "
+                "fewer of them."
+            )
         kept = keeps_states(circuit)
     elif diff_method == "parameter-shift":
         raise ValueError(
@@ -116,6 +124,16 @@ def keeps_states(circuit: Circuit) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
+def carries_outputs(circuit: Circuit, batch: int) -> bool:
+    """Whether density matrices are left at the start, and outputs carried back to them.
+
+    That takes blocks that all samples share, and pays where there are fewer outputs than samples.
+    """
+    shared = not any(segment.per_row for segment in density_plan(circuit).blocks.segments)
+    return shared and circuit.n_outputs < batch
+
+
+@functools.lru_cache(maxsize=256)
 def noisy_microbatch(circuit: Circuit, batch: int, itemsize: int, strategy: str) -> int:
     """Rows in a micro-batch: a divisor of a batch of a bucket's size."""
     n, matrices = circuit.n_qubits, 0
@@ -127,9 +145,13 @@ def noisy_microbatch(circuit: Circuit, batch: int, itemsize: int, strategy: str)
         state = itemsize * 2 ** (n + 1)
         found = trajectory_plan(circuit).blocks
     for segment in found.segments:
-        if segment.table.per_row:
+        if segment.per_row:
             matrices += segment.table.entry.size * segment.table.library[0, 0].size * itemsize
-    most: int = max(1, min(_STATES // state, _MATRICES // max(1, matrices)))
+    # Where outputs are carried, each micro-batch does all of that again.
+    states = (
+        _CARRIED * _STATES if carries_outputs(circuit, batch) and strategy == "density-matrix" else _STATES
+    )
+    most: int = max(1, min(states // state, _MATRICES // max(1, matrices)))
     return math.ceil(batch / math.ceil(batch / (1 << (most.bit_length() - 1))))
 
 
@@ -142,5 +164,5 @@ def _cost(made: Blocks, strategy: str, rows: int, size: int, itemsize: int) -> C
         operations += 2 * n_blocks + segment.table.entry.shape[1]
         flops += work
         moved += 4.0 * n_blocks * size * rows * itemsize
-        seconds += work / (_ROW_FLOPS if segment.table.per_row else _SHARED_FLOPS)
+        seconds += work / (_ROW_FLOPS if segment.per_row else _SHARED_FLOPS)
     return Cost(strategy, (2,), made.n_blocks, flops, moved, operations, seconds + operations * _OPERATION)

@@ -22,6 +22,8 @@ from qproj.simulation.angles import angle_values
 
 # Blocks that are written out in a program, where a compiled loop would take longer to turn than to compute.
 _UNROLLED = 32
+# Rows of matrices of which XLA makes one loop of all products sooner than as many calls.
+_SMALL = 4
 
 
 def factors(table: Table, inputs: Array, weights: Array, n_features: int) -> Array:
@@ -40,7 +42,7 @@ def factors(table: Table, inputs: Array, weights: Array, n_features: int) -> Arr
     angles = angle_values(table.angles, inputs, weights)
     if table.per_row and not table.angles.per_sample:
         angles = angles[..., None]
-    n_parts = table.library.shape[1]
+    n_parts, m = table.library.shape[1], table.library.shape[-1]
     trailing = (1,) * (angles.ndim - 2)
     rotates = jnp.asarray(table.rotates).reshape(*table.rotates.shape, *trailing)
     numbers = [jnp.ones_like(angles)] + [jnp.zeros_like(angles)] * (n_parts - 1)
@@ -57,6 +59,14 @@ def factors(table: Table, inputs: Array, weights: Array, n_features: int) -> Arr
         entries = _transfer(branches, angles[k, d].reshape(-1)[0])
         coefficients = coefficients.at[k, d].set(entries.reshape(-1, *trailing))
     library = jnp.asarray(table.library, real)[table.entry]
+    if n_parts <= 3:  # XLA makes one loop of a sum, but as many calls as there are factors of a product
+        # It would compute a cosine for every entry.
+        coefficients = lax.optimization_barrier(coefficients)  # type: ignore[no-untyped-call]
+        terms = (
+            coefficients[:, :, j, None, None] * library[:, :, j].reshape(*library.shape[:2], m, m, *trailing)
+            for j in range(n_parts)
+        )
+        return sum(terms, jnp.zeros((), real))
     if coefficients.ndim == 3:
         return jnp.einsum("kdj,kdjab->kdab", coefficients, library, precision=lax.Precision.HIGHEST)
     return jnp.einsum("kdjz,kdjab->kdabz", coefficients, library, precision=lax.Precision.HIGHEST)
@@ -76,6 +86,22 @@ def _transfer(branches: Callable[..., Any], strength: Array) -> Array:
     return jnp.where((strength >= 0) & (strength <= 1), total, jnp.nan)
 
 
+def matrices(segment: Segment, inputs: Array, weights: Array, n_features: int) -> Array:
+    """The matrices of a segment's blocks, `(n_blocks, m, m)`, or with `batch` at the end."""
+    whole = products(factors(segment.table, inputs, weights, n_features))
+    if segment.single is None:
+        return whole
+    alone = products(factors(segment.single, inputs, weights, n_features))
+    first, second = alone[0::2, :, None, :, None], alone[1::2, None, :, None]
+    both = (first * second).reshape(len(whole), *whole.shape[1:3], *alone.shape[3:])
+    if len(segment.table.library) == 1:  # the identity
+        return both
+    if both.ndim == whole.ndim == 3:
+        return sv.matmul(whole, both)
+    whole, both = (each if each.ndim == 4 else each[..., None] for each in (whole, both))
+    return _each(whole, both)
+
+
 def products(factors: Array) -> Array:
     """Multiply the factors of each product: `(n_products, depth, m, m, ...)`, without `depth` then."""
     product, *rest = (factors[:, d] for d in range(factors.shape[1]))
@@ -84,14 +110,14 @@ def products(factors: Array) -> Array:
         later = jnp.moveaxis(factors[:, 1:], 1, 0)
         return lax.scan(lambda product, factor: (_each(factor, product), None), product, later)[0]
     for factor in rest:
-        product = sv.matmul(factor, product)
+        product = _each(factor, product) if len(factor[0]) <= _SMALL else sv.matmul(factor, product)
     return product
 
 
 def _each(left: Array, right: Array) -> Array:
-    """Matrix products of `(n, m, m, batch)`, written out, so that XLA makes one loop of them."""
+    """Matrix products of `(n, m, m, ...)`, written out, so that XLA makes one loop of them."""
     terms = (left[:, :, j, None] * right[:, j, None] for j in range(right.shape[1]))
-    return sum(terms, jnp.zeros_like(right))
+    return sum(terms, jnp.zeros((), right.dtype))
 
 
 def vectors(factors: Array, start: Array, batch: int) -> Array:
@@ -111,52 +137,63 @@ def gathered(state: Array, high: Array, low: Array) -> Array:
     return moved
 
 
-def walk(segment: Segment, state: Array, matrices: Array, *, keep: bool) -> tuple[Array, Array | None]:
+def walk(
+    segment: Segment, state: Array, matrices: Array, *, keep: bool = False, bras: Array | None = None
+) -> tuple[Array, Array | None]:
     """Apply the blocks of a segment.
 
     Args:
         segment: The segment.
         state: `(size, batch)`.
         matrices: `(n_blocks, m, m)`, or with `batch` at the end.
-        keep: Whether states are returned.
+        keep: Whether to return the states `(n_blocks, size, batch)` that the blocks are applied to.
+        bras: What `walk_back` kept, where the gradients for the matrices are to be returned.
 
     Returns:
-        The state, and the states `(n_blocks, size, batch)` that the blocks were applied to.
+        The state, and what was asked for.
     """
 
     def step(state: Array, now: Any) -> tuple[Array, Array | None]:
-        matrix, high, low = now
+        matrix, bra, high, low = now
         before = gathered(state, high, low)
-        return _applied(matrix, before), before if keep else None
+        kept = before if keep else None if bra is None else _slope(matrix, bra, before)
+        return _applied(matrix, before), kept
 
-    return lax.scan(step, state, (matrices, *_tables(segment.forth)), unroll=_unrolled(segment))
+    return lax.scan(step, state, (matrices, bras, *_tables(segment.forth)), unroll=_unrolled(segment))
 
 
-def walk_back(segment: Segment, bra: Array, matrices: Array, kept: Array) -> tuple[Array, Array]:
-    """The vector-Jacobian product of `walk`.
+def walk_back(
+    segment: Segment, bra: Array, matrices: Array, *, keep: bool = False, states: Array | None = None
+) -> tuple[Array, Array | None]:
+    """Apply the transposed blocks of a segment, from the last to the first: what is linear in the state.
 
     Args:
         segment: The segment.
-        bra: The gradient for the state after it.
+        bra: `(size, n)`, of the state after it.
         matrices: As for `walk`.
-        kept: The states that it returned.
+        keep: Whether to return the bras `(n_blocks, size, n)` that the transposed blocks are applied to.
+        states: What `walk` kept, where the gradients for the matrices are to be returned.
 
     Returns:
-        The gradients for the state before it, and for the matrices.
+        The bra of the state before it, and what was asked for.
     """
 
-    def step(bra: Array, now: Any) -> tuple[Array, Array]:
+    def step(bra: Array, now: Any) -> tuple[Array, Array | None]:
         matrix, before, high, low = now
-        m = len(matrix)
-        rows, columns = bra.reshape(m, -1, bra.shape[-1]), before.reshape(m, -1, bra.shape[-1])
-        if matrix.ndim == 2:
-            slope = sv.matmul(rows.reshape(m, -1), columns.reshape(m, -1).T)
-        else:
-            slope = jnp.stack([(rows * columns[j]).sum(axis=1) for j in range(m)], axis=1)
-        return gathered(_applied(matrix.swapaxes(0, 1), bra), high, low), slope
+        kept = bra if keep else None if before is None else _slope(matrix, bra, before)
+        return gathered(_applied(matrix.swapaxes(0, 1), bra), high, low), kept
 
     tables = _tables(segment.back)
-    return lax.scan(step, bra, (matrices, kept, *tables), reverse=True, unroll=_unrolled(segment))
+    return lax.scan(step, bra, (matrices, states, *tables), reverse=True, unroll=_unrolled(segment))
+
+
+def _slope(matrix: Array, bra: Array, before: Array) -> Array:
+    """The gradient for a block's matrix."""
+    m = len(matrix)
+    rows, columns = bra.reshape(m, -1, bra.shape[-1]), before.reshape(m, -1, bra.shape[-1])
+    if matrix.ndim == 2:
+        return sv.matmul(rows.reshape(m, -1), columns.reshape(m, -1).T)
+    return jnp.stack([(rows * columns[j]).sum(axis=1) for j in range(m)], axis=1)
 
 
 def _applied(matrix: Array, state: Array) -> Array:
@@ -175,4 +212,4 @@ def _tables(reordering: Permutation) -> tuple[Array, Array]:
 
 def _unrolled(segment: Segment) -> int:
     n_blocks = len(segment.table.entry)
-    return n_blocks if n_blocks <= _UNROLLED and not segment.table.per_row else 1
+    return n_blocks if n_blocks <= _UNROLLED and not segment.per_row else 1

@@ -2,6 +2,8 @@
 
 import pickle
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pennylane as qml
 import pytest
@@ -12,10 +14,12 @@ from hypothesis import strategies as st
 from qproj import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, QuantumLayer, WeightSlot
 from qproj.circuits.gates import CHANNELS
 from qproj.circuits.measurements import Probs, Projector
+from qproj.differentiation.density import DensityMatrix
 from qproj.noise import Channel, NoiseModel, Readout, Rule, parse
 from qproj.planning.branches import draw, operators, probabilities
+from qproj.planning.cost import plan
 from qproj.planning.execution import Execution, dumps, loads
-from qproj.planning.noisy import check_density
+from qproj.planning.noisy import carries_outputs, check_density
 from qproj.planning.transfer import transfer
 from tests.qproj import mixed_reference
 
@@ -139,6 +143,31 @@ def test_gradients_are_those_of_the_naive_one(exact):
         assert (loss(X + shift, W) - loss(X - shift, W)) / (2 * step) == pytest.approx(
             by_x.flatten()[at].item(), abs=1e-7
         )
+
+
+@pytest.mark.parametrize("keeps_states", [True, False])
+def test_outputs_carried_back_are_those_of_states_carried_on(keeps_states):
+    """Inputs enter once, and there are fewer outputs than samples; two samples at a time go the other way."""
+    gates = [gate for gate in EVERYTHING.gates if not isinstance(gate.angle, InputSlot)]
+    encoding = [Gate("RY", (wire,), InputSlot(wire)) for wire in range(2)]
+    circuit = Circuit(3, gates=encoding + gates, observables=EVERYTHING.observables)
+    x, cotangents = np.random.default_rng(0).normal(size=(2, 6, 3))
+    x = x[:, :2].copy()
+    assert carries_outputs(circuit, 6)
+    assert not carries_outputs(circuit, 2)
+    assert "carried back" in str(plan(circuit, 6, 8, "auto", "best"))
+    method = DensityMatrix(circuit, keeps_states=keeps_states)
+    with jax.enable_x64(True):
+        values, kept = method.forward(jnp.asarray(x), jnp.asarray(W))
+        by_x, by_w = method.backward(kept, jnp.asarray(x), jnp.asarray(W), jnp.asarray(cotangents))
+        parts = []
+        for rows in (slice(0, 2), slice(2, 4), slice(4, 6)):
+            own = jnp.asarray(x[rows]), jnp.asarray(W)
+            part = method.backward(method.forward(*own)[1], *own, jnp.asarray(cotangents[rows]))
+            parts.append([np.asarray(gradient) for gradient in part])
+    np.testing.assert_allclose(values, mixed_reference.values(circuit, x, W), atol=1e-12)
+    np.testing.assert_allclose(by_x, np.concatenate([part[0] for part in parts]), atol=1e-12)
+    np.testing.assert_allclose(by_w, sum(part[1] for part in parts), atol=1e-12)
 
 
 def test_trajectories_are_density_matrices_on_average(exact):
