@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from qproj.backends import families
+from qproj.backends import families, readings
 from qproj.backends.capabilities import Capabilities
 from qproj.backends.sampler import Array, Bound, Template
 from qproj.circuits.cirq_writing import CHANNELS, GATES, operations
@@ -93,15 +93,9 @@ class CirqSampler:
             return self._bits(simulator, bound, execution, "Z" * len(qubits))
         if execution.shots is None:
             return self._exact(simulator, bound, circuit, qubits)
-        words = bound.template.circuit.words
-        values = np.empty((len(bound), len(words)))
-        for group in groups(bound.template.circuit):
-            signs = 1.0 - 2.0 * self._bits(simulator, bound, execution, group.basis)
-            for place in group.members:
-                word = words[place]
-                on = [wire for wire in word.wires if word.letters != "I"]
-                values[:, place] = signs[:, :, on].prod(axis=2).mean(axis=1)
-        return values
+        chosen = groups(bound.template.circuit)
+        bits = [self._bits(simulator, bound, execution, group.basis) for group in chosen]
+        return readings.values(bound.template.circuit, bits)
 
     def _exact(self, simulator: Any, bound: Bound, circuit: Any, qubits: list[Any]) -> Array:
         observables = [_observable(word, qubits) for word in bound.template.circuit.words]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -27,6 +28,7 @@ OWN = {
     "jax": "qproj.backends.jax",
     "pennylane": "qproj.backends.pennylane",
     "cirq": "qproj.backends.cirq",
+    "qiskit": "qproj.backends.qiskit",
 }
 
 # The family of names without one, which predates families.
@@ -95,6 +97,13 @@ def advertised() -> Mapping[str, Capabilities]:
             full = f"{name}:{short}" if short else name
             found[short if name == SHORT else full] = capabilities
     return found
+
+
+def found() -> Mapping[str, Capabilities]:
+    """Those of `advertised` whose vendor's package is installed."""
+    packages = {"cirq": "cirq", "qiskit": "qiskit_aer"}
+    absent = {name for name, package in packages.items() if importlib.util.find_spec(package) is None}
+    return {name: can for name, can in advertised().items() if split(name)[0] not in absent}
 
 
 @functools.cache

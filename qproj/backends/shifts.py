@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from qproj.backends.resuming import Finished
 from qproj.backends.sampler import Array, Bound, RowsFailedError, Sampler, Template, UnsupportedError
 from qproj.circuits.gates import InputSlot
 from qproj.differentiation.shift_rules import shift_rule
@@ -47,6 +48,7 @@ class Runs:
         self, sampler: Sampler, template: Template, execution: Execution, needs: tuple[bool, bool]
     ) -> None:
         self.sampler, self.template, self.execution = sampler, template, execution
+        self.finished = Finished(sampler)
         self.columns = [
             i for i, s in enumerate(template.slots) if needs[0 if isinstance(s, InputSlot) else 1]
         ]
@@ -74,7 +76,7 @@ class Runs:
 
     def run(self, bound: Bound) -> Array:
         """Values `(rows, n_columns)`, a chunk at a time; NaN where an angle is not finite."""
-        return self.chunked(bound, lambda part: self.sampler.run(part, self.execution))
+        return self.chunked(bound, lambda part: self.finished.run(part, self.execution))
 
     def chunked(self, bound: Bound, run: Callable[[Bound], Any]) -> Array:
         """What `run` makes of each chunk, checked, for all rows."""
@@ -97,9 +99,10 @@ class Runs:
             raise
         except Exception as error:
             rows = list(error.rows) if isinstance(error, RowsFailedError) else slice(None)
+            kept = " What had finished is kept: run the same batch again to go on from there."
             raise RuntimeError(
                 f"{self.label} could not run the circuit for {_named(part.samples[rows])}: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {error}{kept * bool(self.finished)}"
             ) from error
         shape = (len(part), *(row or (len(self.template.outputs),)))
         if values.shape != shape:

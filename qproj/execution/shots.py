@@ -57,7 +57,8 @@ class Measured:
         if self.apart:
             (values,) = jax.vmap(run)(inputs, weights)
         else:
-            (values,) = run(inputs.reshape(-1, inputs.shape[-1]), weights)
+            rows = inputs.shape[0] * inputs.shape[1]  # not -1: there may be no inputs
+            (values,) = run(inputs.reshape(rows, inputs.shape[-1]), weights)
         means = values.reshape(*inputs.shape[:2], -1).mean(axis=1)
         means = jnp.maximum(means, 0)  # those of density matrices may be below by rounding
         ends = np.cumsum([one.width for one in of_all.observables])

@@ -5,6 +5,7 @@ strengths. Whatever runs a circuit reads them from its list of gates.
 """
 
 from qproj.noise import damping, depolarizing, flips, kraus, relaxation  # noqa: F401 (each adds its channels)
+from qproj.noise.calibration import from_backend
 from qproj.noise.extrapolation import exponential, extrapolate, fold, richardson
 from qproj.noise.model import Channel, NoiseModel, Rule
 from qproj.noise.parsing import parse
@@ -18,6 +19,7 @@ __all__ = [
     "exponential",
     "extrapolate",
     "fold",
+    "from_backend",
     "parse",
     "richardson",
 ]

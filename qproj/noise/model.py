@@ -66,7 +66,7 @@ class Rule:
         channel: The channel. One on a single wire acts on each wire of a gate, one on two wires behind gates
             of two wires, on both.
         gates: Names of the gates behind which it acts; `None` for all.
-        wires: Wires on which it acts; `None` for all.
+        wires: Wires on which it acts; `None` for all. Of a channel on two wires, a pair is in this order.
 
     Raises:
         ValueError: If there is no gate of such a name, or circuits have others in its place.
@@ -102,7 +102,11 @@ class Rule:
         here = [wire for wire in wires if self.wires is None or wire in self.wires]
         if self.channel.n_wires == 1:
             return [self.channel.on((wire,)) for wire in here]
-        return [self.channel.on(wires)] if len(here) == len(wires) == 2 else []
+        if not len(here) == len(wires) == 2:
+            return []
+        # A rule for one pair says which of its wires is the first.
+        pair = self.wires if self.wires is not None and len(self.wires) == 2 else wires
+        return [self.channel.on(pair)]
 
 
 @writable

@@ -47,6 +47,14 @@ MIXED = Circuit(
 # Of the index 2 = 0b10, the first bit is wire 0's.
 AMPLITUDES = Circuit(2, gates=[Gate("RZ", (0,), WeightSlot(0))], encoding="amplitude")
 COSINE = Circuit(gates=[Gate("RX", (0,), InputSlot(0))])
+# Eigenstates of X, Y and -Y.
+EIGENSTATES = Circuit(
+    gates=[
+        *(Gate("Hadamard", (wire,)) for wire in range(3)),
+        *(Gate("RZ", (wire,), Constant(sign * math.pi / 2)) for wire, sign in ((1, 1), (2, -1))),
+    ],
+    observables=[PauliWord("X"), PauliWord("Y", (1,)), PauliWord("Y", (2,)), PauliWord("XY"), PauliWord("I")],
+)
 
 
 def check_values(backend: Any) -> None:
@@ -67,6 +75,14 @@ def check_signs(backend: Any) -> None:
     circuit = Circuit(gates=[Gate("RX", (0,), InputSlot(0))], observables=[PauliWord("Y", (0,))])
     found = _run(backend, circuit, _execution(backend), np.array([[0.7], [-0.2]]), np.zeros(0))
     np.testing.assert_allclose(found, [[-math.sin(0.7)], [math.sin(0.2)]], atol=_tolerance(backend, 1))
+
+
+def check_bases(backend: Any) -> None:
+    """Eigenstates of X and Y have no scatter: a basis is not taken for another, or its negative."""
+    if not _can(backend).shots:
+        return
+    found = _run(backend, EIGENSTATES, Execution(shots=20), np.zeros((2, 0)), np.zeros(0))
+    np.testing.assert_allclose(found, [[1, 1, -1, 1, 1]] * 2, atol=1e-6)
 
 
 def check_gradients(backend: Any) -> None:
@@ -179,6 +195,7 @@ CHECKS: tuple[Callable[[Any], None], ...] = (
     check_values,
     check_bit_order,
     check_signs,
+    check_bases,
     check_gradients,
     check_batches,
     check_failures,

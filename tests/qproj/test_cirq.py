@@ -120,16 +120,6 @@ def test_samplers_of_cirqs_interface_measure():
         get_backend(cirq.H)
 
 
-def test_words_are_measured_in_their_bases():
-    """H|0> has X = 1, and H then S has Y = 1, whatever the shots."""
-    words = [PauliWord("X", (0,)), PauliWord("Y", (1,)), PauliWord("XY"), PauliWord("I")]
-    gates = [Gate("Hadamard", (0,)), Gate("Hadamard", (1,)), Gate("S", (1,))]
-    layer = qproj.QuantumLayer(
-        circuit=Circuit(gates=gates, observables=words), backend="cirq:simulator", shots=20
-    )
-    assert layer(torch.zeros(2, 0)).tolist() == [[1, 1, 1, 1]] * 2
-
-
 def test_bits_are_read_wrongly_as_the_noise_has_it():
     circuit = Circuit(gates=[Gate("PauliX", (0,))])
     noise = NoiseModel(readout=[[0.9, 0.1], [0.3, 0.7]])
