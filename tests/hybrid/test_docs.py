@@ -84,7 +84,10 @@ def test_paths_and_commands_that_documents_name_exist():
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples_run(example, capsys, monkeypatch):
-    needed = {"exchange_circuits": "cirq", "keras_layer": "keras"}.get(example.stem, "torch")
+    packages = {
+        "exchange_circuits": "cirq", "keras_layer": "keras", "qiskit_network": "qiskit_machine_learning",
+    }  # fmt: skip
+    needed = packages.get(example.stem, "torch")
     if find_spec(needed) is None:
         pytest.skip(f"{needed} is not installed")
     monkeypatch.setenv("KERAS_BACKEND", "torch")  # which one of them would set for good

@@ -50,6 +50,7 @@ ORDER = [
     "projection",
     "interop",
     "keras",
+    "qiskit",
     "testing",
 ]
 # Third-party packages that a part does without.
@@ -135,7 +136,7 @@ def test_version_and_surface():
     circuits = {"Circuit", "Constant", "Gate", "Hamiltonian", "InputSlot", "PauliWord", "WeightSlot"}
     circuits |= {"Fidelity", "Probs", "Projector", "State"}
     others = {"QuantumLayer", "QuantumProjection", "__version__", "clear_caches", "from_qnode", "functional"}
-    others |= {"kernels"}
+    others |= {"from_qnn", "kernels", "qiskit"}
     assert set(qproj.__all__) == circuits | others
     assert qproj.functional.expectation.__module__ == "qproj.functional"
     try:
