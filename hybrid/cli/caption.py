@@ -45,6 +45,10 @@ from hybrid.data.sources import find_pictures, unread_pictures
             "hybrid caption img.jpg --shots 1000",
         ),
         ("As a noisy device would", "hybrid caption img.jpg --noise depolarizing=0.001 --readout 0.01"),
+        (
+            "As a device of IBM's would, simulated: it takes its time over each measurement",
+            "hybrid caption img.jpg --backend qiskit:FakeSherbrooke --shots 200",
+        ),
     ],
 )
 @click.argument(

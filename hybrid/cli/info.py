@@ -1,11 +1,16 @@
 """``hybrid info``: what a model is made of, how its circuit runs, and what is installed."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hybrid.cli import versions
 from hybrid.cli.command import Command
 from hybrid.cli.folding import fold, terminal_width
 from hybrid.cli.model import backends, complete_model, load_model
+
+if TYPE_CHECKING:
+    from qproj.backends import Capabilities
 
 
 @click.command(
@@ -57,9 +62,20 @@ def command(model: str | None, batch: int) -> None:
     for layer in quantum_layers(loaded):
         click.echo(f"circuit\n{_indented(layer.circuit)}\n")
         click.echo(f"plan\n{_indented(layer.plan(batch))}\n")
-    _section("backends", dict.fromkeys(backends(), ""))
+    from qproj.backends import families
+
+    runners = {name: _can(capabilities) for name, capabilities in families.found().items()}
+    others = dict.fromkeys((name for name in backends() if name not in runners), "a PennyLane device")
+    _section("backends", runners | others)
     _section("devices", dict.fromkeys(devices(), ""))
     _section("versions", versions())
+
+
+def _can(capabilities: "Capabilities") -> str:
+    """What a backend can do, in words."""
+    flags = ("exact", "shots", "noise", "seed")
+    able = [flag for flag in flags if getattr(capabilities, flag)]
+    return f"{', '.join(able)}; gradients by {', '.join(capabilities.diff_methods)}"
 
 
 def _section(title: str, lines: dict[str, str]) -> None:

@@ -65,8 +65,9 @@ backend_option = click.option(
     "--backend",
     metavar="NAME",
     shell_complete=_complete_backend,
-    help="Which simulator or device runs the circuit: jax (built in) or the name of a PennyLane device, such "
-    "as lightning.qubit. [default: jax]",
+    help="Which simulator or device runs the circuit: jax (built in), the name of a PennyLane device, such "
+    "as lightning.qubit, or qiskit:aer, qiskit:FakeSherbrooke and the like; 'hybrid info' lists them. "
+    "[default: jax]",
 )
 noise_option = click.option(
     "--noise",
