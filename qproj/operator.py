@@ -7,6 +7,8 @@ A custom operator can save only tensors for backward, not the residuals of an en
 circuit forward again. This applies to compiled programs only.
 """
 
+import functools
+import json
 import typing
 
 import torch
@@ -44,41 +46,50 @@ def expectation(
     _check_shapes(text.loads(circuit), inputs, weights)
     if not len(inputs):
         return inputs.new_empty(0, text.loads(circuit).n_values)
-    return get_backend(backend).run(text.loads(circuit), how.loads(execution), inputs, weights)
+    run = functools.partial(get_backend(backend).run, text.loads(circuit), how.loads(execution))
+    return compat.as_a_caller(lambda: torch.no_grad()(run)(inputs, weights))
 
 
-@torch.library.custom_op("qproj::expectation_backward", mutates_args=())
-def expectation_backward(
-    cotangents: Tensor,
-    inputs: Tensor,
-    weights: Tensor,
+@torch.library.custom_op("qproj::derivative", mutates_args=())
+def derivative(
+    given: typing.List[Tensor],  # noqa: UP006  (torch 2.6 knows no list[Tensor])
     circuit: str,
     backend: str,
     execution: str,
-    wanted: typing.List[bool],  # noqa: UP006  (torch 2.6 knows no list[bool])
-) -> tuple[Tensor, Tensor]:
-    """The vector-Jacobian product of `expectation`.
+    steps: str,
+) -> typing.List[Tensor]:  # noqa: UP006
+    """Vector-Jacobian products of `expectation`, and those of such products.
 
     Args:
-        cotangents: `(batch, n_values)`.
-        inputs: As for `expectation`.
-        weights: As for `expectation`.
+        given: Inputs and weights, then the cotangents of each step.
         circuit: As for `expectation`.
         backend: As for `expectation`.
         execution: As for `expectation`.
-        wanted: Whether the gradients for inputs and for weights are wanted.
+        steps: JSON: for each product the places in `given` of what it is differentiated by.
 
     Returns:
-        Both; zeros where not wanted.
+        The gradients of the last step, in the order of its places.
     """
-    if not len(inputs):
-        return torch.zeros_like(inputs), torch.zeros_like(weights)
-    given = [t.detach().requires_grad_(want) for t, want in zip((inputs, weights), wanted, strict=True)]
-    with torch.enable_grad():
-        values = get_backend(backend).run(text.loads(circuit), how.loads(execution), *given)
-    found = iter(torch.autograd.grad(values, [t for t in given if t.requires_grad], cotangents))
-    first, second = (next(found) if t.requires_grad else torch.zeros_like(t) for t in given)
-    return first, second
+    places = json.loads(steps)
+    if not len(given[0]):
+        return [torch.zeros_like(given[place]) for place in places[-1]]
+
+    run = functools.partial(get_backend(backend).run, text.loads(circuit), how.loads(execution))
+    found = compat.as_a_caller(lambda: torch.enable_grad()(_products)(run, given, places))
+    return [gradient.contiguous() for gradient in found]
+
+
+def _products(run, given, places, create_graph=False):  # type: ignore[no-untyped-def]
+    if not places:
+        return [run(*given)]
+    *before, last = places
+    n = len(given) - (len(before[-1]) if before else 1)
+    known = [
+        t.detach().requires_grad_() if i in last and not t.requires_grad else t for i, t in enumerate(given)
+    ]
+    values = _products(run, known[:n], before, create_graph=True)
+    options = {"create_graph": create_graph, "materialize_grads": True}
+    return torch.autograd.grad(values, [known[i] for i in last], known[n:], **options)
 
 
 def _check_shapes(circuit: Circuit, inputs: Tensor, weights: Tensor) -> None:
@@ -98,9 +109,9 @@ def _(inputs, weights, circuit, backend, execution):  # type: ignore[no-untyped-
     return inputs.new_empty(inputs.shape[0], text.loads(circuit).n_values)
 
 
-@expectation_backward.register_fake
-def _(cotangents, inputs, weights, circuit, backend, execution, wanted):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    return torch.empty_like(inputs), torch.empty_like(weights)
+@derivative.register_fake
+def _(given, circuit, backend, execution, steps):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    return [given[place].new_empty(given[place].shape) for place in json.loads(steps)[-1]]
 
 
 @torch.compiler.allow_in_graph
@@ -133,55 +144,75 @@ class _Call(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, cotangents):  # type: ignore[no-untyped-def]
-        wanted = ctx.needs_input_grad[:2]
-        found = _Gradients.apply(cotangents, *ctx.saved_tensors, *ctx.texts, list(wanted))  # type: ignore[no-untyped-call]
-        return *(g if want else None for g, want in zip(found, wanted, strict=True)), *[None] * 3
+        return _backward(ctx, cotangents)  # type: ignore[no-untyped-call]
 
     @staticmethod
-    def jvp(ctx, *tangents):  # type: ignore[no-untyped-def]  # noqa: ARG004
-        raise RuntimeError(
-            "forward mode of a quantum layer needs torch's eager mode, but the layer is part of a program of "
-            "torch.compile or make_fx. Call it outside, or take derivatives in reverse mode."
-        )
+    def jvp(ctx, *tangents):  # type: ignore[no-untyped-def]
+        given = ctx.saved_tensors
+        zeros = given[0].new_zeros(ctx.shape)
+        return _tangents(ctx.texts, [], given, tangents[:2], [zeros])[0]  # type: ignore[no-untyped-call]
 
     @staticmethod
     def vmap(info, in_dims, *given):  # type: ignore[no-untyped-def]
         return torch.stack(_one_by_one(_Call.apply, info, in_dims, given)), 0  # type: ignore[no-untyped-call]
 
 
-class _Gradients(torch.autograd.Function):
-    @staticmethod
-    def forward(*given):  # type: ignore[no-untyped-def]
-        return expectation_backward(*given)
+class _Derivative(torch.autograd.Function):
+    """`derivative`, whose gradients are products of one more step."""
 
     @staticmethod
-    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
-        pass
+    def forward(texts, places, *given):  # type: ignore[no-untyped-def]
+        return tuple(derivative(list(given), *texts, json.dumps(places)))
 
     @staticmethod
-    def backward(ctx, *cotangents):  # type: ignore[no-untyped-def]  # noqa: ARG004
-        raise RuntimeError(
-            "second derivatives of a quantum layer need torch's eager mode, but the layer is part of a "
-            "program of torch.compile or make_fx. Differentiate twice outside of it."
-        )
+    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]  # noqa: ARG004
+        ctx.texts, ctx.places, *given = inputs
+        ctx.save_for_backward(*given)
+        ctx.save_for_forward(*given)
 
-    jvp = backward
+    @staticmethod
+    def backward(ctx, *cotangents):  # type: ignore[no-untyped-def]
+        given = ctx.saved_tensors
+        found = _gradients(ctx.needs_input_grad[2:], ctx.texts, ctx.places, *given, *cotangents)  # type: ignore[no-untyped-call]
+        return None, None, *found
+
+    @staticmethod
+    def jvp(ctx, *tangents):  # type: ignore[no-untyped-def]
+        given = ctx.saved_tensors
+        zeros = [torch.zeros_like(given[place]) for place in ctx.places[-1]]
+        return _tangents(ctx.texts, ctx.places, given, tangents[2:], zeros)  # type: ignore[no-untyped-call]
 
     @staticmethod
     def vmap(info, in_dims, *given):  # type: ignore[no-untyped-def]
-        rows = _one_by_one(_Gradients.apply, info, in_dims, given)  # type: ignore[no-untyped-call]
-        return tuple(torch.stack(gradients) for gradients in zip(*rows, strict=True)), (0, 0)
+        rows = _one_by_one(_Derivative.apply, info, in_dims, given)  # type: ignore[no-untyped-call]
+        return tuple(torch.stack(gradients) for gradients in zip(*rows, strict=True)), (0,) * len(rows[0])
 
 
-def _keep(ctx, inputs, output):  # type: ignore[no-untyped-def]  # noqa: ARG001
+def _gradients(wanted, texts, places, *given):  # type: ignore[no-untyped-def]
+    """Gradients for the first of `given` by one more step, `None` where not wanted; the others are cotangents."""
+    last = [place for place, want in enumerate(wanted) if want]
+    found = iter(_Derivative.apply(texts, [*places, last], *given))  # type: ignore[no-untyped-call]
+    return [next(found) if want else None for want in wanted]
+
+
+def _tangents(texts, places, given, tangents, zeros):  # type: ignore[no-untyped-def]
+    """The Jacobian times tangents: the gradient by the cotangents, which are `zeros`, of a product with them."""
+    n = len(given)
+    known = [torch.zeros_like(g) if t is None else t for g, t in zip(given, tangents, strict=True)]
+    steps = [*places, list(range(n)), list(range(n, n + len(zeros)))]
+    return _Derivative.apply(texts, steps, *given, *zeros, *known)  # type: ignore[no-untyped-call]
+
+
+def _keep(ctx, inputs, output):  # type: ignore[no-untyped-def]
     given, weights, *ctx.texts = inputs
     ctx.save_for_backward(given, weights)
+    ctx.save_for_forward(given, weights)
+    ctx.shape = output.shape
 
 
 def _backward(ctx, cotangents):  # type: ignore[no-untyped-def]
-    wanted = list(ctx.needs_input_grad[:2])
-    found = expectation_backward(cotangents, *ctx.saved_tensors, *ctx.texts, wanted)
-    return *(gradient if want else None for gradient, want in zip(found, wanted, strict=True)), *[None] * 3
+    found = _gradients(ctx.needs_input_grad[:2], ctx.texts, [], *ctx.saved_tensors, cotangents)  # type: ignore[no-untyped-call]
+    return *found, None, None, None
 
 
 expectation.register_autograd(_backward, setup_context=_keep)

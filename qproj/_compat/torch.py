@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+
+Result = TypeVar("Result")
 
 
 def _find(path: str) -> Any:
@@ -27,6 +31,7 @@ _tracing_state = _find("_C._get_tracing_state")
 _forward_ad = torch.autograd.forward_ad
 _DispatchMode = _find("utils._python_dispatch.TorchDispatchMode")
 _tree_leaves = _find("utils._pytree.tree_leaves")
+_force_keys = _find("_C._ForceDispatchKeyGuard")
 
 
 def transforms_active(*tensors: torch.Tensor) -> bool:
@@ -102,6 +107,33 @@ def tree_leaves(tree: Any) -> list[Any]:
     return (
         [leaf for part in tree for leaf in tree_leaves(part)] if isinstance(tree, (list, tuple)) else [tree]
     )
+
+
+def as_a_caller(run: Callable[[], Result]) -> Result:
+    """Call a function within a custom operator as if it were called from outside of it.
+
+    In a compiled program an operator runs with keys of torch's dispatcher excluded, autograd's and that of lazy
+    conjugation among them: `z.conj() * z` is then `z * z`. Fallback: another thread, which has keys of its own.
+
+    Args:
+        run: The function.
+
+    Returns:
+        What it returns.
+    """
+    if _force_keys is None:
+        with ThreadPoolExecutor(1) as other:
+            return other.submit(run).result()
+    with _force_keys(*_keys_of_a_caller()):
+        return run()
+
+
+@functools.cache
+def _keys_of_a_caller() -> tuple[Any, Any]:
+    """The dispatcher's keys, included and excluded, in a thread that runs nothing else."""
+    with ThreadPoolExecutor(1) as other:
+        included = other.submit(torch._C._dispatch_tls_local_include_set).result()
+        return included, other.submit(torch._C._dispatch_tls_local_exclude_set).result()
 
 
 def operations_by(run: Callable[[Any, Any, Any], Any]) -> AbstractContextManager[Any]:

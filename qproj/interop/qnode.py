@@ -100,6 +100,7 @@ class QNodeLayer(QuantumLayer):
                 )
             self.register_parameter(name, nn.Parameter(value))
         self.weight_names = tuple(values)
+        self._shapes = tuple(value.shape for value in values.values())
         # Not part of the state, in which TorchLayer has no such entry.
         self.register_buffer("_constants", torch.tensor(traced.constants).double(), persistent=False)
 
@@ -129,8 +130,13 @@ class QNodeLayer(QuantumLayer):
                 f"inputs must have shape (..., {self._n_inputs}), but had shape {tuple(inputs.shape)}. If "
                 "the QNode takes another number as well, give n_inputs to qproj.from_qnode."
             )
-        parts = [cast("Tensor", getattr(self, name)).reshape(-1) for name in self.weight_names]
-        weights = torch.cat(parts) if parts else inputs.new_zeros(0)
+        named = [cast("Tensor", getattr(self, name)) for name in self.weight_names]
+        for name, weight, shape in zip(self.weight_names, named, self._shapes, strict=True):
+            if weight.shape != shape:
+                raise ValueError(
+                    f"{name} must have shape {tuple(shape)}, but had shape {tuple(weight.shape)}."
+                )
+        weights = torch.cat([w.reshape(-1) for w in named]) if named else inputs.new_zeros(0)
         # The circuit reaches up to the last input and weight that it uses.
         used = inputs[..., : self.circuit.n_inputs], weights[: self.circuit.weight_shape[0]]
         values = self._evaluate(*used)

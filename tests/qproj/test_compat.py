@@ -22,6 +22,7 @@ ROOT = Path(qproj.__file__).parent
 TORCH = [
     "_DispatchMode",
     "_dispatch_stack",
+    "_force_keys",
     "_forward_ad",
     "_functorch_active",
     "_is_legacy_batched",

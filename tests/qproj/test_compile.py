@@ -8,6 +8,7 @@ import torch
 
 import qproj
 from qproj.circuits import text
+from qproj.noise import Channel, NoiseModel, Rule
 from qproj.planning.execution import Execution
 
 from .test_simulation import random_circuit
@@ -43,7 +44,18 @@ def same_training_step(one, other, x):
 OPTIONS = [{}, {"encoding": "iqp"}, {"encoding": "amplitude"}, {"diff_method": "parameter-shift"}]
 
 
-@pytest.mark.parametrize("options", [*OPTIONS, {"backend": "lightning.qubit"}], ids=str)
+ELSEWHERE = [
+    {"backend": "lightning.qubit"},
+    {"backend": "default.qubit"},
+]  # the second is torch's own operations
+NOISY = {
+    "noise": NoiseModel([Rule(Channel("DepolarizingChannel", 0.05))]),
+    "strategy": "trajectories",
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize("options", [*OPTIONS, *ELSEWHERE, NOISY], ids=str)
 def test_the_whole_graph(options):
     plain = model(**options)
     compiled = torch.compile(plain, fullgraph=True, backend="aot_eager")

@@ -600,6 +600,17 @@ def fails(inputs, w):
     raise KeyError("nothing")
 
 
+@pytest.mark.parametrize("shape", [(3, 3, 3), (3, 2, 3), (18,), (17,)])
+def test_weights_of_a_wrong_shape_are_refused(shape):
+    """Those of three layers begin with those of two."""
+    layer = qproj.from_qnode(
+        qnode(lambda inputs, w: [qml.RX(inputs[0], 0), qml.StronglyEntanglingLayers(w, range(3))]),
+        {"w": (2, 3, 3)},
+    )
+    with pytest.raises(ValueError, match=r"w must have shape \(2, 3, 3\), but had shape"):
+        torch.func.functional_call(layer, {"w": torch.zeros(shape)}, (torch.zeros(1),))
+
+
 def test_wrong_arguments():
     def no_inputs(x, w): ...
 

@@ -226,9 +226,22 @@ def test_transformations_within_a_program(layer, x):
         compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
         torch.testing.assert_close(compiled(w, x + 1), expected)
         torch.testing.assert_close(make_fx(function)(w, x)(w, x + 1), expected)
-    forward = torch.compile(lambda x: jvp(layer, (x,), (x,))[1], backend="aot_eager")
-    with pytest.raises(Exception, match="forward mode of a quantum layer needs torch's eager mode"):
-        forward(x)
+
+
+def test_derivatives_within_a_program_reach_the_layers_own_weights_and_go_forward():
+    """RX(x), RY(w), <Z>: cos x cos w."""
+    gates = [Gate("RX", (0,), InputSlot(0)), Gate("RY", (0,), WeightSlot(0))]
+    layer = qproj.QuantumLayer(circuit=Circuit(gates=gates), generator=generator())
+    x, w, compiled = (
+        torch.tensor([[0.3]]),
+        layer.weights.detach(),
+        partial(torch.compile, backend="aot_eager"),
+    )
+    slope = compiled(vmap(grad(lambda x: layer(x).sum())))(x)
+    torch.testing.assert_close(slope, -x.sin() * w.cos())
+    torch.testing.assert_close(torch.autograd.grad(slope.sum(), layer.weights)[0], (x.sin() * w.sin())[0])
+    forward = compiled(lambda x: jvp(layer, (x,), (2 * x,))[1])(x)
+    torch.testing.assert_close(forward, -2 * x * x.sin() * w.cos())
 
 
 @pytest.mark.parametrize("diff_method", ["adjoint", "parameter-shift"])
