@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import astuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ from jax.typing import ArrayLike
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.features import amplitudes, features
+from qproj.circuits.making import check_circuit
 from qproj.circuits.parameters import InputSlot, count
 from qproj.circuits.reduction import density_matrices, entropies, some_wires
 from qproj.execution import programs, sampling
@@ -59,6 +61,7 @@ def expectation(
         together; a state is complex.
 
     Raises:
+        TypeError: If inputs or weights are not real numbers, or the circuit is none.
         ValueError: If shapes do not fit the circuit, or a name is unknown.
         RuntimeError: If this process was forked after JAX had started.
     """
@@ -83,6 +86,7 @@ def state(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike) -> Array:
     Returns:
         Amplitudes `(..., 2**n_qubits)`, complex; wire 0 is the most significant bit.
     """
+    check_circuit(circuit)
     return expectation(circuit.measuring("state"), inputs, weights)
 
 
@@ -90,12 +94,14 @@ def density_matrix(
     circuit: Circuit, inputs: ArrayLike, weights: ArrayLike, wires: Iterable[int] | int
 ) -> Array:
     """Density matrices of some wires, `(..., 2**k, 2**k)`, the others traced out; see `state`."""
+    check_circuit(circuit)
     wires = some_wires(circuit.n_qubits, wires)
     return density_matrices(state(circuit, inputs, weights), wires, jnp)  # type: ignore[no-any-return]
 
 
 def entropy(circuit: Circuit, inputs: ArrayLike, weights: ArrayLike, wires: Iterable[int] | int) -> Array:
     """Von Neumann entropies of some wires in nats, `(...)`; see `qproj.QuantumLayer.entropy`."""
+    check_circuit(circuit)
     wires = some_wires(circuit.n_qubits, wires)
     return entropies(state(circuit, inputs, weights), wires, jnp)  # type: ignore[no-any-return]
 
@@ -127,7 +133,8 @@ def _given(
 ) -> tuple[Array, Array, tuple[int, ...]]:
     """Features `(batch, n_features)` and weights as the engine takes them, and the batch's own shape."""
     check_not_forked()
-    inputs, weights = jnp.asarray(inputs), jnp.asarray(weights)
+    check_circuit(circuit)
+    inputs, weights = _real("inputs", inputs), _real("weights", weights)
     dtype = jnp.promote_types(jnp.result_type(inputs, weights), jnp.float32)
     width = inputs.shape[-1] if inputs.ndim else 0
     if not circuit.takes(width):
@@ -148,6 +155,19 @@ def _given(
     if batch:
         x = features(circuit, x, jnp, constant=lax.stop_gradient, products=_products)
     return x, weights.astype(dtype), inputs.shape[:-1]
+
+
+def _real(name: str, given: ArrayLike) -> Array:
+    """Given numbers as an array of JAX."""
+    try:
+        array = jnp.asarray(given)
+    except TypeError:
+        kind: Any = getattr(given, "dtype", type(given).__name__)
+    else:
+        kind = array.dtype
+        if not jnp.issubdtype(kind, jnp.complexfloating):
+            return array
+    raise TypeError(f"{name} must be real numbers in an array, but were {kind}.")
 
 
 def _lifted(x: Array) -> Array:

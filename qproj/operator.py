@@ -75,7 +75,7 @@ def derivative(
         return [torch.zeros_like(given[place]) for place in places[-1]]
 
     run = functools.partial(get_backend(backend).run, text.loads(circuit), how.loads(execution))
-    found = compat.as_a_caller(lambda: torch.enable_grad()(_products)(run, given, places))
+    found = compat.as_a_caller(lambda: torch.enable_grad()(_products)(run, given, places))  # type: ignore[no-untyped-call]
     return [gradient.contiguous() for gradient in found]
 
 
@@ -87,7 +87,7 @@ def _products(run, given, places, create_graph=False):  # type: ignore[no-untype
     known = [
         t.detach().requires_grad_() if i in last and not t.requires_grad else t for i, t in enumerate(given)
     ]
-    values = _products(run, known[:n], before, create_graph=True)
+    values = _products(run, known[:n], before, create_graph=True)  # type: ignore[no-untyped-call]
     options = {"create_graph": create_graph, "materialize_grads": True}
     return torch.autograd.grad(values, [known[i] for i in last], known[n:], **options)
 
@@ -189,14 +189,14 @@ class _Derivative(torch.autograd.Function):
 
 
 def _gradients(wanted, texts, places, *given):  # type: ignore[no-untyped-def]
-    """Gradients for the first of `given` by one more step, `None` where not wanted; the others are cotangents."""
+    """Gradients for the first of `given` by one more step, `None` where not wanted; then come cotangents."""
     last = [place for place, want in enumerate(wanted) if want]
     found = iter(_Derivative.apply(texts, [*places, last], *given))  # type: ignore[no-untyped-call]
     return [next(found) if want else None for want in wanted]
 
 
 def _tangents(texts, places, given, tangents, zeros):  # type: ignore[no-untyped-def]
-    """The Jacobian times tangents: the gradient by the cotangents, which are `zeros`, of a product with them."""
+    """The Jacobian times tangents: the gradient by cotangents, which are `zeros`, of a product with them."""
     n = len(given)
     known = [torch.zeros_like(g) if t is None else t for g, t in zip(given, tangents, strict=True)]
     steps = [*places, list(range(n)), list(range(n, n + len(zeros)))]

@@ -69,11 +69,30 @@ def open_image(source: Source) -> Image.Image:
             `MAX_BYTES`, `MAX_PIXELS` or `MAX_SIDE`, or made to take very long.
     """
     if isinstance(source, Image.Image):
-        return _upright_rgb(source)
+        return _given(source)
     if isinstance(source, (str, os.PathLike)):
         with _open_file(os.fspath(source)) as stream:
             return _read(stream, source_name(source))
+    if not hasattr(source, "read"):
+        kind = type(source).__name__
+        way = "io.BytesIO(...)" if kind in ("bytes", "bytearray") else "PIL.Image.fromarray(...)"
+        raise ImageError(
+            "the picture", f"is no path, binary stream or picture of PIL, but {kind}; give {way}"
+        )
     return _read(source, source_name(source))
+
+
+def _given(picture: Image.Image) -> Image.Image:
+    """`open_image` of a picture that somebody else opened."""
+    if not picture.width * picture.height:
+        raise ImageError(
+            source_name(picture), f"has {picture.width} x {picture.height} pixels, so nothing is seen"
+        )
+    try:
+        picture.load()
+        return _upright_rgb(picture)
+    except _BROKEN as error:
+        raise ImageError(source_name(picture), f"cannot be read ({error}); open it anew") from None
 
 
 def _open_file(name: str) -> IO[bytes]:
@@ -103,7 +122,12 @@ def _open_file(name: str) -> IO[bytes]:
 
 
 def _read(stream: IO[bytes], shown: str) -> Image.Image:
-    data = stream.read(MAX_BYTES + 1)
+    try:
+        data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ImageError(shown, f"cannot be read ({error}); open it anew") from None
+    if not isinstance(data, bytes):
+        raise ImageError(shown, "is no binary stream; open it with mode 'rb'")
     if not data:
         raise ImageError(shown, "is empty; the download or copy may have failed")
     if len(data) > MAX_BYTES:
@@ -227,6 +251,8 @@ def _rgb(picture: Image.Image) -> Image.Image:
     turned = _TURNS.get(_orientation(picture))
     if turned is not None:  # ImageOps.exif_transpose would also write the metadata anew, and fail at odd ones
         picture = picture.transpose(turned)
+    if picture.mode == "La":  # which Pillow converts to LA only
+        picture = picture.convert("LA")
     if picture.mode.startswith(("I", "F")):  # convert("RGB") would clip these, not scale them
         return _scaled(picture)
     if picture.has_transparency_data:

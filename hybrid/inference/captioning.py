@@ -16,7 +16,7 @@ from hybrid.data.ahead import map_ahead
 from hybrid.data.images import ImageError, Source, open_image, source_name
 from hybrid.data.results import Result
 from hybrid.inference.out_of_distribution import Detector
-from hybrid.inference.prompting import Question
+from hybrid.inference.prompting import Question, at_least_one
 from hybrid.inference.threads import is_small, one_thread
 from hybrid.loading.load import load
 from hybrid.model.errors import OptionError
@@ -95,7 +95,8 @@ def caption(
     Raises:
         ImageError: If a picture cannot be read.
         ModelError: If the model cannot be loaded.
-        OptionError: If an option is not allowed, or prompt and caption exceed the model's context.
+        OptionError: If an option is not allowed, the model is neither a name nor such a pair, or prompt and
+            caption exceed the model's context.
 
     Warns:
         UserWarning: If the model's connector has not been trained, or pictures are unlike all that the model
@@ -106,9 +107,9 @@ def caption(
         >>> hybrid.caption("img.jpg")  # doctest: +SKIP
         'a small red circle to the left of a large blue square'
     """
-    single = isinstance(images, (str, os.PathLike, Image.Image)) or hasattr(images, "read")
+    single = _is_one(images)
     sources: Sequence[Any] = [images] if single else list(images)  # type: ignore[arg-type]
-    pair = model if isinstance(model, tuple) else load(model, device=device, backend=backend)  # type: ignore[arg-type]
+    pair = _pair(model) or load(model, device=device, backend=backend)  # type: ignore[arg-type]
     if pair[0].config.connector_trained is False:
         warnings.warn(
             "the connector of this model has not been trained, so what it says of a picture means nothing; "
@@ -128,6 +129,30 @@ def caption(
     if (generation.get("num_return_sequences") or 1) == 1:
         said = [texts[0] for texts in said]
     return said[0] if single else said
+
+
+def _is_one(images: Any) -> bool:
+    """Whether this is one picture; what is none, such as an array, is one that `open_image` refuses."""
+    if isinstance(images, (str, os.PathLike, Image.Image, bytes, bytearray)) or not isinstance(
+        images, Iterable
+    ):
+        return True
+    return hasattr(images, "read") or hasattr(images, "shape")
+
+
+def _pair(model: Any) -> tuple[HybridForConditionalGeneration, HybridProcessor] | None:
+    """A model and its processor; `None` for the name of one."""
+    if model is None or isinstance(model, (str, os.PathLike)):
+        return None
+    if isinstance(model, (tuple, list)) and len(model) == 2:
+        first, second = model
+        if hasattr(first, "generate") and hasattr(second, "prompt_ids"):
+            return first, second
+    raise OptionError(
+        "model",
+        "must be a name, a folder, or what hybrid.load returns, (model, processor), but was of type "
+        f"{type(model).__name__}",
+    )
 
 
 def caption_pictures(
@@ -167,7 +192,7 @@ def _answers(
     question: Question, pictures: Iterable[Image.Image], batch_size: int, detector: Detector | None
 ) -> Iterator[tuple[list[str], bool]]:
     """Answers to each picture, and whether it is strange, a batch at a time."""
-    _check_batch_size(batch_size)
+    at_least_one("batch_size", batch_size)
     seen = map(question.look_at, pictures)
     while batch := list(islice(seen, batch_size)):
         features, strange = question.see(batch, detector)
@@ -210,7 +235,7 @@ def caption_files(
     Raises:
         OptionError: As `caption_pictures`.
     """
-    _check_batch_size(batch_size)
+    at_least_one("batch_size", batch_size)
     question = Question(model, processor, prompt, max_new_tokens, generation, chat=chat)
 
     def read(source: Source) -> _Read:
@@ -264,8 +289,3 @@ def _results(batch: list[_Read], texts: Iterable[list[str]], strange: Iterable[b
         else:
             (first, *others), unfamiliar = next(answers)
             yield Result(name, first, unfamiliar=unfamiliar, others=tuple(others))
-
-
-def _check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
-        raise OptionError("batch_size", f"must be at least 1, but was {batch_size}")

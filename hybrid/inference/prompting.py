@@ -1,5 +1,6 @@
 """A prompt with its generation options, for any number of pictures."""
 
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -10,6 +11,26 @@ from hybrid.inference.out_of_distribution import Detector
 from hybrid.model.errors import OptionError
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
+
+# What is given to the model here, or decides what it returns.
+_OWN = (
+    "attention_mask",
+    "input_ids",
+    "inputs_embeds",
+    "pixel_values",
+    "return_dict_in_generate",
+    "vision_features",
+    "vision_tokens",
+)
+
+
+def at_least_one(name: str, value: Any) -> int:
+    """A number of things; OptionError where it is none, or below 1."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise OptionError(name, f"must be an int, but was {value!r}")
+    if value < 1:
+        raise OptionError(name, f"must be at least 1, but was {value}")
+    return int(value)
 
 
 class Question:
@@ -28,8 +49,9 @@ class Question:
         n_answers: To a picture: ``num_return_sequences``.
 
     Raises:
-        OptionError: If `max_new_tokens` is below 1, prompt and answer exceed the model's context, there is no
-            chat template, or more answers are asked for than are searched for.
+        OptionError: If a number is below 1 or none, prompt and answer exceed the model's context, there is no
+            chat template, more answers are asked for than are searched for, or `generation` has what is not
+            the caller's to give.
     """
 
     def __init__(
@@ -42,8 +64,13 @@ class Question:
         *,
         chat: bool | None = None,
     ) -> None:
-        if max_new_tokens < 1:
-            raise OptionError("max_new_tokens", f"must be at least 1, but was {max_new_tokens}")
+        max_new_tokens = at_least_one("max_new_tokens", max_new_tokens)
+        if prompt is not None and not isinstance(prompt, str):
+            raise OptionError("prompt", f"must be one text for all pictures, but was {prompt!r:.80}")
+        if own := sorted(generation.keys() & _OWN):
+            raise OptionError(own[0], "must be left out: captions are made from pictures and a prompt alone")
+        if generation.get("max_length") is not None:
+            raise OptionError("max_length", "must be left out: max_new_tokens says how long a caption may be")
         self.model, self.processor = model, processor
         try:
             ids = processor.prompt_ids(prompt, chat=chat)
@@ -57,9 +84,11 @@ class Question:
                 f"and max_new_tokens is {max_new_tokens}; shorten one"
             )
         self.options = {"max_new_tokens": max_new_tokens, "do_sample": False} | generation
-        self.n_answers = int(self.options.get("num_return_sequences") or 1)
-        beams = int(self.options.get("num_beams") or 1)
-        if not 1 <= self.n_answers <= (self.n_answers if self.options["do_sample"] else beams):
+        self.n_answers, beams = (
+            at_least_one(name, 1 if self.options.get(name) is None else self.options[name])
+            for name in ("num_return_sequences", "num_beams")
+        )
+        if not self.options["do_sample"] and self.n_answers > beams:
             raise OptionError(
                 "num_return_sequences",
                 f"must be from 1 to num_beams, {beams}, where nothing is sampled, but was {self.n_answers}",

@@ -67,15 +67,28 @@ def load(
     path = Path(str(where))
     if str(where) in presets():
         model, processor = build_preset(str(where), dtype)
-    elif path.is_dir():
+    elif _kind(path) == "folder":
         model, processor = _from_folder(path, dtype)
-    elif str(where).count("/") == 1 and not path.exists() and not str(where).startswith((".", "/", "~")):
+    elif (
+        str(where).count("/") == 1
+        and len(str(where)) < 256
+        and not path.exists()
+        and not str(where).startswith((".", "/", "~"))
+    ):
         model, processor = _from_hub(str(where), revision, dtype)
     else:
         raise ModelError(str(name), _unknown(str(name)))
     if backend is not None or shots is not None or noise is not None:
         use_backend(model, backend or "jax", shots, noise, seed)
     return model.to(device).eval(), processor
+
+
+def _kind(path: Path) -> str:
+    """What is there, `"folder"`, `"file"`, or nothing; a name may also be too long to be any file's."""
+    try:
+        return "folder" if path.is_dir() else "file" if path.exists() else ""
+    except OSError:
+        return ""
 
 
 def use_backend(

@@ -112,8 +112,8 @@ def tree_leaves(tree: Any) -> list[Any]:
 def as_a_caller(run: Callable[[], Result]) -> Result:
     """Call a function within a custom operator as if it were called from outside of it.
 
-    In a compiled program an operator runs with keys of torch's dispatcher excluded, autograd's and that of lazy
-    conjugation among them: `z.conj() * z` is then `z * z`. Fallback: another thread, which has keys of its own.
+    In a compiled program an operator runs with keys of torch's dispatcher excluded, autograd's and that of
+    lazy conjugation among them: `z.conj() * z` is then `z * z`. Fallback: another thread, with its own keys.
 
     Args:
         run: The function.

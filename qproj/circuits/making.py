@@ -19,12 +19,22 @@ def one_circuit(circuit: Circuit | None, *options: Any) -> Circuit:
 
     Raises:
         ValueError: If both are given; or as `Circuit`.
+        TypeError: If it is something else than a circuit.
     """
     if circuit is None:
         return Circuit(*options)
+    check_circuit(circuit)
     if options != (None, None, None, None, "z", False):
         raise ValueError("circuit must come alone: n_qubits, encoding and the like are its own.")
     return circuit
+
+
+def check_circuit(circuit: object) -> None:
+    """Raise TypeError for anything but a circuit."""
+    if not isinstance(circuit, Circuit):
+        raise TypeError(
+            f"circuit must be a qproj.Circuit, but was {circuit!r:.80} ({type(circuit).__name__})."
+        )
 
 
 def at_least_one(gates: Sequence[Gate]) -> Sequence[Gate]:

@@ -122,6 +122,40 @@ def test_numbers_below_one(tiny, pictures, name):
         hybrid.caption(pictures[0], model=tiny, **{name: 0})
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"max_new_tokens": 2.5}, "max_new_tokens must be an int, but was 2.5"),
+        ({"batch_size": True}, "batch_size must be an int, but was True"),
+        ({"num_beams": 0}, "num_beams must be at least 1, but was 0"),
+        ({"num_return_sequences": 0}, "num_return_sequences must be at least 1, but was 0"),
+        ({"prompt": ["a", "b"]}, "prompt must be one text"),
+        ({"pixel_values": torch.zeros(1)}, "pixel_values must be left out"),
+        ({"return_dict_in_generate": True}, "return_dict_in_generate must be left out"),
+        ({"max_length": 3}, "max_length must be left out"),
+    ],
+    ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
+)
+def test_options_that_mean_nothing_or_are_not_the_callers_are_refused(tiny, pictures, option, message):
+    with pytest.raises(hybrid.OptionError, match=message):
+        hybrid.caption(pictures[0], model=tiny, **option)
+
+
+def test_what_is_no_pair_or_picture_is_refused_whatever_it_is(tiny, pictures):
+    for model in (tiny[0], tiny[::-1], tiny[:1], 5):
+        with pytest.raises(hybrid.OptionError, match=r"what hybrid\.load returns, \(model, processor\)"):
+            hybrid.caption(pictures[0], model=model)
+    for images in (torch.zeros(3, 8, 8), b"GIF89a", None, [None]):
+        with pytest.raises(hybrid.ImageError, match="is no path, binary stream or picture of PIL"):
+            hybrid.caption(images, model=tiny)
+
+
+def test_a_compiled_model_says_the_same(tiny, pictures):
+    pair = torch.compile(tiny[0], backend="eager"), tiny[1]
+    said = hybrid.caption(pictures, model=pair, max_new_tokens=3)
+    assert said == hybrid.caption(pictures, model=tiny, max_new_tokens=3)
+
+
 def test_generation_options_reach_generate(tiny, pictures):
     torch.manual_seed(0)
     sampled = {
@@ -150,6 +184,9 @@ def test_what_is_no_model(tmp_path, parts):
     with pytest.raises(ModelError, match="did you mean scenes-mini"):
         hybrid.load("scenes-mimi")
     (tmp_path / "empty").mkdir()
+    for name in ("x" * 5000, "x/" + "y" * 5000):
+        with pytest.raises(ModelError, match="x"):
+            hybrid.load(name)
     with pytest.raises(ModelError, match=r"no config\.json"):
         hybrid.load(tmp_path / "empty")
     with pytest.raises(ModelError, match="'llama' model"):

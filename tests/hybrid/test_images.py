@@ -73,9 +73,12 @@ def test_floating_point_levels_are_scaled(tmp_path, top):
     assert levels.tolist() == [0, 64, 128, 191, 255]
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "RGBA", "YCbCr", "LAB", "HSV"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "La", "P", "PA", "CMYK", "RGBA", "RGBa", "YCbCr", "LAB", "HSV"]
+)
 def test_every_mode_becomes_rgb(mode):
-    assert open_image(_scene().convert("L" if mode == "LA" else "RGB").convert(mode)).mode == "RGB"
+    whole = _scene().convert({"LA": "L", "La": "LA", "RGBa": "RGBA"}.get(mode, "RGB"))
+    assert open_image(whole.convert(mode)).mode == "RGB"
 
 
 # What each file holds: left half red, right half blue, as far as the mode can say it.
@@ -209,6 +212,23 @@ def test_what_is_no_file(tmp_path):
         assert _fails(name).startswith(f"{name}: is not a regular file; ")
     _fails("a\0b.png", "cannot be opened")
     _fails("x" * 5000, "cannot be opened")
+
+
+def test_what_is_neither_file_nor_picture(tmp_path):
+    _fails(np.zeros((4, 4, 3), np.uint8), "ndarray", "PIL.Image.fromarray")
+    _fails(b"GIF89a", "bytes", "io.BytesIO")
+    _fails(None, "NoneType")
+    _fails(Image.new("RGB", (0, 3)), "has 0 x 3 pixels")
+    closed, stream = _scene(), io.BytesIO(b"GIF89a")
+    closed.close()
+    stream.close()
+    _fails(closed, "cannot be read", "open it anew")
+    _fails(stream, "cannot be read", "open it anew")
+    _fails(io.StringIO("GIF89a"), "mode 'rb'")
+    _scene().save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-300])
+    with Image.open(tmp_path / "cut.jpg") as lazy:
+        _fails(lazy, "cut.jpg", "truncated")
 
 
 def test_what_is_no_picture(tmp_path):

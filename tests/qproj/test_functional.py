@@ -1,6 +1,7 @@
 """The door for JAX users: the same numbers as the torch layer, and transforms compose."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import torch
 
 import qproj
 from qproj import Circuit
-from qproj.functional import expectation
+from qproj.functional import entropy, expectation, sample, state
 
 CIRCUITS = [Circuit(3, 2), Circuit(3, 2, "iqp"), Circuit(2, 1, "amplitude"), Circuit(3, 2, reupload=True)]
 
@@ -69,6 +70,31 @@ def test_wrong_shapes():
         expectation(circuit, np.zeros((2, 4)), np.zeros(circuit.weight_shape))
     with pytest.raises(ValueError, match=r"weights must have shape \(1, 3, 3\), but had shape \(9,\)"):
         expectation(circuit, np.zeros((2, 3)), np.zeros(9))
+
+
+@pytest.mark.parametrize("numbers", [1j * np.ones((1, 2)), np.array([["1", "2"]]), np.full((1, 2), None)])
+def test_numbers_that_are_not_real_are_refused(numbers):
+    """JAX drops imaginary parts where it casts to real numbers."""
+    circuit, key = Circuit(2, 1), jax.random.key(0)
+    weights = np.zeros(circuit.weight_shape)
+    of_weights = np.broadcast_to(numbers.ravel()[0], circuit.weight_shape)
+    for run in (expectation, state, partial(sample, shots=1, key=key)):
+        with pytest.raises(
+            TypeError, match=r"inputs must be real numbers in an array, but were (complex64|<U1|object)"
+        ):
+            run(circuit, numbers, weights)
+        with pytest.raises(
+            TypeError, match=r"weights must be real numbers in an array, but were (complex64|<U1|object)"
+        ):
+            run(circuit, np.zeros((1, 2)), of_weights)
+
+
+def test_what_is_no_circuit_is_refused():
+    for run in (expectation, state, partial(entropy, wires=0)):
+        with pytest.raises(TypeError, match=r"circuit must be a qproj\.Circuit, but was 'RX' \(str\)"):
+            run("RX", np.zeros(2), np.zeros(2))
+    with pytest.raises(TypeError, match=r"circuit must be a qproj\.Circuit"):
+        qproj.QuantumLayer(circuit=[])
 
 
 def test_a_gradient_outside_of_jit_is_few_programs():
