@@ -114,6 +114,8 @@ GRIDS: dict[str, Grid] = {
     ),
     # The layer against its peers at every size, and nothing else.
     "sizes": Grid(layer=_SIZES, directions=("both",)),
+    # Noise, shots, probabilities and kernels have sizes of their own.
+    "measurements": Grid(),
     "full": Grid(
         layer=(
             *_SIZES,

@@ -145,6 +145,17 @@ def training(result: Result) -> str:
     return _against(result, "training step", "step", spread)
 
 
+def measured(result: Result) -> str:
+    """Noise, shots, probabilities, kernels: rows of a peer that hold the layer's time as well."""
+    rows = []
+    for row in result.rows:
+        if "layer_seconds" in row.info:
+            what = [row.kind, *size(row.cell), DIRECTIONS[row.direction]]
+            rows.append([*what, time(row.info["layer_seconds"]), row.peer, spread(row), times(row)])
+    head = ["what", *SIZE, "direction", "the layer", "peer", "peer's time", "times the layer's time"]
+    return (rows and table(head, rows)) or ""
+
+
 _CAPTION = {
     "test_time_to_first_token": "from a picture's path to the first token",
     "test_time_per_token": "each further token",
@@ -203,6 +214,7 @@ SECTIONS: dict[str, Callable[[Result], str]] = {
     "depth": depth,
     "throughput": throughput,
     "training step": training,
+    "measured": measured,
     "caption": caption,
     "QCBM": qcbm,
     "plan": plan,

@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from benchmarks.grid import STRONG, Cell
-from benchmarks.recording import ratio, record
-from benchmarks.timing import interleaved
+from benchmarks.recording import beside
 from benchmarks.workloads import circuit
 from qproj import Constant, InputSlot, QuantumLayer
 from qproj.backends.pennylane_tapes import operation
@@ -64,16 +63,6 @@ def _expectations(qml):
     return [qml.expval(qml.Z(wire)) for wire in range(_CELL.n_qubits)]
 
 
-def _record(benchmark, kind, peer, own, other, pace, cell=_CELL, times=1.0):
-    """Record both sides; the other does one of so many equal parts."""
-    rounds, own_rounds = interleaved([other, own], **pace)
-    rounds = rounds._replace(seconds=[times * seconds for seconds in rounds.seconds])
-    record(
-        benchmark, f"{kind}, {cell}", rounds, kind=kind, peer=peer, cell=cell.as_dict(), direction="forward",
-        own_seconds=own_rounds.seconds, ratio=ratio(rounds, own_rounds),
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("simulator", ["lightning.qubit", "default.qubit", "default.mixed"])
 def test_shots(benchmark, simulator, pace):
     """Expectation values of each qubit's Z by measurements, forward."""
@@ -86,7 +75,7 @@ def test_shots(benchmark, simulator, pace):
 
     found = np.array(other(x.numpy())).T
     assert np.abs(found - own().numpy()).max() < 8 * np.sqrt(2 / _SHOTS)
-    _record(benchmark, f"{_SHOTS} shots", simulator, own, lambda: other(x.numpy()), pace)
+    beside(benchmark, f"{_SHOTS} shots", simulator, _CELL, own, lambda: other(x.numpy()), pace)
 
 
 @pytest.mark.parametrize("simulator", ["lightning.qubit", "default.qubit"])
@@ -100,7 +89,14 @@ def test_probabilities(benchmark, simulator, pace):
             return layer(x)
 
     assert np.abs(np.array(other(x.numpy())) - own().numpy()).max() < 1e-5
-    _record(benchmark, "probabilities", simulator, own, lambda: other(x.numpy()), pace)
+    beside(benchmark, "probabilities", simulator, _CELL, own, lambda: other(x.numpy()), pace)
+
+
+def _kernel():
+    """Ours, its samples, and what it computes."""
+    weights = _layer("z").weights.detach().double().numpy()
+    cell = replace(_CELL, batch=_SAMPLES, dtype="float64")
+    return FidelityKernel(circuit(_CELL), weights), _inputs(_SAMPLES).double().numpy(), cell
 
 
 def test_kernel(benchmark, pace):
@@ -110,8 +106,7 @@ def test_kernel(benchmark, pace):
     """
     import pennylane as qml
 
-    weights = _layer("z").weights.detach().double().numpy()
-    kernel, x = FidelityKernel(circuit(_CELL), weights), _inputs(_SAMPLES).double().numpy()
+    kernel, x, cell = _kernel()
 
     @qml.qnode(qml.device("lightning.qubit", wires=_CELL.n_qubits))
     def overlap(a, b):
@@ -123,5 +118,24 @@ def test_kernel(benchmark, pace):
         return qml.kernels.square_kernel_matrix(x[:_FEW], lambda a, b: overlap(a, b)[0])
 
     assert np.abs(other() - kernel(x[:_FEW])).max() < 1e-6
-    cell, times = replace(_CELL, batch=_SAMPLES, dtype="float64"), math.comb(_SAMPLES, 2) / math.comb(_FEW, 2)
-    _record(benchmark, "kernel", "lightning.qubit", lambda: kernel(x), other, pace, cell, times)
+    times = math.comb(_SAMPLES, 2) / math.comb(_FEW, 2)
+    beside(benchmark, "kernel", "lightning.qubit", cell, lambda: kernel(x), other, pace, times=times)
+
+
+def test_kernel_by_states(benchmark, pace):
+    """The same, against what a user can write by hand: one broadcast of states, and their products."""
+    import pennylane as qml
+
+    kernel, x, cell = _kernel()
+
+    @qml.qnode(qml.device("default.qubit", wires=_CELL.n_qubits), diff_method=None)
+    def states(a):
+        _gates(a)
+        return qml.state()
+
+    def other():
+        found = states(x)
+        return np.abs(found @ found.conj().T) ** 2
+
+    assert np.abs(other() - kernel(x)).max() < 1e-10
+    beside(benchmark, "kernel", "default.qubit, states by hand", cell, lambda: kernel(x), other, pace)

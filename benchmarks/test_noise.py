@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.recording import ratio, record
-from benchmarks.timing import interleaved
+from benchmarks.grid import STRONG, Cell
+from benchmarks.recording import beside
+from benchmarks.workloads import circuit
 from qproj import Circuit, QuantumLayer
 from qproj.noise import Channel, NoiseModel
 
@@ -17,10 +18,10 @@ P = 0.01
 class Ours:
     """The layer, forward and backward through torch."""
 
-    def __init__(self, n_qubits, batch, n_layers):
-        noise = NoiseModel(Channel("DepolarizingChannel", P))
-        self.layer = QuantumLayer(n_qubits, n_layers, noise=noise, generator=torch.Generator().manual_seed(0))
-        self.x = torch.rand(batch, n_qubits, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    def __init__(self, cell):
+        noise, generator = NoiseModel(Channel("DepolarizingChannel", P)), torch.Generator().manual_seed(0)
+        self.layer = QuantumLayer(circuit=circuit(cell), noise=noise, generator=generator)
+        self.x = torch.rand(cell.batch, cell.n_qubits, generator=generator).requires_grad_()
 
     def forward(self):
         with torch.no_grad():
@@ -67,17 +68,13 @@ class Mixed:
         return jax.block_until_ready(self._both(*self._arrays))
 
 
-@pytest.mark.parametrize(("n_qubits", "batch"), [(4, 32), (6, 32)])
-def test_density_matrix(benchmark, n_qubits, batch, direction, pace):
-    """A ratio above 1 is how many times faster the engine is."""
-    ours = Ours(n_qubits, batch, 3)
+@pytest.mark.parametrize("cell", [Cell(STRONG, 4, 32), Cell(STRONG, 4, 1024), Cell(STRONG, 6, 32)], ids=str)
+def test_density_matrix(benchmark, cell, direction, pace):
+    """Against `default.mixed`, with a channel on each wire of every gate."""
+    ours = Ours(cell)
     theirs = Mixed(ours)
     np.testing.assert_allclose(ours.forward(), theirs.forward(), atol=1e-5)
-    for subject in (ours, theirs):
-        getattr(subject, direction)()
-    rounds, their_rounds = interleaved([getattr(ours, direction), getattr(theirs, direction)], **pace)
-    record(
-        benchmark, f"noise, {n_qubits} qubits, {direction}", rounds, kind="noise", n_qubits=n_qubits,
-        batch=batch, direction=direction, peer="default.mixed", ratio=ratio(their_rounds, rounds),
-        peer_seconds=their_rounds.seconds,
-    )  # fmt: skip
+    own, other = getattr(ours, direction), getattr(theirs, direction)
+    for run in (own, other):
+        run()
+    beside(benchmark, "noise", "default.mixed, JAX jit", cell, own, other, pace, direction)

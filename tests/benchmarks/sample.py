@@ -53,6 +53,7 @@ def sample() -> dict[str, Any]:
         row("depth", "test_depth", 8e-4, **cells, direction="both"),
         row("throughput", "test_throughput", 0.5, **cells, peer="qproj", samples_per_second=8192.0),
         row("training step", "test_training_step", 2e-3, **cells, peer="classical", ratio=ratio),
+        compared("noise", SMALL, "both", "default.mixed", 8e-3, 8.0, layer_seconds=1e-3),
         row("caption", "test_time_per_token", 5e-3, tokens_per_second=200.0),
         row("share", "test_quantum_layer_within_a_caption", 1e-3, share=0.0125),
         row("cold start", "test_cold_start", 0.3, command="hybrid --help"),

@@ -58,6 +58,9 @@ def test_the_other_sections(made):
         made["machine"], "2026-01-02", "0123456789ab,", "2 cores of A processor", "torch 2.13.0"
     )
     assert lines_with(made["limits"], "round trip", "50%")
+    assert lines_with(
+        made["measured"], "| noise |", "| 1.00 ms | default.mixed | 8.00 ms (7.20 ms to", "| 8.0 (7.2 to"
+    )
     assert lines_with(made["first calls"], "tensorcircuit-ng", "9.50 s", "2.00 ms")
     assert lines_with(made["memory"], "512.0 MiB", "768.0 MiB")
     assert lines_with(
