@@ -88,7 +88,7 @@ def test_two_local_objects_and_boxes_are_opened():
     box.append(library.UGate(0.1, 0.2, 0.3).control(1, ctrl_state=0), [1, 2])
     named = QuantumCircuit(1, name="h")  # a box of a user's may have any name
     named.ry(0.4, 0)
-    box.append(named.to_gate(), [1])
+    box.append(named.to_gate(), [0])
     compare(box, [], list(two_local.parameters), z_and_xy(3))
 
 

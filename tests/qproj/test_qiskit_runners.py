@@ -31,8 +31,9 @@ X = torch.tensor([[0.3, -0.8], [1.1, 0.4]], dtype=torch.float64)
 
 @pytest.fixture(scope="module")
 def noiseless():
-    """A device that makes no errors."""
-    return GenericBackendV2(5, noise_info=False, seed=1)
+    """A device that makes no errors, and whose first two qubits cannot hold a circuit."""
+    pairs = [[2, 3], [3, 2], [3, 4], [4, 3], [2, 4], [4, 2]]
+    return GenericBackendV2(5, noise_info=False, coupling_map=pairs, seed=1)
 
 
 def layer(backend, circuit=CIRCUIT, **options):
