@@ -50,6 +50,17 @@ def test_parts_are_known_by_all_their_names(folder):
     _refused(_write(folder / "a.csv", "image,caption,split\n0.png,a,minival\n"), "line 2", "'minival'")
 
 
+def test_names_of_columns_may_be_in_any_case_and_other_words_for_a_split_are_noted(folder):
+    wanted = {"0.png": (("a",), "test"), "1.png": (("b",), "val")}
+    table = "Image, Caption ,Split\n0.png,a,Test\n1.png,b,val\n"
+    rows = '{"Image": "0.png", "Caption": "a", "SPLIT": "Test"}\n'
+    rows += '{"image": "1.png", "caption": "b", "split": "val"}'
+    assert _said(read_pairs(_write(folder / "a.csv", table))) == wanted
+    assert _said(read_pairs(_write(folder / "a.jsonl", rows))) == wanted
+    with pytest.warns(UserWarning, match="column subset is not read; call it split"):
+        read_pairs(_write(folder / "a.csv", table.replace("Split", "Subset")))
+
+
 def test_a_picture_in_two_parts_is_refused(folder):
     rows = "image,caption,split\n0.png,a,train\n1.png,b,test\n0.png,c,test\n./1.png,d,\n"
     _refused(_write(folder / "a.csv", rows), "line 4", "in part test, but in part train at line 2")
@@ -78,6 +89,15 @@ def test_endings_may_be_in_upper_case(folder, name):
     rows = [{"image": "0.png", "caption": "a"}]
     content = {"a.JSONL": json.dumps(rows[0]), "a.Json": rows, "a.CSV": "image,caption\n0.png,a"}[name]
     assert _said(read_pairs(_write(folder / name, content))) == {"0.png": (("a",), None)}
+
+
+def test_side_cars_may_end_in_upper_case(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "A.PNG")
+    (tmp_path / "A.TXT").write_text("a star")
+    assert _said(read_pairs(tmp_path)) == {"A.PNG": (("a star",), None)}
+    (tmp_path / "B.TXT").write_text("a ring")
+    with pytest.warns(UserWarning, match=r"no picture lies beside \S*B\.TXT"):
+        read_pairs(tmp_path)
 
 
 def test_blip_lists(folder):

@@ -45,10 +45,10 @@ def read(source: Source) -> Iterator[Pair]:
     refuse(
         source.name,
         (
-            f"{place_name(str(sidecar_of(name)))} is of {place_name(name)}, whose format is not read "
+            f"{place_name(str(_text_of(name)))} is of {place_name(name)}, whose format is not read "
             f"({way_to_read(name)})"
             for name in unread
-            if sidecar_of(name).is_file() and sidecar_of(name) not in with_text
+            if _text_of(name).is_file() and _text_of(name) not in with_text
         ),
     )
     source.note(left_out(unread))
@@ -57,7 +57,7 @@ def read(source: Source) -> Iterator[Pair]:
         more = f" and {len(alone) - 1} more" if len(alone) > 1 else ""
         source.note(f"no picture lies beside {place_name(str(alone[0]))}{more}")
     for name in pictures:
-        text = sidecar_of(name)
+        text = _text_of(name)
         lines = tuple(" ".join(line.split()) for line in read_text(str(text)).splitlines() if line.strip())
         yield Pair(name, lines, place_name(str(text)), part_of_folder(name, source.path))
 
@@ -65,16 +65,16 @@ def read(source: Source) -> Iterator[Pair]:
 def _faults(pictures: Sequence[str]) -> Iterator[str]:
     beside: dict[Path, str] = {}
     for name in pictures:
-        other = beside.setdefault(sidecar_of(name), name)
+        other = beside.setdefault(_text_of(name), name)
         if other != name:
             yield f"{place_name(name)} and {place_name(other)} would share one .txt file"
-        elif not sidecar_of(name).is_file():
+        elif not _text_of(name).is_file():
             yield f"{place_name(name)} has no .txt file beside it"
 
 
 def sidecars_of(pictures: Sequence[str]) -> list[Path]:
     """The text files that lie beside these pictures."""
-    return [path for path in map(sidecar_of, pictures) if path.is_file()]
+    return [path for path in map(_text_of, pictures) if path.is_file()]
 
 
 def part_of_folder(picture: str, folder: Path) -> str | None:
@@ -83,7 +83,15 @@ def part_of_folder(picture: str, folder: Path) -> str | None:
     return next((part for part in map(part_named, inside) if part), None)
 
 
+def _text_of(picture: str) -> Path:
+    """The text file beside a picture, whose ending may be in upper case."""
+    lower = sidecar_of(picture)
+    upper = lower.with_suffix(lower.suffix.upper())
+    return upper if upper.is_file() and not lower.is_file() else lower
+
+
 def _texts(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*.txt"):
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() == ".txt" and not hidden:
             yield path

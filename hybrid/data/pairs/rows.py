@@ -93,7 +93,8 @@ def pairs_of_rows(source: Source, rows: Iterable[tuple[str, Any]]) -> Iterator[P
         DataError: If a row is anything else, or a picture is in two parts.
     """
     out = Rows(source)
-    for place, row in rows:
+    for place, given in rows:
+        row = {plain(name): value for name, value in given.items()} if isinstance(given, dict) else given
         fault = _fault(row)
         if fault:
             out.faults.append(f"{place}: {fault}")
@@ -103,6 +104,11 @@ def pairs_of_rows(source: Source, rows: Iterable[tuple[str, Any]]) -> Iterator[P
         whole = not isinstance(said, str)
         out.add(place, image, (said or [""]) if whole else [said], row.get("split") or None, whole=whole)
     yield from out.pairs()
+
+
+def plain(name: str) -> str:
+    """A column's name as it is looked for. A `Split` passed over would train on captions of the test part."""
+    return name.strip().lower()
 
 
 _SAID = ("caption", "captions", "text")

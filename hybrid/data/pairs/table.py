@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from hybrid.data.pairs.pair import Pair, place_name
-from hybrid.data.pairs.rows import pairs_of_rows
+from hybrid.data.pairs.rows import pairs_of_rows, plain
 from hybrid.data.pairs.source import Source
 
 FORM = ".csv, .tsv"
 _NAMES = (("image", "caption"), ("file_name", "text"), ("file_name", "caption"))
+_PARTS = {"fold", "part", "partition", "subset"}  # what others call a split
 
 
 def matches(source: Source) -> bool:
@@ -27,7 +28,7 @@ def _rows(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
     text = io.StringIO(source.text, newline="")
     reader = csv.DictReader(text, delimiter="\t" if source.ending == ".tsv" else ",", strict=True)
     try:
-        columns = reader.fieldnames or []
+        reader.fieldnames = columns = [plain(name) for name in reader.fieldnames or []]
         names = next((names for names in _NAMES if set(names) <= set(columns)), None)
         if names is None:
             raise source.fault(
@@ -37,6 +38,8 @@ def _rows(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
             )
         if len(set(columns)) < len(columns):
             raise source.fault("names a column twice; rename one", 1)
+        if parts := sorted(_PARTS & set(columns)):
+            source.note(f"column {parts[0]} is not read; call it split if it says which part a row is in")
         for row in reader:
             if None in row or None in row.values():
                 raise source.fault(
