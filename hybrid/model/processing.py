@@ -144,8 +144,10 @@ class HybridProcessor(ProcessorMixin):  # type: ignore[misc]
             raise ValueError(f"{', '.join(kwargs)} goes with images, but there were none; leave it out")
         if text is None or isinstance(text, str):
             prompts = [self.prompt if text is None else text] * (1 if n is None else n)
-        else:
+        elif isinstance(text, (list, tuple)) and all(isinstance(prompt, str) for prompt in text):
             prompts = list(text)
+        else:
+            raise ValueError(f"text must be a prompt or a list of prompts, but was {text!r:.80}")
         if n is not None and len(prompts) != n:
             raise ValueError(
                 f"text must be one prompt or one an image, but there are {len(prompts)} for {n} images"

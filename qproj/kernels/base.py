@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qproj.circuits.circuit import Circuit
+from qproj.circuits.making import check_circuit
 
 
 class Kernel:
@@ -33,12 +34,26 @@ class Kernel:
             array of NumPy; float32 for float32, and else float64.
 
         Raises:
+            TypeError: If only one of both is a tensor, or the numbers are not real.
             ValueError: If shapes do not fit the circuit.
         """
+        check_circuit(self.circuit)
+        if Y is not None and isinstance(X, Tensor) != isinstance(Y, Tensor):
+            raise TypeError(
+                f"X and Y must both be tensors or both arrays, but were {type(X).__name__} and "
+                f"{type(Y).__name__}. Convert one with torch.as_tensor."
+            )
+        first, second = X, X if Y is None else Y
+        if not isinstance(X, Tensor):
+            first = _tensor(X)
+            second = first if Y is None or Y is X else _tensor(Y)
+        for name, given in (("X", first), ("Y", second)):
+            if given.ndim != 2:
+                raise ValueError(
+                    f"{name} must have shape (samples, n_inputs), but had shape {tuple(given.shape)}."
+                )
         if isinstance(X, Tensor):
-            return self.matrix(X, X if Y is None else Y, self._weights(X))
-        first = _tensor(X)
-        second = first if Y is None or Y is X else _tensor(Y)
+            return self.matrix(first, second, self._weights(first))
         with torch.no_grad():
             return self.matrix(first, second, self._weights(first)).numpy()
 
@@ -51,7 +66,8 @@ class Kernel:
         if self.weights is None:
             return like.new_zeros(self.circuit.weight_shape)
         weights = torch.as_tensor(self.weights, device=like.device)
-        return weights if weights.is_floating_point() else weights.to(like.dtype)
+        # Complex ones are left for the layer to refuse.
+        return weights if weights.is_floating_point() or weights.is_complex() else weights.to(like.dtype)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn gives it)
         """The arguments of the constructor, by name."""
@@ -83,4 +99,6 @@ class Kernel:
 
 def _tensor(array: Any) -> Tensor:
     array = np.asarray(array)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"inputs of a kernel must be real numbers, but were of dtype {array.dtype}.")
     return torch.from_numpy(np.array(array, np.float32 if array.dtype == np.float32 else np.float64))

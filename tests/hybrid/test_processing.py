@@ -49,6 +49,9 @@ def test_numbers_must_match(tiny, pictures):
     _, processor = tiny
     with pytest.raises(ValueError, match="2 for 3 images"):
         processor(images=pictures[:3], text=["a", "b"])
+    for text in (5, [None], {"a": 1}):
+        with pytest.raises(ValueError, match="text must be a prompt or a list of prompts, but was"):
+            processor(images=pictures[0], text=text)
     with pytest.raises(ValueError, match="images or text"):
         processor()
 

@@ -121,6 +121,30 @@ def test_bad_input(run, message):
         run()
 
 
+@pytest.mark.parametrize(
+    ("inputs", "weights", "message"),
+    [
+        ((1j * X,), None, "must be real numbers, but were of dtype complex128"),
+        ((np.full((1, 2), "a"),), None, "must be real numbers"),
+        ((X,), 1j * np.ones(PRODUCT.weight_shape), "weights must be of float32.*complex128"),
+        ((X, torch.zeros(1, 2)), None, "both be tensors or both arrays, but were ndarray and Tensor"),
+        ((torch.zeros(1, 2), X), None, "both be tensors or both arrays"),
+    ],
+    ids=["complex", "text", "weights", "tensor", "array"],
+)
+def test_numbers_that_are_not_real_and_mixtures_are_refused(inputs, weights, message):
+    """NumPy and torch would drop imaginary parts."""
+    with pytest.raises(TypeError, match=message):
+        FidelityKernel(PRODUCT, weights)(*inputs)
+
+
+def test_what_is_no_circuit_and_a_single_sample_are_refused():
+    with pytest.raises(TypeError, match=r"circuit must be a qproj\.Circuit, but was 'iqp'"):
+        FidelityKernel("iqp")(X)
+    with pytest.raises(ValueError, match=r"Y must have shape \(samples, n_inputs\), but had shape \(2,\)"):
+        ProjectedKernel(PRODUCT)(X, X[0])
+
+
 def test_scikit_learn():
     """A kernel is a parameter like any other: cloned, searched over, within a pipeline."""
     pytest.importorskip("sklearn")
