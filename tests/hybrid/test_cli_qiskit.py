@@ -11,7 +11,6 @@ pytest.importorskip("qiskit_ibm_runtime")
 def test_aer_says_the_same_and_a_device_says_something(run, scenes):
     path = scenes[0][0]
     said = run("caption", path)[1]
-    assert run("caption", "--backend", "qiskit:aer", path)[1] == said
     code, measured, _ = run("caption", "--backend", "qiskit:aer", "--shots", 20000, "--seed", 1, path)
     assert (code, measured) == (0, said)
     code, out, _ = run("caption", "--backend", "qiskit:FakeSherbrooke", "--shots", 20, path)
