@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from benchmarks.grid import STRONG, Cell
-from benchmarks.recording import ratio, record
-from benchmarks.timing import interleaved
+from benchmarks.recording import beside
 from benchmarks.workloads import circuit
 from qproj import QuantumLayer
 
@@ -44,14 +43,6 @@ def _network(**primitives):
     return step
 
 
-def _record(benchmark, kind, peer, own, other, direction, pace):
-    rounds, own_rounds = interleaved([other, own], **pace)
-    record(
-        benchmark, f"{kind}, {_CELL}", rounds, kind=kind, peer=peer, cell=_CELL.as_dict(),
-        direction=direction, own_seconds=own_rounds.seconds, ratio=ratio(rounds, own_rounds),
-    )  # fmt: skip
-
-
 def test_a_network_with_two_arguments_changed(benchmark, pace):
     """`EstimatorQNN` behind `TorchConnector`, forward and backward: its own way, and ours."""
     pytest.importorskip("qiskit_machine_learning")
@@ -64,7 +55,7 @@ def test_a_network_with_two_arguments_changed(benchmark, pace):
     for found, wanted in zip(own(), other(), strict=True):
         # Single precision is the connector's.
         assert (found - wanted).abs().max() < 1e-5
-    _record(benchmark, "EstimatorQNN", "qiskit-machine-learning", own, other, "both", pace)
+    beside(benchmark, "EstimatorQNN", "qiskit-machine-learning", _CELL, own, other, pace, "both")
 
 
 def test_aer_by_arrays_of_parameters(benchmark, pace):
@@ -87,4 +78,4 @@ def test_aer_by_arrays_of_parameters(benchmark, pace):
 
     assert (run(layer) - run(theirs)).abs().max() < 8 * np.sqrt(2 / _SHOTS)
     own, other = functools.partial(run, layer), functools.partial(run, theirs)
-    _record(benchmark, f"{_SHOTS} shots on Aer", "pennylane-qiskit", own, other, "forward", pace)
+    beside(benchmark, f"{_SHOTS} shots on Aer", "pennylane-qiskit", _CELL, own, other, pace)

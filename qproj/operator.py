@@ -70,10 +70,45 @@ def derivative(
     Returns:
         The gradients of the last step, in the order of its places.
     """
-    places = json.loads(steps)
+    return _derived(given, circuit, backend, execution, json.loads(steps))  # type: ignore[no-untyped-call,no-any-return]
+
+
+@torch.library.custom_op("qproj::gradient", mutates_args=())
+def gradient(
+    inputs: Tensor,
+    weights: Tensor,
+    cotangents: Tensor,
+    circuit: str,
+    backend: str,
+    execution: str,
+    wanted: typing.List[bool],  # noqa: UP006  (torch 2.6 knows no list[bool])
+) -> tuple[Tensor, Tensor]:
+    """`derivative` of one step, without lists of tensors, which not all of torch's transforms take.
+
+    Args:
+        inputs: As for `expectation`.
+        weights: As for `expectation`.
+        cotangents: `(batch, n_values)`.
+        circuit: As for `expectation`.
+        backend: As for `expectation`.
+        execution: As for `expectation`.
+        wanted: Whether the gradients for inputs and for weights are wanted.
+
+    Returns:
+        Both; zeros where not wanted.
+    """
+    places = [place for place in (0, 1) if wanted[place]]
+    found = iter(_derived([inputs, weights, cotangents], circuit, backend, execution, [places]))  # type: ignore[no-untyped-call]
+    first, second = (
+        next(found) if want else torch.zeros_like(t)
+        for t, want in zip((inputs, weights), wanted, strict=True)
+    )
+    return first, second
+
+
+def _derived(given, circuit, backend, execution, places):  # type: ignore[no-untyped-def]
     if not len(given[0]):
         return [torch.zeros_like(given[place]) for place in places[-1]]
-
     run = functools.partial(get_backend(backend).run, text.loads(circuit), how.loads(execution))
     found = compat.as_a_caller(lambda: torch.enable_grad()(_products)(run, given, places))  # type: ignore[no-untyped-call]
     return [gradient.contiguous() for gradient in found]
@@ -112,6 +147,11 @@ def _(inputs, weights, circuit, backend, execution):  # type: ignore[no-untyped-
 @derivative.register_fake
 def _(given, circuit, backend, execution, steps):  # type: ignore[no-untyped-def]  # noqa: ARG001
     return [given[place].new_empty(given[place].shape) for place in json.loads(steps)[-1]]
+
+
+@gradient.register_fake
+def _(inputs, weights, cotangents, circuit, backend, execution, wanted):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    return inputs.new_empty(inputs.shape), weights.new_empty(weights.shape)
 
 
 @torch.compiler.allow_in_graph
@@ -162,7 +202,10 @@ class _Derivative(torch.autograd.Function):
 
     @staticmethod
     def forward(texts, places, *given):  # type: ignore[no-untyped-def]
-        return tuple(derivative(list(given), *texts, json.dumps(places)))
+        if len(places) > 1:
+            return tuple(derivative(list(given), *texts, json.dumps(places)))
+        found = gradient(*given, *texts, [place in places[0] for place in (0, 1)])
+        return tuple(found[place] for place in places[0])
 
     @staticmethod
     def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]  # noqa: ARG004

@@ -53,7 +53,7 @@ def test_the_folder_alone_runs_nothing_and_says_how():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--grid", "huge"], "--grid must be one of default, sizes, full, but was 'huge'"),
+        (["--grid", "huge"], "--grid must be one of default, sizes, measurements, full, but was 'huge'"),
         (["--peers", "qulacs,cirq"], "but held 'cirq'"),
         (["--device", "tpu"], "--device must be cpu or cuda, but was 'tpu'"),
     ],

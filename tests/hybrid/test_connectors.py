@@ -1,5 +1,6 @@
 """Fresh connectors: where they start, several tokens and positions, and how fast each part learns."""
 
+import json
 import math
 
 import numpy as np
@@ -153,3 +154,37 @@ def test_old_specifications_mean_what_they_meant():
 def test_options_that_mean_nothing_are_refused(spec, words):
     with pytest.raises(ValueError, match=words):
         build_connector(spec, VISION, HIDDEN)
+
+
+def test_a_network_of_qiskits_stands_as_the_circuit():
+    """And comes back from a configuration, which holds its text."""
+    pytest.importorskip("qiskit_machine_learning")
+    from qiskit.circuit.library import real_amplitudes, zz_feature_map
+    from qiskit_machine_learning.connectors import TorchConnector
+    from qiskit_machine_learning.neural_networks import EstimatorQNN, SamplerQNN
+
+    from qproj.qiskit import QprojEstimator, QprojEstimatorGradient, QprojSampler
+
+    inputs, weights = zz_feature_map(2, reps=1), real_amplitudes(2, reps=1)
+    parts = {"circuit": inputs.compose(weights), "input_params": inputs.parameters}
+    parts["weight_params"] = weights.parameters
+    network = EstimatorQNN(estimator=QprojEstimator(), gradient=QprojEstimatorGradient(), **parts)
+    module = TorchConnector(network, np.arange(4) / 3)
+    spec = json.loads(json.dumps(fresh_connector(circuit=module, n_tokens=2)))
+    connector = _fresh(spec)
+    own = connector.projection.circuit
+    own.weights.data.copy_(module.weight.data)
+    angles = connector.angles(_features(5, seed=2)).detach()
+    np.testing.assert_allclose(own(angles).detach(), module(angles).detach(), atol=1e-5)
+    assert connector(_features(5)).shape == (5, 2, HIDDEN)
+    assert all(rate > 0 for rate in connector.learning_rates(0.1).values())
+    again = build_connector(json.loads(json.dumps(spec)), VISION, HIDDEN)
+    again.load_state_dict(connector.state_dict())
+    assert torch.equal(again(_features(5)), connector(_features(5)))
+
+    parity = {"interpret": lambda outcome: outcome.bit_count() % 2, "output_shape": 2}
+    summed = SamplerQNN(sampler=QprojSampler(), **parts, **parity)
+    with pytest.raises(ValueError, match="makes 2 outputs of 4 outcomes"):
+        fresh_connector(circuit=summed)
+    with pytest.raises(TypeError, match="must be an EstimatorQNN"):
+        fresh_connector(circuit=3)

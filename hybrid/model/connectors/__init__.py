@@ -33,12 +33,23 @@ def fresh_connector(kind: str = "quantum", **options: Any) -> dict[str, Any]:
 
     Args:
         kind: A name in `CONNECTORS`, or of another package's connector.
-        **options: Its options; those given here win.
+        **options: Its options; those given here win. A quantum connector's ``circuit`` may be a
+            `qproj.Circuit`, or a network of Qiskit Machine Learning or its ``TorchConnector``; where it is
+            given, the start is ``"wide"``, since only its author knows what its angles mean.
 
     Returns:
-        What `build_connector` takes.
+        What `build_connector` takes; it can be written as JSON.
+
+    Raises:
+        TypeError: If ``circuit`` is none of these.
+        ValueError: If the network's circuit cannot be expressed, or its ``interpret`` sums outcomes up.
     """
-    return {"type": kind} | _FRESH.get(kind, {}) | options
+    if options.get("circuit") is None:
+        return {"type": kind} | _FRESH.get(kind, {}) | options
+    from hybrid.model.connectors.own_circuit import circuit_text
+
+    own = {"circuit": circuit_text(options.pop("circuit"))}
+    return {"type": kind, "normed": True, "start": "wide"} | own | options
 
 
 def build_connector(spec: dict[str, Any], vision_hidden_size: int, hidden_size: int) -> Connector:

@@ -17,6 +17,7 @@ from hybrid.model.connectors.connector import (
     principal_directions,
 )
 from qproj import QuantumProjection
+from qproj.circuits.text import loads
 
 SPREAD = 0.3  # radians: the standard deviation of the angles at a smooth start
 _NEAR = 0.1  # radians: that of the circuit's weights
@@ -53,6 +54,8 @@ class QuantumConnector(Connector):
         start: ``"wide"``: angles of standard deviation 1 about 0, weights uniform in (0, 2 pi). ``"smooth"``:
             angles of standard deviation 0.3 about ``pi/2``, along the embeddings' principal directions;
             weights near 0 where the ansatz leaves Z as it is there.
+        circuit: A circuit of one's own in place of ``n_qubits``, ``n_layers``, ``encoding``, ``ansatz`` and
+            ``observables``, as text of `qproj.circuits.text.dumps`.
         options: ``encoding``, ``ansatz``, ``observables``, ``diff_method``, as for `qproj.QuantumLayer`.
 
     Attributes:
@@ -77,17 +80,21 @@ class QuantumConnector(Connector):
         n_tokens: int = 1,
         normed: bool = False,
         start: Start = "wide",
+        circuit: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(vision_hidden_size, hidden_size, n_tokens, normed=normed)
         self.start = check_start(start)
-        self.projection = QuantumProjection(vision_hidden_size, hidden_size, n_qubits, n_layers, **options)
-        circuit = self.projection.circuit
+        size = (
+            {"n_qubits": n_qubits, "n_layers": n_layers} if circuit is None else {"circuit": loads(circuit)}
+        )
+        self.projection = QuantumProjection(vision_hidden_size, hidden_size, **size, **options)
+        layer = self.projection.circuit
         if n_tokens > 1:
-            self.projection.reduce = nn.Linear(vision_hidden_size, n_tokens * circuit.n_inputs, bias=False)
-            self.projection.expand = nn.Linear(circuit.n_outputs, n_tokens * hidden_size)
-        self.register_buffer("values_mean", torch.zeros(circuit.n_outputs))
-        self.register_buffer("values_map", torch.eye(circuit.n_outputs))
+            self.projection.reduce = nn.Linear(vision_hidden_size, n_tokens * layer.n_inputs, bias=False)
+            self.projection.expand = nn.Linear(layer.n_outputs, n_tokens * hidden_size)
+        self.register_buffer("values_mean", torch.zeros(layer.n_outputs))
+        self.register_buffer("values_map", torch.eye(layer.n_outputs))
 
     def reset_parameters(self) -> None:
         """Start anew, from torch's global generator."""
@@ -124,12 +131,13 @@ class QuantumConnector(Connector):
 
         An angle is a sum over the features and has a size of `SPREAD`; a token is a sum over values of size
         1; a value of size `SPREAD` moves by at most as much as the weights in front of it, three a layer and
-        qubit of its neighbourhood.
+        qubit of its neighbourhood; in a circuit of one's own, so many as it has for each qubit.
         """
         p = self.projection
+        in_front = 3 * p.n_layers or p.circuit.weights.numel() / p.n_qubits
         return {
             "projection.reduce": share * SPREAD / self.vision_hidden_size,
-            "projection.circuit": share * SPREAD / (3 * p.n_layers),
+            "projection.circuit": share * SPREAD / max(1, in_front),
             "projection.expand": share / p.expand.in_features,
         }
 
@@ -208,7 +216,7 @@ class QuantumConnector(Connector):
         return torch.cat(found).flatten(0, -2)
 
     def _whiten(self, values: Tensor, least: float) -> None:
-        variance, directions = torch.linalg.eigh(torch.cov(values.T))
+        variance, directions = torch.linalg.eigh(torch.cov(values.T).reshape(2 * values.shape[1:]))
         # A direction in which nothing varies, but for rounding, is not blown up.
         scale = variance.clamp_min(least * variance[-1]).rsqrt()
         self.values_mean.copy_(values.mean(0))
