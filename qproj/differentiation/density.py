@@ -87,7 +87,7 @@ class DensityMatrix(Walked):
 
     Where the blocks are the same for all samples and there are fewer outputs than samples, outputs are
     carried back to the first state in place of states to the end (the Heisenberg picture), so that the work
-    does not grow with the batch.
+    behind the encoding does not grow with the batch.
 
     Args:
         circuit: The circuit, with channels.
