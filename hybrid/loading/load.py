@@ -67,7 +67,7 @@ def load(
     path = Path(str(where))
     if str(where) in presets():
         model, processor = build_preset(str(where), dtype)
-    elif _kind(path) == "folder":
+    elif _is_folder(path):
         model, processor = _from_folder(path, dtype)
     elif (
         str(where).count("/") == 1
@@ -83,12 +83,11 @@ def load(
     return model.to(device).eval(), processor
 
 
-def _kind(path: Path) -> str:
-    """What is there, `"folder"`, `"file"`, or nothing; a name may also be too long to be any file's."""
+def _is_folder(path: Path) -> bool:
     try:
-        return "folder" if path.is_dir() else "file" if path.exists() else ""
-    except OSError:
-        return ""
+        return path.is_dir()
+    except OSError:  # a name that is too long to be any file's
+        return False
 
 
 def use_backend(

@@ -148,10 +148,8 @@ def noisy_microbatch(circuit: Circuit, batch: int, itemsize: int, strategy: str)
         if segment.per_row:
             matrices += segment.table.entry.size * segment.table.library[0, 0].size * itemsize
     # Where outputs are carried, each micro-batch does all of that again.
-    states = (
-        _CARRIED * _STATES if carries_outputs(circuit, batch) and strategy == "density-matrix" else _STATES
-    )
-    most: int = max(1, min(states // state, _MATRICES // max(1, matrices)))
+    carried = strategy == "density-matrix" and carries_outputs(circuit, batch)
+    most: int = max(1, min(_STATES * (_CARRIED if carried else 1) // state, _MATRICES // max(1, matrices)))
     return math.ceil(batch / math.ceil(batch / (1 << (most.bit_length() - 1))))
 
 
