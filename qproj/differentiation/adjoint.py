@@ -11,7 +11,6 @@ The residual is the final state alone: memory does not grow with the number of l
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -23,8 +22,9 @@ from qproj.differentiation.preparation import Preparation
 from qproj.planning.fusion import layers
 from qproj.planning.schedule import schedule
 from qproj.simulation import statevector as sv
+from qproj.simulation.given import Given
 from qproj.simulation.outcomes import readout
-from qproj.simulation.segments import Segment, segments
+from qproj.simulation.segments import segments
 
 Residuals = tuple[Any, ...]
 
@@ -57,12 +57,14 @@ class Adjoint:
         Returns:
             Values `(batch, n_values)` of what is measured, and the residuals that `backward` takes.
         """
-        x, w = inputs.T, weights.reshape(-1)
-        start = state = lax.optimization_barrier(self._prepare(x, w))  # type: ignore[no-untyped-call]
+        return self.evaluate(Given(inputs.T, weights.reshape(-1)))
+
+    def evaluate(self, given: Given) -> tuple[Array, Residuals]:
+        """`forward`, of what may be used again by `differentiate` in the same program."""
+        start = state = lax.optimization_barrier(self._prepare(given))  # type: ignore[no-untyped-call]
         kept = []
-        prepare = partial(Segment.prepare, inputs=x, weights=w)
         for segment in self._segments:
-            state, states = segment.forward(state, prepare, keep=self.keeps_states)
+            state, states = segment.forward(state, given, keep=self.keeps_states)
             kept.append(states)
         if self.keeps_states:
             # The state after the last block is not kept a second time.
@@ -92,7 +94,9 @@ class Adjoint:
             Gradients for the inputs, `(batch, n_features)`, and for the weights, `weight_shape`, the latter
             summed over the batch.
         """
-        return self.backward_in_place(residuals, inputs, weights, cotangents)[0]
+        given = Given(inputs.T, weights.reshape(-1))
+        grad_x, grad_w = self.differentiate(residuals, given, cotangents.T)[0]
+        return grad_x.T, grad_w.reshape(weights.shape)
 
     def backward_in_place(
         self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
@@ -108,27 +112,32 @@ class Adjoint:
         Returns:
             Both gradients, and arrays shaped like the residuals, for the buffer pool.
         """
-        x, w = inputs.T, weights.reshape(-1)
-        gradients = (jnp.zeros_like(x), jnp.zeros_like(w))
+        given = Given(inputs.T, weights.reshape(-1))
+        (grad_x, grad_w), residuals = self.differentiate(residuals, given, cotangents.T)
+        return (grad_x.T, grad_w.reshape(weights.shape)), residuals
+
+    def differentiate(
+        self, residuals: Residuals, given: Given, cotangents: Array
+    ) -> tuple[Gradients, Residuals]:
+        """`backward_in_place`, of what `evaluate` may have used, with samples last: `(n_values, batch)`."""
+        gradients = (jnp.zeros_like(given.inputs), jnp.zeros_like(given.weights))
         final, *kept = residuals
         final = kept[-1][-1].after_blocks[-1] if final is None else final
-        bra = self._measurement.bra(final, cotangents.T)
+        bra = self._measurement.bra(final, cotangents)
         psi = None if self.keeps_states else final
-        undo = partial(Segment.prepare, inputs=x, weights=w, inverse=True)
         for i, segment in reversed(list(enumerate(self._segments))):
-            psi, bra, slopes = segment.backward(psi, bra, undo, kept[i] if kept else None)
-            gradients = chain(gradients, segment, slopes, x, w)
-        grad_x, grad_w = self._finish(gradients, bra, x, w)
-        return (grad_x.T, grad_w.reshape(weights.shape)), residuals if psi is None else (psi,)
+            psi, bra, slopes = segment.backward(psi, bra, given, kept[i] if kept else None)
+            gradients = chain(gradients, segment, slopes, given)
+        return self._finish(gradients, bra, given), residuals if psi is None else (psi,)
 
-    def _prepare(self, x: Array, w: Array) -> Array:
+    def _prepare(self, given: Given) -> Array:
         """The state that the first one-qubit gates, or the inputs themselves, prepare."""
         if self._start is None:
-            return jnp.stack([x, jnp.zeros_like(x)])
-        return sv.product_pair(self._start.vectors(x, w)[-1])
+            return jnp.stack([given.inputs, jnp.zeros_like(given.inputs)])
+        return sv.product_pair(self._start.vectors(given)[-1])
 
-    def _finish(self, gradients: Gradients, bra: Array, x: Array, w: Array) -> Gradients:
+    def _finish(self, gradients: Gradients, bra: Array, given: Given) -> Gradients:
         """Add what the preparation contributes, from the bra right after it."""
         if self._start is None:
             return gradients[0] + 2 * bra[0], gradients[1]
-        return self._start.gradients(gradients, bra, x, w)
+        return self._start.gradients(gradients, bra, given)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from qproj.planning.fusion import Angles, Floats, Ints, Local
 from qproj.simulation import statevector as sv
+from qproj.simulation.angles import rows
+from qproj.simulation.given import Given
 from qproj.simulation.segments import Segment, Slopes
 
 # For inputs `(n_features, batch)`, and for weights `(n_weights,)`.
 Gradients = tuple[Array, Array]
 
 
-def chain(gradients: Gradients, segment: Segment, slopes: Slopes, x: Array, w: Array) -> Gradients:
+def chain(gradients: Gradients, segment: Segment, slopes: Slopes, given: Given) -> Gradients:
     """Add a segment's gradients to those for inputs and weights."""
     local, diagonal = segment.layers.local, segment.layers.diagonal
     if local is not None and local.angles.has_weights:
         assert slopes.reduced is not None
-        gates = sv.gate_matrices(local, x, w)
+        gates = sv.gate_matrices(local, given)
         gradients = add(gradients, local.angles, by_angle(local, gates, slopes.reduced, 1))
     if diagonal is not None:
         assert slopes.angles is not None
@@ -47,7 +49,7 @@ def by_angle(local: Local, gates: Array, reduced: Array, depth_axis: int) -> Arr
     # `carried` is R seen from behind the gate in question: trace(A P A^+ R^T) = trace(P carried^T).
     carried = reduced
     for k in reversed(range(gates.shape[depth_axis])):
-        gate = jnp.take(gates, k, depth_axis)
+        gate = lax.index_in_dim(gates, k, depth_axis, keepdims=False)
         generator = jnp.asarray(np.take(local.generator, k, depth_axis), gates.dtype)
         generator = generator.reshape(*generator.shape, *(1,) * (carried.ndim - generator.ndim))
         slopes.append((generator * carried).sum(axis=(at, at + 1)).imag)
@@ -63,8 +65,8 @@ def add(gradients: Gradients, angles: Angles, slopes: Array) -> Gradients:
         summed = slopes.sum(axis=-1) if angles.per_sample else slopes
         grad_w = grad_w + _gathered(summed.reshape(-1), angles.weight_index, angles.weight_scale, len(grad_w))
     if angles.per_sample:
-        rows = slopes.reshape(-1, slopes.shape[-1])
-        grad_x = grad_x + _gathered(rows, angles.input_index, angles.input_scale, len(grad_x))
+        each = slopes.reshape(-1, slopes.shape[-1])
+        grad_x = grad_x + _gathered(each, angles.input_index, angles.input_scale, len(grad_x))
     return grad_x, grad_w
 
 
@@ -83,5 +85,5 @@ def _gathered(slopes: Array, index: Ints, scale: Floats, n_slots: int) -> Array:
     there = column < counts[:, None]
     angle = used[order[np.where(there, begins[:, None] + column, 0)]]
     factors = np.where(there, scale.reshape(-1)[angle], 0.0).reshape(*angle.shape, *(1,) * (slopes.ndim - 1))
-    summed: Array = (jnp.asarray(factors, slopes.dtype) * slopes[angle]).sum(axis=1)
+    summed: Array = (jnp.asarray(factors, slopes.dtype) * rows(slopes, angle)).sum(axis=1)
     return summed

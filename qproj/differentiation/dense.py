@@ -7,19 +7,17 @@ samples, the overlaps at layer `l` are those of `A_l^T K A_l`, where `A_l` is wh
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from qproj.circuits.circuit import Circuit
 from qproj.differentiation.adjoint import Adjoint, Residuals
-from qproj.differentiation.chain import chain
+from qproj.differentiation.chain import Gradients, chain
 from qproj.planning.fusion import Layer
 from qproj.simulation import statevector as sv
+from qproj.simulation.given import Given
 from qproj.simulation.segments import (
-    Prepare,
     Prepared,
     Segment,
     Slopes,
@@ -41,35 +39,32 @@ class Dense(Adjoint):
     def __init__(self, circuit: Circuit) -> None:
         super().__init__(circuit, block=circuit.n_qubits)
 
-    def forward(self, inputs: Array, weights: Array) -> tuple[Array, Residuals]:
-        """See `Adjoint.forward`."""
-        x, w = inputs.T, weights.reshape(-1)
-        state = self._prepare(x, w)
-        whole, _ = self._matrices(x, w)
+    def evaluate(self, given: Given) -> tuple[Array, Residuals]:
+        """See `Adjoint.evaluate`."""
+        state = self._prepare(given)
+        whole, _ = given.once("matrices", self, lambda: self._matrices(given))
         if whole is not None:
             state = sv.matmul(whole, state.reshape(len(whole), -1)).reshape(state.shape)
         return self._measurement.expectations(state).T, (state,)
 
-    def backward(
-        self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array
-    ) -> tuple[Array, Array]:
-        """See `Adjoint.backward`."""
-        x, w = inputs.T, weights.reshape(-1)
-        gradients = (jnp.zeros_like(x), jnp.zeros_like(w))
+    def differentiate(
+        self, residuals: Residuals, given: Given, cotangents: Array
+    ) -> tuple[Gradients, Residuals]:
+        """See `Adjoint.differentiate`."""
+        gradients = (jnp.zeros_like(given.inputs), jnp.zeros_like(given.weights))
         (psi,) = residuals
-        bra = self._measurement.bra(psi, cotangents.T)
-        whole, after = self._matrices(x, w)
+        bra = self._measurement.bra(psi, cotangents)
+        whole, after = given.once("matrices", self, lambda: self._matrices(given))
         if whole is not None:
             rows = len(whole)
             overlap = sv.matmul(bra.reshape(rows, -1), psi.reshape(rows, -1).T)
             for segment, matrices in zip(self._segments, after, strict=True):
                 here = sv.matmul(matrices.swapaxes(-1, -2), sv.matmul(overlap, matrices))
-                gradients = chain(gradients, segment, _slopes(segment, here), x, w)
+                gradients = chain(gradients, segment, _slopes(segment, here), given)
             bra = sv.matmul(whole.T, bra.reshape(rows, -1)).reshape(bra.shape)
-        grad_x, grad_w = self._finish(gradients, bra, x, w)
-        return grad_x.T, grad_w.reshape(weights.shape)
+        return self._finish(gradients, bra, given), residuals
 
-    def _matrices(self, x: Array, w: Array) -> tuple[Array | None, list[Array]]:
+    def _matrices(self, given: Given) -> tuple[Array | None, list[Array]]:
         """Everything after the preparation as one real matrix, and what follows each layer's one-qubit gates.
 
         Returns:
@@ -78,21 +73,20 @@ class Dense(Adjoint):
         """
         if not self._segments:
             return None, []
-        whole = jnp.eye(2 * self._n_states, dtype=w.dtype)
+        whole = jnp.eye(2 * self._n_states, dtype=given.weights.dtype)
         after: list[Array] = []
-        prepare = partial(Segment.prepare, inputs=x, weights=w)
         for segment in reversed(self._segments):
-            whole, matrices = _products(segment, prepare, whole)
+            whole, matrices = _products(segment, given, whole)
             after.insert(0, matrices)
         return whole, after
 
 
-def _products(segment: Segment, prepare: Prepare, whole: Array) -> tuple[Array, Array]:
+def _products(segment: Segment, given: Given, whole: Array) -> tuple[Array, Array]:
     """Multiply a matrix by the layers of a segment, the last one first.
 
     Args:
         segment: The segment.
-        prepare: `Segment.prepare`, with inputs and weights.
+        given: Inputs and weights.
         whole: The matrix of all that follows the segment.
 
     Returns:
@@ -115,7 +109,7 @@ def _products(segment: Segment, prepare: Prepare, whole: Array) -> tuple[Array, 
             whole = sv.matmul(after, matrix)
         return (whole if now.blocks else after), after
 
-    whole, after = segment.fold(step, whole, prepare)
+    whole, after = segment.fold(step, whole, given)
     return whole, stacked(after)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from qproj.differentiation.adjoint import Adjoint, Residuals
+from qproj.simulation.given import Given
 
 
 class Jacobian:
@@ -38,11 +39,12 @@ class Jacobian:
         """
 
         def sample(x: Array) -> tuple[Array, Array]:
-            values, residuals = self._method.forward(x[None], weights)
+            given = Given(x[:, None], weights.reshape(-1))
+            values, residuals = self._method.evaluate(given)
 
             def slopes(output: Array) -> Array:
-                by_inputs, by_weights = self._method.backward(residuals, x[None], weights, output[None])
-                return jnp.concatenate([by_inputs[0], by_weights.reshape(-1)])
+                by_inputs, by_weights = self._method.differentiate(residuals, given, output[:, None])[0]
+                return jnp.concatenate([by_inputs[:, 0], by_weights])
 
             return values[0], jax.vmap(slopes)(jnp.eye(values.shape[1], dtype=values.dtype))
 

@@ -8,6 +8,7 @@ from jax import Array
 from qproj.differentiation.chain import Gradients, add, by_angle
 from qproj.planning.fusion import Local
 from qproj.simulation import statevector as sv
+from qproj.simulation.given import Given
 
 
 class Preparation:
@@ -24,40 +25,46 @@ class Preparation:
         self._entered, self._shared = (None, None) if local is None else local.entered()
         self._n_qubits = n_qubits
 
-    def vectors(self, x: Array, w: Array) -> tuple[Array, Array]:
+    def vectors(self, given: Given) -> tuple[Array, Array]:
         """The state of each wire after the gates of the inputs, and after all gates.
 
         Args:
-            x: `(n_features, batch)`.
-            w: `(n_weights,)`.
+            given: Inputs and weights.
 
         Returns:
             Twice `(n_qubits, 2, batch)`, complex.
         """
+        return given.once("vectors", self, lambda: self._vectors(given))
+
+    def _vectors(self, given: Given) -> tuple[Array, Array]:
         if self._entered is None:
-            zero = jnp.asarray([1, 0], jnp.result_type(w.dtype, jnp.complex64))
-            entered = jnp.broadcast_to(zero[:, None], (self._n_qubits, 2, x.shape[1]))
+            zero = jnp.asarray([1, 0], jnp.result_type(given.weights.dtype, jnp.complex64))
+            entered = jnp.broadcast_to(zero[:, None], (self._n_qubits, 2, given.inputs.shape[1]))
         else:
-            entered = sv.fuse(sv.gate_matrices(self._entered, x, w), 0)[:, :, 0]
+            entered = sv.fuse(sv.gate_matrices(self._entered, given), 0)[:, :, 0]
         if self._shared is None:
             return entered, entered
-        return entered, _turned(sv.fuse(sv.gate_matrices(self._shared, x, w), 0), entered)
+        return entered, _turned(self._turn(self._shared, given), entered)
 
-    def gradients(self, gradients: Gradients, bra: Array, x: Array, w: Array) -> Gradients:
+    def gradients(self, gradients: Gradients, bra: Array, given: Given) -> Gradients:
         """Add to gradients what the gates contribute, from the bra `(2, 2**n_qubits, batch)` after them."""
-        entered, vectors = self.vectors(x, w)
+        entered, vectors = self.vectors(given)
         environments = _environments(sv.as_complex(bra), vectors)
         if self._shared is not None:
-            gates = sv.gate_matrices(self._shared, x, w)
+            gates = sv.gate_matrices(self._shared, given)
             reduced = (environments.conj()[:, :, None] * vectors[:, None]).sum(axis=-1)
             slopes = by_angle(self._shared, gates, reduced, 0)
             gradients = add(gradients, self._shared.angles, slopes)
-            environments = _turned(sv.fuse(gates, 0).swapaxes(1, 2).conj(), environments)
+            environments = _turned(self._turn(self._shared, given).swapaxes(1, 2).conj(), environments)
         if self._entered is not None:
             reduced = environments.conj()[:, :, None] * entered[:, None]
-            slopes = by_angle(self._entered, sv.gate_matrices(self._entered, x, w), reduced, 0)
+            slopes = by_angle(self._entered, sv.gate_matrices(self._entered, given), reduced, 0)
             gradients = add(gradients, self._entered.angles, slopes)
         return gradients
+
+    def _turn(self, shared: Local, given: Given) -> Array:
+        """The gates that samples share, one matrix a wire."""
+        return given.once("fused", shared, lambda: sv.fuse(sv.gate_matrices(shared, given), 0))
 
 
 def _turned(matrices: Array, vectors: Array) -> Array:

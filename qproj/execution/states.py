@@ -18,6 +18,7 @@ from qproj.execution.transforms import compiled
 from qproj.planning.cost import choose
 from qproj.planning.strategies import Fused, parse
 from qproj.simulation.angles import multiples
+from qproj.simulation.given import Given
 
 
 class FromStates(Adjoint):
@@ -31,12 +32,14 @@ class FromStates(Adjoint):
         block: Largest number of wires in a block.
     """
 
-    def _prepare(self, x: Array, w: Array) -> Array:
-        return super()._prepare(x, w) if self._start is not None else x.reshape(2, self._n_states, -1)
-
-    def _finish(self, gradients: Gradients, bra: Array, x: Array, w: Array) -> Gradients:
+    def _prepare(self, given: Given) -> Array:
         if self._start is not None:
-            return super()._finish(gradients, bra, x, w)
+            return super()._prepare(given)
+        return given.inputs.reshape(2, self._n_states, -1)
+
+    def _finish(self, gradients: Gradients, bra: Array, given: Given) -> Gradients:
+        if self._start is not None:
+            return super()._finish(gradients, bra, given)
         return gradients[0] + 2 * bra.reshape(gradients[0].shape), gradients[1]
 
 

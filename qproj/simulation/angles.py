@@ -40,11 +40,22 @@ def angle_values(angles: Angles, inputs: Array, weights: Array) -> Array:
     values = jnp.asarray(angles.constant, real)
     if angles.has_weights:
         scale, rest = (jnp.asarray(part, real) for part in (angles.weight_scale, angles.weight_rest))
-        values = values + multiple(weights[angles.weight_index], scale, rest, rounds=angles.rounds)
+        values = values + multiple(rows(weights, angles.weight_index), scale, rest, rounds=angles.rounds)
     if angles.per_sample:
         scale, rest = (jnp.asarray(part, real)[..., None] for part in (angles.input_scale, angles.input_rest))
-        values = values[..., None] + multiple(inputs[angles.input_index], scale, rest, rounds=angles.rounds)
+        values = values[..., None] + multiple(
+            rows(inputs, angles.input_index), scale, rest, rounds=angles.rounds
+        )
     return values
+
+
+def rows(values: Array, index: ArrayLike) -> Array:
+    """`values[index]` for indices known to be in bounds, without the operations that would check them."""
+    at = jnp.expand_dims(index, -1) if isinstance(index, Array) else np.asarray(index, np.int32)[..., None]
+    kept = tuple(range(at.ndim - 1, at.ndim - 2 + values.ndim))
+    numbers = lax.GatherDimensionNumbers(offset_dims=kept, collapsed_slice_dims=(0,), start_index_map=(0,))
+    found: Array = lax.gather(values, at, numbers, (1, *values.shape[1:]), mode="promise_in_bounds")
+    return found
 
 
 def multiple(values: Array, scale: Array, rest: Array, *, rounds: bool = True) -> Array:

@@ -17,6 +17,7 @@ from qproj.planning.fusion import Layer
 from qproj.planning.schedule import UNROLLED
 from qproj.simulation import statevector as sv
 from qproj.simulation.angles import angle_values
+from qproj.simulation.given import Given
 
 # Rows that are megabytes apart thrash the caches: larger states are multiplied column block by column block.
 _AT_ONCE, _COLUMNS = 1 << 22, 1 << 13
@@ -59,9 +60,6 @@ class Slopes(NamedTuple):
     angles: Array | None
 
 
-Prepare = Callable[["Segment"], Prepared]
-
-
 @dataclass(frozen=True)
 class Segment:
     """Consecutive layers of the same kind.
@@ -76,11 +74,12 @@ class Segment:
     count: int
     blocks: tuple[int, ...]
 
-    def prepare(self, inputs: Array, weights: Array, *, inverse: bool = False) -> Prepared:
+    def prepare(self, given: Given, *, inverse: bool = False) -> Prepared:
         """Build the block matrices, or their inverses, and the angles of all layers at once."""
         matrices: list[Array] = []
-        if self.layers.local is not None:
-            unitaries = sv.fuse(sv.gate_matrices(self.layers.local, inputs, weights), 1)
+        local, diagonal = self.layers.local, self.layers.diagonal
+        if local is not None:
+            unitaries = given.once("fused", local, lambda: sv.fuse(sv.gate_matrices(local, given), 1))
             if inverse:
                 # Not the transpose of the blocks: XLA would fold it into the product, whose kernel for a
                 # transposed left side takes up to four times as long.
@@ -89,18 +88,20 @@ class Segment:
             for k in self.blocks:
                 matrices.append(sv.real_matrix(sv.kron(unitaries[:, done : done + k])))
                 done += k
-        diagonal = self.layers.diagonal
-        angles = None if diagonal is None else angle_values(diagonal.angles, inputs, weights)
+        if diagonal is None:
+            return Prepared(tuple(matrices), None)
+        turned = diagonal.angles
+        angles = given.once("angles", turned, lambda: angle_values(turned, given.inputs, given.weights))
         return Prepared(tuple(matrices), angles)
 
     def forward(
-        self, state: Array, prepare: Prepare, *, keep: bool
+        self, state: Array, given: Given, *, keep: bool
     ) -> tuple[Array, Kept | list[Kept | None] | None]:
         """Apply the segment.
 
         Args:
             state: The state before the segment.
-            prepare: `Segment.prepare`, with inputs and weights.
+            given: Inputs and weights.
             keep: Whether to keep the intermediate states.
 
         Returns:
@@ -121,17 +122,17 @@ class Segment:
                 state = sv.permute(state, layer.permutation)
             return state, kept
 
-        return self.fold(step, state, prepare, reverse=False)
+        return self.fold(step, state, given, reverse=False)
 
     def backward(
-        self, psi: Array | None, bra: Array, prepare: Prepare, kept: Kept | list[Kept | None] | None
+        self, psi: Array | None, bra: Array, given: Given, kept: Kept | list[Kept | None] | None
     ) -> tuple[Array | None, Array, Slopes]:
         """Undo the segment and accumulate its gradients.
 
         Args:
             psi: The state after the segment; `None` if states were kept.
             bra: The bra after the segment.
-            prepare: `Segment.prepare`, with inputs and weights, inverse.
+            given: Inputs and weights.
             kept: The states that `forward` kept; `None` to recompute them from `psi`.
 
         Returns:
@@ -164,15 +165,16 @@ class Segment:
                 psi = None if psi is None else sv.exchange(sv.apply_block(psi, matrix), *places)
             return (psi, bra), Slopes(jnp.concatenate(reduced[::-1]) if reduced else None, angles)
 
-        (psi, bra), slopes = self.fold(step, (psi, bra), prepare, kept)
+        (psi, bra), slopes = self.fold(step, (psi, bra), given, kept, inverse=True)
         return psi, bra, stacked(slopes)
 
     def fold(
         self,
         step: Callable[..., tuple[Any, Any]],
         carry: Any,
-        prepare: Prepare,
+        given: Given,
         *more: Any,
+        inverse: bool = False,
         reverse: bool = True,
     ) -> tuple[Any, Any]:
         """Fold over the layers: unrolled, or in a compiled loop if there are many.
@@ -180,8 +182,9 @@ class Segment:
         Args:
             step: `(carry, (layer, prepared, *more)) -> (carry, result)`.
             carry: The first carry.
-            prepare: `Segment.prepare`, with inputs and weights.
+            given: Inputs and weights.
             more: Further values per layer, in a list or stacked, as `fold` returns them.
+            inverse: As for `prepare`.
             reverse: Whether to start with the last layer.
 
         Returns:
@@ -193,11 +196,11 @@ class Segment:
                 # Prepared one layer at a time: the matrices of many layers are larger than a state.
                 layer, *others = at
                 one = replace(self, layers=jax.tree.map(lambda leaf: leaf[None], layer), count=1)
-                now = jax.tree.map(operator.itemgetter(0), prepare(one))
+                now = jax.tree.map(operator.itemgetter(0), one.prepare(given.apart(), inverse=inverse))
                 return step(carry, (layer, now, *others))
 
             return lax.scan(alone, carry, jax.tree.map(jnp.asarray, (self.layers, *more)), reverse=reverse)
-        everything = (self.layers, prepare(self), *more)
+        everything = (self.layers, self.prepare(given, inverse=inverse), *more)
         results = []
         order = range(self.count)
         for i in reversed(order) if reverse else order:

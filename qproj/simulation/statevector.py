@@ -21,6 +21,7 @@ from jax.typing import ArrayLike
 from qproj.planning.fusion import Diagonal, Layer, Local
 from qproj.planning.permutations import Permutation
 from qproj.simulation.angles import angle_values, reduced
+from qproj.simulation.given import Given
 from qproj.simulation.xla_cpu import outlined
 
 # So that layers of the same kind can be stacked, and a compiled loop can run over them.
@@ -28,6 +29,9 @@ jax.tree_util.register_dataclass(Local, ["fixed", "generator", "angles"], [])
 jax.tree_util.register_dataclass(Diagonal, ["masks", "angles"], [])
 jax.tree_util.register_dataclass(Permutation, ["high", "low"], [])
 jax.tree_util.register_dataclass(Layer, ["local", "diagonal", "permutation", "inverse"], [])
+
+
+_CONSTANT = 1024  # numbers of a table that is written into a program; larger ones are computed there
 
 
 def as_complex(state: Array) -> Array:
@@ -45,16 +49,20 @@ def matmul(left: Array, right: Array) -> Array:
     return jnp.matmul(left, right, precision=lax.Precision.HIGHEST)
 
 
-def gate_matrices(local: Local, inputs: Array, weights: Array) -> Array:
+def gate_matrices(local: Local, given: Given) -> Array:
     """Build every one-qubit gate, `(..., 2, 2, *batch)` complex for tables of shape `(...)`."""
-    angles = angle_values(local.angles, inputs, weights)
+    return given.once("gates", local, lambda: _gate_matrices(local, given.inputs, given.weights))
+
+
+def _gate_matrices(local: Local, inputs: Array, weights: Array) -> Array:
+    angles = angle_values(local.angles, inputs, weights) / 2
     leading = local.fixed.ndim - 2
     angles = jnp.expand_dims(angles, (leading, leading + 1))
     extra = (1,) * (angles.ndim - local.fixed.ndim)
     kind = jnp.result_type(weights.dtype, jnp.complex64)
     fixed = jnp.asarray(local.fixed, kind).reshape(*local.fixed.shape, *extra)
     generator = jnp.asarray(-1j * local.generator, kind).reshape(*local.fixed.shape, *extra)
-    return jnp.cos(angles / 2) * fixed + jnp.sin(angles / 2) * generator
+    return jnp.cos(angles) * fixed + jnp.sin(angles) * generator
 
 
 def multiply(left: Array, right: Array, axis: int) -> Array:
@@ -115,8 +123,9 @@ def real_matrix(matrix: Array) -> Array:
 
     It is orthogonal where the matrix is unitary, so its transpose undoes it.
     """
-    upper = jnp.concatenate([matrix.real, -matrix.imag], axis=-1)
-    lower = jnp.concatenate([matrix.imag, matrix.real], axis=-1)
+    real, imaginary = matrix.real, matrix.imag
+    upper = jnp.concatenate([real, -imaginary], axis=-1)
+    lower = jnp.concatenate([imaginary, real], axis=-1)
     return jnp.concatenate([upper, lower], axis=-2)
 
 
@@ -159,9 +168,12 @@ def _narrow(state: Array) -> Array:
 def signs(masks: ArrayLike, n_states: int, dtype: jnp.dtype, *, states_first: bool = False) -> Array:
     """`(n_words, n_states)` of +-1, or the other way round: the eigenvalues of Z words on basis states.
 
-    Computed on the spot, since constants of this size would fill programs, and in the order that a product
-    needs, since products with a transposed left side are slow.
+    Computed on the spot unless small, since larger constants would fill programs, and in the order that a
+    product needs, since products with a transposed left side are slow.
     """
+    if isinstance(masks, np.ndarray) and masks.size * n_states <= _CONSTANT:
+        known = np.arange(n_states)[:, None] & masks if states_first else np.arange(n_states) & masks[:, None]
+        return jnp.asarray(1 - 2 * (np.bitwise_count(known) & 1).astype(np.int8), dtype)
     states, words = jnp.arange(n_states, dtype=jnp.int32), jnp.asarray(masks)
     both = states[:, None] & words if states_first else states & words[:, None]
     return (1 - 2 * (lax.population_count(both) & 1)).astype(dtype)

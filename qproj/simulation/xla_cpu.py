@@ -24,10 +24,10 @@ import jax
 import jax.numpy as jnp
 
 from qproj._compat.jax import (
-    KERNEL_OPTIONS,
     NOT_INLINED,
     SMALL_CALL,
     Function,
+    kernel_options,
     marked,
     row_major,
     synchronous_cpu,
@@ -112,7 +112,7 @@ class _one_kernel:  # noqa: N801 (used as the function that it is)
             return function(*args), sum(first, jnp.zeros((), single))
 
         call = marked(functools.wraps(function)(reading), SMALL_CALL | NOT_INLINED)
-        self._jitted = jax.jit(call, compiler_options=KERNEL_OPTIONS, **options)
+        self._jitted = jax.jit(call, compiler_options=kernel_options(), **options)
         self.lower = self._jitted.lower
 
     def __call__(self, *args: Any) -> Any:

@@ -1,5 +1,7 @@
 """What the tests of the engine share."""
 
+import os
+
 import pytest
 
 import qproj
@@ -17,7 +19,7 @@ def optimised():
     import jax
     from jax._src import compiler
 
-    before = compiler.get_compile_options
+    before, flags = compiler.get_compile_options, os.environ.pop("XLA_FLAGS", None)
     qproj.clear_caches()
     jax.clear_caches()
 
@@ -27,5 +29,7 @@ def optimised():
     compiler.get_compile_options = options
     yield
     compiler.get_compile_options = before
+    if flags is not None:
+        os.environ["XLA_FLAGS"] = flags
     qproj.clear_caches()
     jax.clear_caches()
