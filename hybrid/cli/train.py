@@ -107,6 +107,11 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
     "--longest-caption", type=click.IntRange(0), help="Leave out captions of more words; 0 for none."
 )
 @click.option(
+    "--views",
+    type=click.IntRange(1),
+    help="Views of each training picture: the whole, and random parts of it, some mirrored.",
+)
+@click.option(
     "--words-epochs",
     type=click.FloatRange(0),
     help="Passes over the pictures in stage 0: a new connector learns words without the language model.",

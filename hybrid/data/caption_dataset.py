@@ -24,6 +24,9 @@ class CaptionDataset(BatchDataset):
         pad: Id of the padding.
         features: ``(n_pictures, vision_hidden_size)``, or none.
         pictures: The picture of each caption; by default the one at its place.
+
+    Attributes:
+        views: Further features of the pictures, each like ``features``; see `choose_views`.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class CaptionDataset(BatchDataset):
         pictures: Sequence[int] | None = None,
     ) -> None:
         self.heads, self.pad, self.features = heads, pad, features
+        self.views: list[np.ndarray] = []
+        self._view = np.zeros(len(tails), np.int64)
         self.tails = [np.array(tail, np.int64) for tail in tails]
         self.pictures = np.arange(len(tails)) if pictures is None else np.asarray(pictures)
         self._order = np.arange(len(tails))
@@ -46,6 +51,10 @@ class CaptionDataset(BatchDataset):
             times: ``(n,)`` whole numbers.
         """
         self._order = np.repeat(np.arange(len(self.tails)), times)
+
+    def choose_views(self, rng: np.random.Generator) -> None:
+        """Draw for each caption which of the `views` of its picture comes with it, or the first features."""
+        self._view = rng.integers(1 + len(self.views), size=len(self.tails))
 
     def __len__(self) -> int:
         return len(self._order)
@@ -70,8 +79,15 @@ class CaptionDataset(BatchDataset):
         arrays = {"input_ids": ids, "labels": labels, "attention_mask": mask}
         batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
         if self.features is not None:
-            batch["vision_features"] = torch.from_numpy(self.features[self.pictures[rows]])
+            batch["vision_features"] = torch.from_numpy(self._seen(self.features, rows))
         return batch
+
+    def _seen(self, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        seen: np.ndarray = features[self.pictures[rows]]
+        for place, row in enumerate(rows):
+            if number := self._view[row]:
+                seen[place] = self.views[number - 1][self.pictures[row]]
+        return seen
 
 
 class PairDataset(CaptionDataset):

@@ -17,6 +17,7 @@ from torch import Tensor
 from hybrid.data.ahead import map_ahead
 from hybrid.data.images import MAX_BYTES, ImageError, open_image
 from hybrid.data.pairs.pair import Pair, refuse
+from hybrid.data.views import view_of
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 from hybrid.model.vision import is_vector
@@ -120,6 +121,7 @@ def features_of(
     processor: HybridProcessor,
     folder: Path,
     *,
+    view: int = 0,
     workers: int = 2,
     advance: Callable[[], object] = lambda: None,
 ) -> np.ndarray:
@@ -130,6 +132,7 @@ def features_of(
         model: Whose vision tower looks.
         processor: Prepares the pictures.
         folder: Of the cache.
+        view: 0 for the pictures, any other number for one view of each, see `hybrid.data.views`.
         workers: Threads that read pictures.
         advance: Called after every picture.
 
@@ -151,7 +154,8 @@ def features_of(
             data = _bytes(pair)
         except (OSError, ImageError) as error:
             return ImageError(pair.image, f"cannot be read ({error})")
-        return hashlib.sha256(data).digest(), data
+        digest = hashlib.sha256(data).digest()
+        return (hashlib.sha256(digest + view.to_bytes(4)).digest() if view else digest), data
 
     def embed(batch: list[tuple[int, bytes, bytes]]) -> None:
         known = cache.get([digest for _, digest, _ in batch])
@@ -161,7 +165,8 @@ def features_of(
                 stream = BytesIO(data)
                 stream.name = pairs[i].image
                 try:
-                    pixels[digest] = processor.pixel_values(open_image(stream))
+                    picture = open_image(stream)
+                    pixels[digest] = processor.pixel_values(view_of(picture, digest) if view else picture)
                 except ImageError as error:
                     faults.append(str(error))
         if pixels:

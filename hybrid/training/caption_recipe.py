@@ -35,6 +35,8 @@ class CaptionRecipe:
         agreeing_captions: Learn so many captions of a picture, those most like its others; all if 0. See
             `hybrid.training.caption_choice.choose_captions`.
         longest_caption: Leave out captions of more words; none if 0.
+        views: How many there are of each training picture, of which a batch has one: the whole, and random
+            parts of it; see `hybrid.data.views`.
         words_epochs: Passes over the pictures in which a fresh connector learns to name the captions' words,
             without the language model; see `hybrid.training.words`.
         words_batch_size: Pictures a step of it.
@@ -78,6 +80,7 @@ class CaptionRecipe:
     plain_captions: bool = False
     agreeing_captions: int = 0
     longest_caption: int = 0
+    views: int = 1
     words_epochs: float = 0.0
     words_batch_size: int = 128
     words_share: float = 0.2
@@ -112,7 +115,7 @@ class CaptionRecipe:
             raise ValueError("either model, or vision and language, or start_from must be given")
         if not whole and (self.vision is None or self.language is None):
             raise ValueError("vision and language must be given together")
-        for name in ("batch_size", "accumulate", "words_batch_size"):
+        for name in ("batch_size", "accumulate", "words_batch_size", "views"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but was {getattr(self, name)}")
         for name in ("agreeing_captions", "longest_caption"):

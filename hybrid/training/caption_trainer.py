@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hybrid.data.batches import IGNORED
+from hybrid.data.caption_dataset import CaptionDataset
 from hybrid.loading.adapter import load_trained, trained_tensors
 from hybrid.loading.checkpoints import checkpoints_in, step_of
 from hybrid.training.whole_trainer import WholeTrainer
@@ -21,16 +22,18 @@ _CHUNK = 32  # batches: within so many, captions are sorted by length
 class ByLength(torch.utils.data.Sampler[int]):
     """Every index once, ordered into batches of captions of similar length, to save padding.
 
-    The order depends on seed and epoch only, so a resumed run gets the same batches.
+    The order depends on seed and epoch only, so a resumed run gets the same batches; and so does which view
+    of its picture each caption is learnt with.
 
     Args:
-        lengths: Of the captions.
+        data: The captions.
         batch_size: Captions a batch.
         seed: Decides the order, with the epoch.
     """
 
-    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+    def __init__(self, data: CaptionDataset, batch_size: int, seed: int) -> None:
+        self.data, self.batch_size, self.seed, self.epoch = data, batch_size, seed, 0
+        self.lengths = data.lengths()
 
     def set_epoch(self, epoch: int) -> None:
         """Let another order follow."""
@@ -47,7 +50,9 @@ class ByLength(torch.utils.data.Sampler[int]):
         order = np.concatenate([c[np.argsort(self.lengths[c], kind="stable")] for c in chunks])
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         last = [batches.pop()] if len(batches[-1]) < self.batch_size else []  # a short one stays the last
-        for i in rng.permutation(len(batches)):
+        shuffled = rng.permutation(len(batches))
+        self.data.choose_views(rng)
+        for i in shuffled:
             yield from batches[i].tolist()
         for batch in last:
             yield from batch.tolist()
@@ -59,7 +64,7 @@ class CaptionTrainer(WholeTrainer):
     def train_sampler(self, data: Any) -> ByLength:
         """See `HookedTrainer.train_sampler`."""
         size: int = self.args.per_device_train_batch_size
-        return ByLength(data.lengths(), size, self.args.data_seed)
+        return ByLength(data, size, self.args.data_seed)
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Tensor], *args: Any, **kwargs: Any

@@ -163,19 +163,19 @@ class CaptionRun:
         parts = [p for p in (self.training, self.validation) if p]
         blank = np.zeros((1, 1), np.float32)
         found = [PairDataset(part, blank, processor, context) for part in parts]
+        folder, workers = self.setting.cache or default_cache(), self.setting.workers
+
+        def look(part: Sequence[Pair], view: int = 0) -> np.ndarray:
+            what, shown = f"view {view} of pictures" if view else "pictures", sys.stderr.isatty()
+            beat = Heartbeat(what, len(part), log)
+            with tqdm(total=len(part), desc=what, leave=False, disable=not shown) as bar:
+                step = bar.update if shown else beat.update
+                return features_of(part, model, processor, folder, view=view, workers=workers, advance=step)
+
         for part, data in zip(parts, found, strict=True):
-            shown = sys.stderr.isatty()
-            beat = Heartbeat("pictures", len(part), log)
-            with tqdm(total=len(part), desc="pictures", leave=False, disable=not shown) as bar:
-                data.features = features_of(
-                    part,
-                    model,
-                    processor,
-                    self.setting.cache or default_cache(),
-                    workers=self.setting.workers,
-                    advance=bar.update if shown else beat.update,
-                )
+            data.features = look(part)
             log(f"{len(part):,} pictures with {len(data):,} captions")
+        found[0].views = [look(parts[0], view) for view in range(1, self.recipe.views)]
         return found[0], found[1] if len(found) > 1 else None
 
     def _finish(

@@ -66,6 +66,7 @@ def recipe(parts):
         accumulate=2,
         lora_rank=2,
         evaluate_every=2,
+        views=2,
     )
 
 
