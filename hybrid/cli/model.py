@@ -72,8 +72,8 @@ backend_option = click.option(
 noise_option = click.option(
     "--noise",
     metavar="CHANNEL=P",
-    help="Noise behind every gate: depolarizing=0.01, bit_flip, phase_flip, amplitude_damping or "
-    "phase_damping; several in quotes, with spaces between them. [default: none]",
+    help="Noise behind every gate: a channel and its strength, such as depolarizing=0.01 or bit_flip=0.02; "
+    "several in quotes, with spaces between them. [default: none]",
 )
 readout_option = click.option(
     "--readout",

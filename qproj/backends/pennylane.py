@@ -21,7 +21,7 @@ from qproj.backends.capabilities import Capabilities, Holds
 from qproj.backends.pennylane_tapes import Scripts, measurements, operation, wire_labels
 from qproj.backends.sampler import Array, Bound, Template
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.gates import Constant
+from qproj.circuits.gates import CHANNELS, GATES, Constant
 from qproj.planning.execution import Execution
 from qproj.registry import unknown_name
 
@@ -79,6 +79,7 @@ class PennyLaneSampler:
             noise=self.name in DENSITY_MATRIX,
             diff_methods=_supported(device),
             options=frozenset(named - {"self", "wires", "shots", "seed"}) if by_name else frozenset(),
+            gates=_known_gates(),
             max_qubits=None if by_name or device.wires is None else len(device.wires),
             holds="states" if self.name in _STATES else holds,
         )
@@ -158,6 +159,13 @@ def _make(name: str, n_qubits: int, extra: Mapping[str, Any]) -> Any:
         devices = {entry.name for entry in metadata.entry_points(group="pennylane.plugins")}
         known = {*families.advertised(), *devices}
         raise unknown_name("backend", name, known, f" PennyLane says: {error}") from error
+
+
+def _known_gates() -> frozenset[str]:
+    """Names of the gates and channels that PennyLane has too."""
+    import pennylane as qml
+
+    return frozenset(name for name in (*GATES, *CHANNELS) if hasattr(qml, name))
 
 
 def _supported(device: Any) -> tuple[str, ...]:

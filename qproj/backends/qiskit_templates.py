@@ -10,7 +10,7 @@ import numpy as np
 from qproj.backends.sampler import Array, Template
 from qproj.circuits.gates import CHANNELS, Constant, Gate
 from qproj.circuits.qiskit_writing import GATES, append
-from qproj.noise.probability import kraus
+from qproj.circuits.rewriting import kraus
 
 # Aer silently binds arrays of parameters wrongly to these (0.18; qiskit-aer issues 2323, 2391 and 2403).
 _CONTROLLED = {"CRX", "CRY", "CRZ", "ControlledPhaseShift"}

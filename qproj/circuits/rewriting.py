@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from qproj.circuits.gates import Gate, lower, times
 from qproj.circuits.parameters import Constant, Parameter
@@ -51,6 +55,20 @@ def ladder(gate: Gate) -> tuple[Gate, ...]:
     return (*there, Gate("RZ", gate.wires[-1:], gate.parameter), *reversed(there))
 
 
+def kraus(branches: Any, *strengths: Any) -> npt.NDArray[np.complex128]:
+    """Kraus operators `(n, d, d)` of a channel, those of probability 0 left out.
+
+    Args:
+        branches: Of the channel's `GateKind`.
+        strengths: Its strengths, or the matrices of a `"QubitChannel"`.
+    """
+    weights, matrices = branches(np, *strengths)
+    some = [
+        np.sqrt(w) * np.asarray(m, np.complex128) for w, m in zip(weights, matrices, strict=True) if w > 0
+    ]
+    return np.array(some)
+
+
 def _parts(gate: Gate, names: Collection[str]) -> Iterator[Gate | Phase]:
     kind = gate.kind
     if gate.name in names:
@@ -59,6 +77,9 @@ def _parts(gate: Gate, names: Collection[str]) -> Iterator[Gate | Phase]:
         assert kind.decomposition is not None
         for part in kind.decomposition(gate.wires, *gate.parameters):
             yield from _parts(part, names)
+    elif isinstance(gate.angle, Constant) and kind.branches is not None and "QubitChannel" in names:
+        operators: Any = kraus(kind.branches, gate.angle.value)
+        yield Gate("QubitChannel", gate.wires, matrix=operators)
     else:
         yield from lower([gate])
         if kind.phase:

@@ -6,7 +6,7 @@ from typing import Any
 
 from qproj.circuits.gates import Gate
 from qproj.circuits.parameters import Constant, Parameter
-from qproj.noise.probability import kraus
+from qproj.circuits.rewriting import kraus
 
 
 def fixed(name: str, branches: Any, wires: tuple[int, ...], *strengths: Parameter) -> tuple[Gate, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate, WeightSlot, times
-from qproj.noise.probability import kraus
+from qproj.circuits.rewriting import kraus
 from qproj.planning.blocks import Blocks, Digits, blocks, reordering
 from qproj.planning.fusion import Complexes, Floats
 from qproj.planning.permutations import Permutation

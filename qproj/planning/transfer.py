@@ -19,8 +19,9 @@ import numpy.typing as npt
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Constant, Gate
 from qproj.circuits.measurements import Probs, Projector, confusion
+from qproj.circuits.rewriting import kraus
 from qproj.noise.mixed import check_mixed
-from qproj.noise.probability import PAULIS, kraus
+from qproj.noise.probability import PAULIS
 from qproj.planning.blocks import Blocks, Digits, blocks
 from qproj.planning.fusion import Complexes, Floats, Ints
 from qproj.planning.pieces import pieces

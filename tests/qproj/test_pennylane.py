@@ -9,11 +9,12 @@ import pennylane as qml
 import pytest
 import torch
 
+from qproj import QuantumLayer
 from qproj.backends import get_backend
 from qproj.backends.checks import check_memory
 from qproj.backends.pennylane import NAMES, PennyLaneSampler
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
-from qproj.circuits.gates import GATES
+from qproj.circuits.gates import CHANNELS, GATES, GateKind
 from qproj.planning.execution import Execution
 
 from . import reference
@@ -645,6 +646,21 @@ def test_what_a_device_says_names_the_device():
         backend = get_backend(Broken(wires=2))
         with pytest.raises(RuntimeError, match=r"'default.qubit' could not run .*OSError: the cable is out"):
             backend.run(circuit, Execution(diff_method), x, weights)
+
+
+def test_gates_and_channels_that_pennylane_lacks(monkeypatch):
+    """Products are written out, channels as Kraus operators; what is neither is refused by name."""
+    flipped = np.array([np.eye(2), [[0, -1j], [1j, 0]]])
+    kinds = {"XX": GATES["IsingXX"], "Flip": GateKind(1, permutation=(1, 0))}
+    channel = GateKind(1, branches=lambda _, p: ([1 - p, p], flipped), strengths=("p",))
+    monkeypatch.setattr(GATES, "_entries", GATES._entries | kinds)
+    monkeypatch.setattr(CHANNELS, "_entries", CHANNELS._entries | {"BitPhaseFlip": channel})
+    gates = [Gate("XX", (0, 1), InputSlot(0)), Gate("BitPhaseFlip", (1,), Constant(0.2))]
+    device = qml.device("default.mixed", wires=2)
+    layer = QuantumLayer(circuit=Circuit(gates=gates), backend=device)
+    torch.testing.assert_close(layer(torch.tensor([[0.7]])), torch.tensor([[1.0, 0.6]]) * np.cos(0.7))
+    with pytest.raises(ValueError, match=r"gates must be of .* on this backend, .* gate 0 is Flip on wires"):
+        QuantumLayer(circuit=Circuit(gates=[Gate("Flip", (0,))]), backend=device)
 
 
 def test_adjoint_where_the_device_rewrites_gates():
