@@ -25,6 +25,7 @@ from qproj.registry import unknown_name
 
 _MEASURES: Any = {"shots": True, "shots_per": "group", "measures": frozenset({"expectations", "samples"})}
 _STATES = Capabilities(**_MEASURES, seed=True, gates=GATES, holds="states")
+PACKAGE = "cirq"
 NAMES = {
     "simulator": _STATES,
     "density_matrix": Capabilities(

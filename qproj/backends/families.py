@@ -5,7 +5,8 @@ that objects of that package are known for the family's. Families of other packa
 entry-point group `qproj.backends`: its names are families, its values modules (or objects) that have
 
 - `load(what)`: the `Sampler` or `Backend` of a name (`""` for the family's name alone), or of an object;
-- `NAMES`, optional: `Capabilities` by name, as known without loading the vendor's package.
+- `NAMES`, optional: `Capabilities` by name, as known without loading the vendor's package;
+- `PACKAGE`, optional: the package without which these names are not listed as installed.
 """
 
 from __future__ import annotations
@@ -101,9 +102,8 @@ def advertised() -> Mapping[str, Capabilities]:
 
 def found() -> Mapping[str, Capabilities]:
     """Those of `advertised` whose vendor's package is installed."""
-    packages = {"cirq": "cirq", "qiskit": "qiskit_aer"}
-    absent = {name for name, package in packages.items() if importlib.util.find_spec(package) is None}
-    return {name: can for name, can in advertised().items() if split(name)[0] not in absent}
+    packages = {name: getattr(family(split(name)[0]), "PACKAGE", "qproj") for name in advertised()}
+    return {name: can for name, can in advertised().items() if importlib.util.find_spec(packages[name])}
 
 
 @functools.cache

@@ -35,6 +35,7 @@ _BACKPROP_FAILS = {"default.mixed"}
 
 # The devices that come with PennyLane, as their `capabilities` say where it is installed.
 _SHOTS: dict[str, Any] = {"shots": True, "shots_per": "group", "seed": True}
+PACKAGE = "pennylane"
 NAMES = {
     "default.qubit": Capabilities(
         **_SHOTS, diff_methods=("parameter-shift", "adjoint", "backprop"), holds="states"

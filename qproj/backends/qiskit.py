@@ -51,6 +51,7 @@ _AER = Capabilities(
     gates=runnable(noise=True),
     holds="states",
 )
+PACKAGE = "qiskit_aer"
 NAMES = {
     "aer": _AER,
     "statevector": Capabilities(

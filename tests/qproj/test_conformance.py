@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.backends import families, get_backend
+from qproj.backends import Capabilities, families, get_backend
 from qproj.backends.sampler import RowsFailedError
 from qproj.planning import execution
 from qproj.planning.execution import Execution
@@ -107,11 +107,13 @@ def test_a_gate_that_cannot_be_run_is_named_with_its_place():
 
 def test_another_package_adds_a_family(monkeypatch):
     entry = metadata.EntryPoint("toy", "toy.backend", families.GROUP)
-    monkeypatch.setattr(metadata.EntryPoint, "load", lambda _: type("Module", (), {"load": NAMES["load"]}))
+    known = {"load": NAMES["load"], "NAMES": {"": Capabilities()}, "PACKAGE": "not_installed"}
+    monkeypatch.setattr(metadata.EntryPoint, "load", lambda _: type("Module", (), known))
     monkeypatch.setattr(families, "_entry_points", lambda: {"toy": entry})
     families.family.cache_clear()
     try:
         assert get_backend("toy:any").name == "toy"
+        assert set(families.advertised()) - set(families.found()) >= {"toy"}
     finally:
         families.family.cache_clear()
 
