@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from hybrid.data.drawing import Rng, photograph, shade
-from hybrid.data.scenes import COLOURS
+from hybrid.data.palette import COLOURS
 
 Size = tuple[int, int]  # width and height in pixels
 Rgb = tuple[int, int, int]

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from hybrid.data.drawing import draw_scene
-from hybrid.data.scenes import COLOURS, RELATIONS, SIZES, Scene, sample_crowd, sample_scene
+from hybrid.data.palette import COLOURS
+from hybrid.data.scenes import RELATIONS, SIZES, Scene, sample_crowd, sample_scene
 from hybrid.data.shapes import SHAPES
 
 # One column an attribute; the second object's and the relation's last class means "there is none".

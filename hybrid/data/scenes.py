@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hybrid.data.palette import COLOURS
 from hybrid.data.shapes import SHAPES
 
-COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "black", "white")
 SIZES = ("small", "large")
 RELATIONS = ("to the left of", "to the right of", "above", "below")
 

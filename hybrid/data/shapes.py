@@ -1,9 +1,9 @@
-"""Outlines of the eight shapes, as polygons in a unit box.
+"""Outlines of the shapes, as polygons in a unit box.
 
 Every function takes a random generator and returns an ``(n, 2)`` array of corners, x to the right and y
 down, unscaled: `outline` brings it to a largest extent of 2 around the origin. The proportions are drawn
 widely on purpose, so that a model that learns from them does not depend on one program's idea of a star.
-A new shape is one more function here.
+A new shape is one more function here, and its entry in `_OUTLINES`.
 """
 
 from collections.abc import Callable
@@ -13,18 +13,6 @@ import numpy as np
 Corners = np.ndarray
 Rng = np.random.Generator
 
-# How far each shape may be turned and still be called by its name, in degrees. A square on its corner is a
-# diamond, so those two stay near upright; a circle looks the same however it is turned.
-_TURN = {
-    "circle": 180,
-    "square": 17,
-    "triangle": 30,
-    "star": 180,
-    "cross": 22,
-    "heart": 28,
-    "ring": 180,
-    "diamond": 13,
-}
 _ROUND = 40  # corners in a full circle: smooth at the sizes drawn here
 
 
@@ -93,15 +81,17 @@ def _diamond(rng: Rng) -> Corners:
     return corners[:, ::-1] if rng.random() < 0.15 else corners
 
 
-_OUTLINES: dict[str, Callable[[Rng], Corners]] = {
-    "circle": _circle,
-    "square": _square,
-    "triangle": _triangle,
-    "star": _star,
-    "cross": _cross,
-    "heart": _heart,
-    "ring": _circle,
-    "diamond": _diamond,
+# Each with how far it may be turned and still be called by its name, in degrees. A square on its corner is a
+# diamond, so those two stay near upright; a circle looks the same however it is turned.
+_OUTLINES: dict[str, tuple[Callable[[Rng], Corners], float]] = {
+    "circle": (_circle, 180),
+    "square": (_square, 17),
+    "triangle": (_triangle, 30),
+    "star": (_star, 180),
+    "cross": (_cross, 22),
+    "heart": (_heart, 28),
+    "ring": (_circle, 180),
+    "diamond": (_diamond, 13),
 }
 SHAPES = tuple(_OUTLINES)
 
@@ -116,9 +106,10 @@ def outline(shape: str, rng: Rng) -> Corners:
     Returns:
         Corners ``(n, 2)``, centred, the larger side of the bounding box 2 long.
     """
-    corners = _OUTLINES[shape](rng)
+    draw, most = _OUTLINES[shape]
+    corners = draw(rng)
     # A turn is mostly slight: people draw things upright.
-    turn = np.deg2rad(rng.uniform(-1, 1) * _TURN[shape] * (1.0 if rng.random() < 0.5 else 0.3))
+    turn = np.deg2rad(rng.uniform(-1, 1) * most * (1.0 if rng.random() < 0.5 else 0.3))
     corners = corners @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     low, high = corners.min(0), corners.max(0)
     return np.asarray((corners - (low + high) / 2) * (2 / (high - low).max()))

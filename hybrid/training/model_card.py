@@ -5,7 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hybrid.data.scenes import COLOURS, RELATIONS, SIZES
+from hybrid.data.palette import COLOURS
+from hybrid.data.scenes import RELATIONS, SIZES
 from hybrid.data.shapes import SHAPES
 from hybrid.training.recipe import ConnectorPhase, Recipe
 

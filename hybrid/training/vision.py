@@ -26,8 +26,9 @@ from transformers import (
 
 from hybrid.data.batches import BatchDataset
 from hybrid.data.features import normalise
+from hybrid.data.palette import COLOURS
 from hybrid.data.scene_arrays import ATTRIBUTES, NOTHING, SceneArrays
-from hybrid.data.scenes import COLOURS, RELATIONS
+from hybrid.data.scenes import RELATIONS
 from hybrid.data.shapes import SHAPES
 from hybrid.training.fitting import fit
 from hybrid.training.recipe import VisionRecipe

@@ -82,7 +82,7 @@ def test_equal_seeds_give_equal_pictures():
 
 def test_an_object_has_its_colour_and_stands_out():
     """Away from blur and noise, the middle of a disc is near a shade of its colour, and unlike the corner."""
-    from hybrid.data.drawing import _PALETTE
+    from hybrid.data.palette import PALETTE
 
     rng = np.random.default_rng(5)
     good = 0
@@ -91,7 +91,7 @@ def test_an_object_has_its_colour_and_stands_out():
         scene = Scene((SceneObject("circle", colour, "large", (0.5, 0.5), 0.5),), None, 1.0)
         pixels = np.asarray(draw_scene(scene, rng), float)
         middle = pixels[pixels.shape[0] // 2, pixels.shape[1] // 2]
-        distance = {name: np.abs(shades - middle).sum(1).min() for name, shades in _PALETTE.items()}
+        distance = {name: np.abs(shades - middle).sum(1).min() for name, shades in PALETTE.items()}
         good += min(distance, key=distance.get) == colour
         assert np.abs(middle - pixels[2, 2]).max() > 20
     assert good > 170
