@@ -119,8 +119,7 @@ from hybrid.data.sources import find_pictures, unread_pictures
     type=click.Choice(list(FORMATS)),
     default="text",
     show_default=True,
-    help="text: one caption a line, after 'name: ' if there are several; json: one array of objects; jsonl: "
-    "one object a line; csv: a table with a header.",
+    help="; ".join(f"{name}: {form.what}" for name, form in FORMATS.items()) + ".",
 )
 @click.option(
     "--output",

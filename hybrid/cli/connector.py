@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from hybrid.model.extensions import CONNECTORS, installed
+
 _SIZES = {"n_qubits": "quantum", "n_layers": "quantum", "width": "classical", "n_tokens": None}
 
 
@@ -13,14 +15,12 @@ class _Kind(click.Choice[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See `click.Choice`."""
-        from hybrid.model.extensions import installed
-
-        return value if value in installed("hybrid.connectors") else super().convert(value, param, ctx)
+        return click.Choice([*CONNECTORS, *installed("hybrid.connectors")]).convert(value, param, ctx)
 
 
 _kind = click.option(
     "--connector",
-    type=_Kind(["quantum", "classical"]),
+    type=_Kind(list(CONNECTORS)),
     help="Start with a new, untrained connector of this kind.",
 )
 _n_qubits = click.option(
@@ -44,8 +44,8 @@ _n_tokens = click.option(
 vision_feature_option = click.option(
     "--vision-feature",
     metavar="NAME",
-    help="What to read of --vision: cls, pooled, gridK for K x K parts of a picture, or several joined by +. "
-    "[default: the first of cls, pooled and grid1 that it has]",
+    help="What to read of --vision, such as cls, pooled, gridK for K x K parts of a picture, or several "
+    "joined by +. [default: the first of cls, pooled and grid1 that it has]",
 )
 
 

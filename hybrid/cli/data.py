@@ -17,7 +17,7 @@ def data_option(what: str, *, required: bool = True) -> Callable[[Any], Any]:
         required=required,
         type=click.Path(),
         metavar="DATA",
-        help=f"{what}: a folder with a .txt beside each picture, a .jsonl, .csv, or COCO or Karpathy .json "
+        help=f"{what}, for example a folder with a .txt beside each picture, a .jsonl, .csv or COCO .json "
         "file, or owner/name of a dataset on the Hugging Face hub.",
     )
 

@@ -39,7 +39,7 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
     "--preset",
     metavar="NAME",
     shell_complete=complete_model,
-    help="The recipe: scenes-mini, or with --data any preset that 'hybrid models' lists.",
+    help="The recipe, such as scenes-mini, or with --data any preset that 'hybrid models' lists.",
 )
 @data_option("Pictures and captions to learn from", required=False)
 @click.option(

@@ -45,7 +45,7 @@ _WAYS = dict.fromkeys(_OTHERS, _CONVERT) | {
     if name not in _here
     for ending in endings
 }
-UNREAD = frozenset(_WAYS)
+UNREAD = frozenset(_WAYS) - SUFFIXES
 
 
 def register_readers() -> None:

@@ -36,6 +36,7 @@ class Format:
     """How results are written, a line each or a line a caption, and recognised again.
 
     Attributes:
+        what: A few words on it, for help pages.
         row: A result as lines without the end of the last, or nothing if this format leaves it out.
         images: The names of which a line may be the row: none if it is the row of an error.
             Raises ValueError for a line that is not a row.
@@ -45,6 +46,7 @@ class Format:
         tail: After the last row.
     """
 
+    what: str
     row: Callable[[Result], str | None]
     images: Callable[[str], list[str]]
     head: str = ""
@@ -115,10 +117,12 @@ def _csv_images(line: str) -> list[str]:
 
 
 FORMATS = {
-    "text": Format(_text, _text_images),
-    "json": Format(_json, _json_images, head="[\n", between=",\n", end="", tail="\n]\n"),
-    "jsonl": Format(_json, _json_images),
-    "csv": Format(_csv, _csv_images, head=_csv_line(_COLUMNS) + "\n"),
+    "text": Format("one caption a line, after 'name: ' if there are several", _text, _text_images),
+    "json": Format(
+        "one array of objects", _json, _json_images, head="[\n", between=",\n", end="", tail="\n]\n"
+    ),
+    "jsonl": Format("one object a line", _json, _json_images),
+    "csv": Format("a table with a header", _csv, _csv_images, head=_csv_line(_COLUMNS) + "\n"),
 }
 # For a single picture on stdout: the caption and nothing else.
-BARE = Format(lambda result: "\n".join(map(printable, result.captions)) or None, _no_images)
+BARE = Format("the caption", lambda result: "\n".join(map(printable, result.captions)) or None, _no_images)

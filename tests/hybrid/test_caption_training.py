@@ -26,7 +26,6 @@ from hybrid.loading.load import load_adapter
 from hybrid.loading.names import ModelError
 from hybrid.model.connectors import fresh_connector
 from hybrid.model.lora import Lora, fingerprint, merge_lora
-from hybrid.presets import caption_presets
 from hybrid.training import caption_stage
 from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
 from hybrid.training.captions import CaptionRun, Setting, hold_out
@@ -515,14 +514,6 @@ def test_a_hostile_base_model_is_not_run(parts, tmp_path, kind):
 
 
 def test_presets_and_what_changes_them():
-    assert caption_presets() == [
-        "photos",
-        "scenes-mini",
-        "smollm2",
-        "tinyllama",
-        "tinyllama-vlm-lora",
-        "tinyllama-vlm-lora-quantum",
-    ]
     tiny = load_caption_recipe("tinyllama", batch_size=3)
     assert (tiny.vision, tiny.batch_size) == ("openai/clip-vit-base-patch32", 3)
     assert tiny.connector == {"type": "quantum", "n_qubits": 4, "n_layers": 3}

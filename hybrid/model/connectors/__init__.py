@@ -1,8 +1,8 @@
 """Connectors: from a picture's embedding to vision tokens the language model can read.
 
 A connector is one file here: a module from ``(batch, vision_hidden_size)`` to ``(batch, n_tokens,
-hidden_size)`` under a name in `CONNECTORS`. Other packages add theirs by the entry-point group
-``hybrid.connectors``.
+hidden_size)`` under a name in `CONNECTORS` of `hybrid.model.extensions`. Other packages add theirs by the
+entry-point group ``hybrid.connectors``.
 """
 
 import difflib
@@ -10,13 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from hybrid.model.connectors.connector import Connector
-from hybrid.model.extensions import installed
-
-# name -> "module:class"; a connector is imported when it is first built.
-CONNECTORS = {
-    "quantum": "hybrid.model.connectors.quantum:QuantumConnector",
-    "classical": "hybrid.model.connectors.classical:ClassicalConnector",
-}
+from hybrid.model.extensions import CONNECTORS, installed
 
 # How a fresh connector starts right in front of any language model: see `Connector` and `QuantumConnector`. A
 # specification that lacks these options means what it meant before there were any.
