@@ -8,7 +8,7 @@ from functools import partial
 from qproj.backends.capabilities import Capabilities
 from qproj.backends.families import advertised
 from qproj.circuits.circuit import Circuit
-from qproj.circuits.measurements import Fidelity, Probs, Projector, State
+from qproj.circuits.measurements import Fidelity
 from qproj.memory import format_bytes, physical_memory
 from qproj.noise import NoiseModel
 from qproj.planning.execution import Execution
@@ -95,24 +95,19 @@ def _check_size(label: str, capabilities: Capabilities, circuit: Circuit) -> Non
         )
 
 
-# What a backend must be able to measure for an observable of a kind; `Capabilities.measures`.
-_NEEDS: dict[type, str] = {
-    Probs: "probabilities", Projector: "probabilities", Fidelity: "states", State: "states",
-}  # fmt: skip
-
-
 def _check_measures(label: str, capabilities: Capabilities, circuit: Circuit, execution: Execution) -> None:
     for observable in circuit.observables:
-        needed = _NEEDS.get(type(observable), "expectations")
+        needed = observable.needs
         if needed not in capabilities.measures:
             raise ValueError(
                 f"observables must be of {_either(sorted(capabilities.measures))} on {label}, but "
                 f"{observable} needs {needed!r}. Backends that have it: {_able(partial(_measures, needed))}."
             )
-        if isinstance(observable, State) and (execution.shots or capabilities.default_shots):
+        exact = needed == "states" and not isinstance(observable, Fidelity)
+        if exact and (execution.shots or capabilities.default_shots):
             raise ValueError(
-                f"observables must be of outcomes where shots are asked for, but {observable} is a state, "
-                "which no measurement gives. Use shots=None, or measure 'probs'."
+                f"observables must be of outcomes where shots are asked for, but {observable} needs "
+                "the state, which no measurement gives. Use shots=None, or measure 'probs'."
             )
 
 

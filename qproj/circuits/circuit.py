@@ -7,14 +7,14 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 from qproj.circuits.ansatz import ANSAETZE, AnsatzName
 from qproj.circuits.drawing import draw
 from qproj.circuits.encodings import ENCODINGS, EncodingName
 from qproj.circuits.exchange import Exchange
 from qproj.circuits.gates import Gate, write_out
-from qproj.circuits.measurements import Fidelity, Outcomes, State
+from qproj.circuits.measurements import Fidelity, Measured, State
 from qproj.circuits.observables import OBSERVABLES, Hamiltonian, Observable, ObservablesName, PauliWord
 from qproj.circuits.parameters import InputSlot, Parameter, WeightSlot, count
 
@@ -168,7 +168,7 @@ class Circuit(Exchange):
         return isinstance(self.observables[0], State)
 
     @cached_property
-    def terms(self) -> tuple[PauliWord | Outcomes | Fidelity | State, ...]:
+    def terms(self) -> tuple[PauliWord | Measured, ...]:
         """What is measured, with the words of a Hamiltonian each for itself."""
         return tuple(term for observable in self.observables for term in _terms(observable))
 
@@ -237,7 +237,7 @@ def _observables(given: object) -> tuple[Observable, ...]:
         if not isinstance(item, Observable):
             raise TypeError(
                 f"observables must be one of {', '.join(map(repr, OBSERVABLES))}, or a sequence of "
-                f"PauliWord, Hamiltonian, Probs, Projector and Fidelity, but held {item!r}."
+                f"{', '.join(kind.__name__ for kind in get_args(Observable))}, but held {item!r}."
             )
     if not items:
         raise ValueError("observables must hold at least one Pauli word, but was empty.")
@@ -246,7 +246,7 @@ def _observables(given: object) -> tuple[Observable, ...]:
     return items
 
 
-def _terms(observable: Observable) -> tuple[PauliWord | Outcomes | Fidelity | State, ...]:
+def _terms(observable: Observable) -> tuple[PauliWord | Measured, ...]:
     return observable.words if isinstance(observable, Hamiltonian) else (observable,)
 
 

@@ -1,11 +1,14 @@
-"""What is measured beside Pauli words: outcomes of wires, overlaps, and the state itself."""
+"""What is measured beside Pauli words: outcomes of wires, overlaps, and the state itself.
+
+Each class says what a backend `needs` to measure it, of `qproj.backends.capabilities.MEASURES`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +47,7 @@ class Probs:
         ValueError: If there are none, a wire is there twice or below 0, or the letters do not fit.
     """
 
+    needs: ClassVar[str] = "probabilities"
     wires: tuple[int, ...]
     basis: str = None  # type: ignore[assignment]
     errors: Errors = ()
@@ -90,6 +94,7 @@ class Projector:
         ValueError: If there is no bit, one is neither 0 nor 1, or bits and wires do not pair up.
     """
 
+    needs: ClassVar[str] = "probabilities"
     bits: str
     wires: tuple[int, ...] = None  # type: ignore[assignment]
     errors: Errors = ()
@@ -145,6 +150,7 @@ class Fidelity:
         ValueError: If their number is no power of two, or their norm is not 1.
     """
 
+    needs: ClassVar[str] = "states"
     state: tuple[complex, ...]
 
     def __post_init__(self) -> None:
@@ -182,6 +188,7 @@ class State:
         n_qubits: Number of qubits.
     """
 
+    needs: ClassVar[str] = "states"
     n_qubits: int
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from qproj.circuits.measurements import Measured, Probs, State
 from qproj.circuits.parameters import real, wires_of
@@ -39,6 +39,7 @@ class PauliWord:
         TypeError: If wires are not ints, or the coefficient is not a real number.
     """
 
+    needs: ClassVar[str] = "expectations"
     letters: str
     wires: tuple[int, ...] = None  # type: ignore[assignment]
     coefficient: float = 1.0
@@ -84,6 +85,7 @@ class Hamiltonian:
         TypeError: If a term is not a `PauliWord`.
     """
 
+    needs: ClassVar[str] = "expectations"
     words: tuple[PauliWord, ...]
 
     def __post_init__(self) -> None:

@@ -5,31 +5,17 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate
-from qproj.circuits.measurements import Fidelity, Probs, Projector, State
-from qproj.circuits.observables import Hamiltonian, PauliWord
+from qproj.circuits.observables import Observable
 from qproj.circuits.parameters import Constant, InputSlot, WeightSlot
 
 T = TypeVar("T")
 
 _PARTS: dict[str, Any] = {
-    part.__name__: part
-    for part in (
-        Constant,
-        Fidelity,
-        Gate,
-        Hamiltonian,
-        InputSlot,
-        PauliWord,
-        Probs,
-        Projector,
-        State,
-        WeightSlot,
-        complex,
-    )
+    part.__name__: part for part in (Constant, Gate, InputSlot, WeightSlot, complex, *get_args(Observable))
 }
 
 

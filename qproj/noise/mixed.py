@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qproj.circuits.measurements import Fidelity, State
 from qproj.circuits.observables import Observable
 
 
 def check_mixed(observables: Iterable[Observable]) -> None:
-    """Raise ValueError where a state or a fidelity is measured."""
+    """Raise ValueError where something of a pure state is measured."""
     for observable in observables:
-        if isinstance(observable, Fidelity | State):
+        if observable.needs == "states":
             raise ValueError(
                 "observables must be expectation values or probabilities with noise, which leaves no pure "
                 f"state, but held {observable}."

@@ -213,7 +213,7 @@ def test_circuits_as_text_and_pickled():
         (
             lambda: layer_of(MIXED.measuring("state"), shots=5),
             ValueError,
-            "is a state, which no measurement",
+            "needs the state, which no measurement",
         ),
         (
             lambda: layer_of(MIXED.measuring("state"), diff_method="parameter-shift"),
