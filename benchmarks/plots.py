@@ -219,4 +219,4 @@ def _finish(figure: Figure, axes: Iterable[Axes], title: str) -> None:
 
 
 def _short(cell: Cell) -> str:
-    return f"{TITLES[cell.workload].split(' + ')[1]}, {cell.n_qubits} qubits, batch {cell.batch}"
+    return f"{TITLES[cell.workload].split(' + ')[-1]}, {cell.n_qubits} qubits, batch {cell.batch}"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import plots, report
+from benchmarks import grid, plots, report
 from benchmarks.documents import DOCUMENTS, RESULTS
 from benchmarks.results import read
 from benchmarks.tables import SECTIONS, sections
@@ -148,6 +148,11 @@ def test_another_grid_has_files_and_blocks_of_its_own(tmp_path, monkeypatch):
     assert made["sizes: headline"] == made["headline"]
     assert made["headline"].startswith("Against the fastest peer of each cell, forward + backward: geometric")
     assert "grid `sizes`" in made["sizes: machine"]
+
+
+def test_the_first_call_of_every_circuit_can_be_drawn():
+    for workload in grid.TITLES:
+        assert plots._short(grid.Cell(workload, 4, 32)).endswith(", 4 qubits, batch 32")
 
 
 def test_report_of_another_suite_is_one_line(tmp_path, capsys):
