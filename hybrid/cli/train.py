@@ -22,7 +22,7 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
     cls=Command,
     examples=[
         (
-            "The bundled model anew, from nothing: about two hours on two cores",
+            "The bundled model anew, from nothing: about three hours on two cores",
             "hybrid train --preset scenes-mini",
         ),
         (

@@ -1,4 +1,5 @@
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,11 @@ ORDER = ["_compat", "presets", "model", "data", "loading", "inference", "evaluat
 def test_every_folder_has_a_place_in_the_order():
     assert {p.name for p in ROOT.iterdir() if (p / "__init__.py").is_file()} == set(ORDER)
     assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "__main__.py"}
+
+
+def test_contributing_lists_the_folders_in_this_order():
+    rows = re.findall(r"^\| `hybrid/(\w+)/` \|", (ROOT.parent / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert rows == ORDER
 
 
 @pytest.mark.parametrize("folder", ORDER)

@@ -37,7 +37,7 @@ from tests.hybrid.conftest import one_line
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """A folder of 24 drawn scenes with side-car captions; every third has two."""
+    """A folder of 24 drawn scenes with sidecar captions; every third has two."""
     folder = tmp_path_factory.mktemp("drawn")
     rng = np.random.default_rng(3)
     for i in range(24):

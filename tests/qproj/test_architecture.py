@@ -1,6 +1,7 @@
 """What may import what, and what importing does: nothing."""
 
 import ast
+import re
 from importlib import metadata
 from pathlib import Path
 
@@ -91,6 +92,11 @@ def part_of(module):
 def test_every_part_has_a_place_in_the_order():
     parts = {p.stem for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
     assert parts - {"__init__"} == set(ORDER)
+
+
+def test_contributing_lists_the_parts_in_this_order():
+    rows = re.findall(r"^\| (`qproj/.*?) \|", (ROOT.parent / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert [Path(path).stem for row in rows for path in re.findall(r"`(.*?)`", row)] == ORDER
 
 
 @pytest.mark.parametrize("part", ORDER)

@@ -12,7 +12,7 @@ from hybrid.data.pairs.source import Source, read_text
 from hybrid.data.sidecars import sidecar_of
 from hybrid.data.sources import find_pictures, unread_pictures
 
-FORM = "a folder of pictures with side-car .txt files"
+FORM = "a folder of pictures with sidecar .txt files"
 _LISTS = (".jsonl", ".ndjson", ".csv", ".tsv", ".json")
 
 
@@ -32,13 +32,12 @@ def read(source: Source) -> Iterator[Pair]:
     with_text = sidecars_of(pictures)
     if lists and with_text:
         raise source.fault(
-            f"holds side-car .txt files and {place_name(lists[0])}, so it is not clear which to read; name "
+            f"holds sidecar .txt files and {place_name(lists[0])}, so it is not clear which to read; name "
             "that file itself, or move it away"
         )
     if lists:
         raise source.fault(
-            f"has no side-car .txt files; its captions may be in {place_name(lists[0])}: name that file "
-            "itself"
+            f"has no sidecar .txt files; its captions may be in {place_name(lists[0])}: name that file itself"
         )
     refuse(source.name, _faults(pictures))
     unread = unread_pictures([source.name], recursive=True)

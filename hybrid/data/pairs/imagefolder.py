@@ -40,7 +40,7 @@ def read(source: Source) -> Iterator[Pair]:
     pictures = [name for name in find_pictures([source.name], recursive=True) if name != source.name]
     if sidecars_of(pictures):
         raise source.fault(
-            f"holds side-car .txt files and {lists[0].name}, so it is not clear which to read; name that "
+            f"holds sidecar .txt files and {lists[0].name}, so it is not clear which to read; name that "
             "file itself, or move it away"
         )
     named = set()
