@@ -11,6 +11,7 @@ import functools
 import time
 import warnings
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from qproj.backends.capabilities import Capabilities
 from qproj.backends.qiskit_templates import circuit_of, columns_of
 from qproj.backends.resuming import fingerprint
 from qproj.backends.sampler import Array, Bound, Template
+from qproj.circuits.circuit import Circuit
 from qproj.circuits.grouping import Group, groups
 from qproj.circuits.qiskit_observables import of_terms
 from qproj.planning.execution import Execution, Extra
@@ -27,6 +29,7 @@ from qproj.planning.execution import Execution, Extra
 # Circuits that a sampler remembers as transpiled.
 _REMEMBERED = 64
 _SEED = 2**31
+_EXACT_NOISE = "density_matrix"  # Aer's only method that draws no branches of channels
 _LONGEST_WAIT = 5.0  # seconds between two looks at a job
 
 
@@ -171,9 +174,22 @@ class AerSampler(QiskitSampler):
         if self._given is not None:
             return self._given
         options = {k: v for k, v in execution.extra.items() if k in ("method", "device")}
-        if execution.noise is not None and execution.shots is None:
-            options.setdefault("method", "density_matrix")
         return _simulator(Extra(options))
+
+    def check(self, circuit: Circuit, execution: Execution) -> None:
+        """Raise ValueError where Aer would draw noise at random though exact values are asked for."""
+        method = execution.extra.get("method", _EXACT_NOISE)
+        if circuit.channels and execution.shots is None and method != _EXACT_NOISE:
+            raise ValueError(
+                f"method of backend_options must be {_EXACT_NOISE!r} where values with noise are exact, but "
+                f"was {method!r}, by which Aer draws the noise at random. Leave it out, or give shots too."
+            )
+
+    def run(self, bound: Bound, execution: Execution) -> Any:
+        """See `QiskitSampler`."""
+        if bound.template.circuit.channels and execution.shots is None:
+            execution = replace(execution, extra=Extra({**execution.extra, "method": _EXACT_NOISE}))
+        return super().run(bound, execution)
 
     def estimator(self, execution: Execution) -> Any:
         """See `QiskitSampler`."""

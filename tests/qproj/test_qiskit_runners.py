@@ -81,6 +81,14 @@ def test_noise_of_ours_on_aer():
     assert (measured - layer("jax")(X)).abs().max() > 0.1, "bits are not confused at all"
 
 
+def test_channels_of_a_circuit_are_exact_on_aer():
+    circuit = Circuit(gates=[Gate("RY", (0,), InputSlot(0)), Gate("BitFlip", (0,), Constant(0.2))])
+    values = layer("qiskit:aer", circuit)(torch.tensor([[0.7]], dtype=torch.float64))
+    assert values.item() == pytest.approx(0.6 * np.cos(0.7), abs=1e-7)
+    with pytest.raises(ValueError, match="method of backend_options must be 'density_matrix'"):
+        layer("qiskit:aer", circuit, backend_options={"method": "statevector"})
+
+
 def test_noise_of_a_calibration():
     """The engine, with a device's calibration as its noise, is Aer's simulation of the device."""
     device = FakeManilaV2()
