@@ -97,6 +97,21 @@ class QprojStatevector(Device):  # type: ignore[misc]
         sparse = any(isinstance(m.obs, qml.SparseHamiltonian) for m in circuit.measurements)
         return not circuit.shots and not sparse
 
+    def supports_vjp(self, *_: Any, **__: Any) -> bool:
+        """Never, nor `supports_jvp`: PennyLane's interfaces differentiate what the device returns."""
+        return False
+
+    supports_jvp = supports_vjp
+
+    def compute_derivatives(self, *_: Any, **__: Any) -> Any:
+        """Refuse, as `compute_jvp` and `compute_vjp` do: PennyLane's own refusal of these has no words."""
+        raise NotImplementedError(
+            f"{NAME} must be differentiated by a QNode (qml.grad, jax.grad, torch's backward), but was asked "
+            "for the derivatives of a tape: qml.gradients.param_shift makes tapes for these."
+        )
+
+    compute_jvp = compute_vjp = compute_derivatives
+
     def setup_execution_config(
         self, config: ExecutionConfig | None = None, circuit: Any = None
     ) -> ExecutionConfig:

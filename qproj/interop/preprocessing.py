@@ -61,6 +61,9 @@ def pipeline(name: str, wires: Any, config: ExecutionConfig) -> CompilePipeline:
     if not exact_gradients and config.convert_to_numpy:
         # Nothing is differentiated through what follows.
         made.add_transform(convert_to_numpy_parameters)
+    made.add_transform(device_resolve_dynamic_wires, wires=wires, allow_resets=False)
+    # Before measurements are deferred, which takes wires that no device need have.
+    made.add_transform(validate_device_wires, wires, name=name)
     made.add_transform(defer_measurements, allow_postselect=True)
     made.add_transform(gather_preparations)
     made.add_transform(
@@ -72,7 +75,6 @@ def pipeline(name: str, wires: Any, config: ExecutionConfig) -> CompilePipeline:
         name=name,
     )
     made.add_transform(device_resolve_dynamic_wires, wires=wires, allow_resets=False)
-    made.add_transform(validate_device_wires, wires, name=name)
     made.add_transform(_split_complex)
     made.add_transform(
         validate_measurements,

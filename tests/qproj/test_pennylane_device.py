@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pennylane import numpy as pnp
 from pennylane.devices import ExecutionConfig
-from pennylane.exceptions import DeviceError
+from pennylane.exceptions import DeviceError, WireError
 
 from qproj.circuits import Circuit
 from qproj.circuits.gates import GATES
@@ -252,6 +252,26 @@ def test_measurements_in_the_middle_are_deferred():
         return qml.expval(qml.Y(1)), qml.expval(qml.Z(0))
 
     same_results(circuit, wires=4)
+
+
+def test_measurements_in_the_middle_take_wires_of_their_own():
+    """A device of two wires measures one of them twice, and its probabilities are of the two."""
+
+    def twice(wires):
+        qml.RY(0.9, 0)
+        first = qml.measure(0)
+        qml.cond(first, qml.RX)(0.4, 1)
+        qml.RY(0.7, 0)
+        second = qml.measure(0, reset=True)
+        return qml.probs(wires=wires), qml.expval(first * second), qml.probs(op=[first, second])
+
+    device = qml.device(NAME, wires=2, seed=1)
+    expected = np.hstack(qml.QNode(twice, qml.device("default.qubit"))([0, 1]))
+    np.testing.assert_allclose(np.hstack(qml.QNode(twice, device)(None)), expected, atol=1e-12)
+    drawn = qml.set_shots(qml.QNode(twice, device), 4000)(None)
+    np.testing.assert_allclose(np.hstack(drawn), expected, atol=0.04)
+    with pytest.raises(WireError, match=r"not found on the device: \{2\}"):
+        qml.QNode(lambda: qml.expval(qml.Z(2)), device)()
 
 
 @pytest.mark.parametrize("c_dtype", [np.complex64, np.complex128])
@@ -598,3 +618,6 @@ def test_errors_say_what_is_not_supported():
         device.execute(many)
     with pytest.raises(DeviceError, match="device_options must be empty, but were"):
         device.setup_execution_config(ExecutionConfig(device_options={"workers": 2}))
+    for derivatives in (device.compute_derivatives, device.compute_jvp, device.compute_vjp):
+        with pytest.raises(NotImplementedError, match=r"must be differentiated by a QNode .*, but was"):
+            derivatives(many, (1.0,))
