@@ -172,7 +172,9 @@ class QprojStatevector(Device):  # type: ignore[misc]
         wanted = None if tape.shots else measured(tape.measurements)
         # A circuit measures something; where the state is wanted, nothing is made of it.
         words = (PauliWord("Z", (0,)),) if wanted is None else wanted.words
-        job = script(tape, words) if interface in _ENGINE and is_script(tape) else None
+        forward = any(map(differentiable.is_pushed_forward, tape.get_parameters(trainable_only=False)))
+        fits = interface in _ENGINE and not forward and is_script(tape)
+        job = script(tape, words) if fits else None
         if job is None or not self._compiles(job, interface):
             options = {"rng": self._rng, "prng_key": key, "postselect_mode": postselect_mode}
             return simulate(_in_double(tape), interface=interface, **options)

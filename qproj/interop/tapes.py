@@ -36,12 +36,16 @@ def is_native(operation: Any) -> bool:
 
 
 def is_script(tape: Any) -> bool:
-    """Whether all operations of a tape are native, but for a preparation of the state it starts in."""
+    """Whether a tape's operations are native, of real angles, but for a preparation of the first state."""
     from pennylane.operation import StatePrepBase
 
     operations = tape.operations
     begin = bool(operations) and isinstance(operations[0], StatePrepBase)
-    return all(map(is_native, operations[begin:]))
+    return all(is_native(gate) and not any(map(_is_complex, gate.data)) for gate in operations[begin:])
+
+
+def _is_complex(value: Any) -> bool:
+    return "complex" in str(getattr(value, "dtype", type(value)))
 
 
 def is_phase(operation: Any) -> bool:

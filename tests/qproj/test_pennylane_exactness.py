@@ -454,6 +454,37 @@ def test_forward_mode_in_torch():
     np.testing.assert_allclose(tangent, -2 * np.sin(0.3), atol=1e-7)
 
 
+@compiled
+def test_complex_angles_are_not_cut_to_real_ones():
+    def state(x):
+        qml.RX(x, 0)
+        return qml.state()
+
+    found, expected = (qnode(0.1 + 0.2j) for qnode in both(state, 1))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    with jax.enable_x64(True):  # as PennyLane differentiates states in JAX
+        slope = jax.jit(jax.jacobian(both(state, 1)[0], holomorphic=True))(jax.numpy.array(0.1 + 0j))
+    np.testing.assert_allclose(slope, [-np.sin(0.05) / 2, -0.5j * np.cos(0.05)], atol=1e-12)
+
+
+def test_forward_mode_in_jax():
+    """By PennyLane's simulator: the engine's programs have rules for reverse mode alone."""
+
+    @qml.qnode(qml.device(NAME, wires=2))
+    def found(x):
+        qml.RX(x[0], 0)
+        qml.RY(x[1], 1)
+        qml.CNOT([0, 1])
+        return qml.expval(qml.Z(1)), qml.probs(wires=1)
+
+    a, b = x = np.array([0.4, 0.7])
+    value = np.array([-np.sin(a) * np.cos(b), -np.cos(a) * np.sin(b)])
+    with jax.enable_x64(True):
+        of_value, of_probabilities = jax.jit(jax.jacfwd(found))(jax.numpy.asarray(x))
+    np.testing.assert_allclose(of_value, value, atol=1e-12)
+    np.testing.assert_allclose(of_probabilities, [value / 2, -value / 2], atol=1e-12)
+
+
 def test_vmap_in_jax():
     def circuit(x, w):
         qml.RX(x, 0)
