@@ -76,7 +76,9 @@ def how_it_failed(error: type[BaseException], message: str) -> str:
     """
     if re.search("DID NOT (RAISE|WARN)|Regex pattern did not match", message):
         return "other words"  # a test of what default.qubit refuses, or of how it says so
-    if any(kind.__name__ in REFUSALS for kind in error.__mro__) or OWN_WORDS.search(message):
+    kinds = [kind.__name__ for kind in error.__mro__]
+    # Within jax.jit an error is what JAX says of its callback, with the traceback as text.
+    if any(name in kinds or f"{name}: " in message for name in REFUSALS) or OWN_WORDS.search(message):
         return "refused"
     return "wrong" if issubclass(error, AssertionError) else "crashed"
 
