@@ -5,16 +5,20 @@ random, so that what stays the same across pictures is what the caption says.
 """
 
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from hybrid.data.palette import PALETTE
 from hybrid.data.scenes import Scene, SceneObject
-from hybrid.data.shapes import outline
+from hybrid.data.shapes import Corners, outline
 
 Rng = np.random.Generator
 Rgb = np.ndarray  # (3,), 0 to 255, float
+Skin = Callable[[tuple[int, int], Rng], Image.Image]
 
 
 def draw_scene(scene: Scene, rng: Rng) -> Image.Image:
@@ -30,12 +34,48 @@ def draw_scene(scene: Scene, rng: Rng) -> Image.Image:
     side = int(np.exp(rng.uniform(np.log(64), np.log(320))))
     width, height = (round(side * length) for length in scene.frame)
     fills = [shade(o.colour, rng) for o in scene.objects]
-    ground, edges = _ground_and_edges(fills, rng)
-    picture = _background(width, height, ground, rng)
+    ground, edges = ground_and_edges(fills, rng)
+    picture = background(width, height, ground, rng)
     shadow = rng.random() < 0.12
     for thing, fill, edge in zip(scene.objects, fills, edges, strict=True):
-        _paint(picture, thing, fill, edge, side, shadow, rng)
+        paint(picture, Piece.of(thing, rng), lit(fill), edge, side, shadow, rng)
     return photograph(picture, rng)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An area to paint.
+
+    Attributes:
+        loops: Its outline, and that of its hole if it has one, each ``(n, 2)`` in a box from -1 to 1.
+        centre: Where the box's middle is, in units of the picture's short side.
+        radius: Half the box's side, in the same unit.
+    """
+
+    loops: tuple[Corners, ...]
+    centre: tuple[float, float]
+    radius: float
+
+    @classmethod
+    def of(cls, thing: SceneObject, rng: Rng) -> Self:
+        """Draw one instance of an object of a scene."""
+        corners = outline(thing.shape, rng)
+        hole = (corners * rng.uniform(0.45, 0.82),) if thing.shape == "ring" else ()
+        return cls((corners, *hole), thing.centre, thing.extent / 2)
+
+
+def lit(fill: Rgb) -> Skin:
+    """A surface of one flat colour mostly; sometimes lit from a side."""
+
+    def skin(size: tuple[int, int], rng: Rng) -> Image.Image:
+        if rng.random() < 0.75:
+            return Image.new("RGB", size, tuple(int(c) for c in fill))
+        y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
+        angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(5, 28)
+        light = strength * (np.cos(angle) * x + np.sin(angle) * y)
+        return Image.fromarray(np.clip(fill + light[..., None], 0, 255).astype(np.uint8))
+
+    return skin
 
 
 def shade(colour: str, rng: Rng) -> Rgb:
@@ -45,7 +85,7 @@ def shade(colour: str, rng: Rng) -> Rgb:
     return np.asarray(np.clip(mix + rng.normal(0, 5, 3), 0, 255))
 
 
-def _visible(a: Rgb, b: Rgb) -> bool:
+def visible(a: Rgb, b: Rgb) -> bool:
     """Whether two colours are told apart at a glance: weighted distance after Compuserve's "redmean"."""
     mean = (a[0] + b[0]) / 2
     d = a - b
@@ -53,7 +93,7 @@ def _visible(a: Rgb, b: Rgb) -> bool:
     return float(np.sqrt((weights * d * d).sum())) > 160
 
 
-def _ground_and_edges(fills: list[Rgb], rng: Rng) -> tuple[Rgb, list[Rgb | None]]:
+def ground_and_edges(fills: list[Rgb], rng: Rng) -> tuple[Rgb, list[Rgb | None]]:
     """Choose a neutral background and outlines with which every object can be seen."""
     while True:
         kind = rng.random()
@@ -64,15 +104,16 @@ def _ground_and_edges(fills: list[Rgb], rng: Rng) -> tuple[Rgb, list[Rgb | None]
         dark = rng.random() < 0.8
         edge = np.full(3, rng.uniform(0, 60) if dark else rng.uniform(210, 255))
         # A white shape on white paper is fine once it has an outline.
-        edges = [edge if outlined and _visible(edge, fill) else None for fill in fills]
+        edges = [edge if outlined and visible(edge, fill) else None for fill in fills]
         if all(
-            _visible(fill, ground) or (line is not None and _visible(line, ground) and rng.random() < 0.5)
+            visible(fill, ground) or (line is not None and visible(line, ground) and rng.random() < 0.5)
             for fill, line in zip(fills, edges, strict=True)
         ):
             return ground, edges
 
 
-def _background(width: int, height: int, ground: Rgb, rng: Rng) -> Image.Image:
+def background(width: int, height: int, ground: Rgb, rng: Rng) -> Image.Image:
+    """A sheet of the ground's colour; sometimes lit from a side."""
     if rng.random() < 0.75:
         return Image.new("RGB", (width, height), tuple(int(c) for c in ground))
     slope = rng.uniform(-22, 22, 2)
@@ -81,20 +122,26 @@ def _background(width: int, height: int, ground: Rgb, rng: Rng) -> Image.Image:
     return Image.fromarray(np.clip(ground + light[..., None], 0, 255).astype(np.uint8))
 
 
-def _paint(
-    picture: Image.Image, thing: SceneObject, fill: Rgb, edge: Rgb | None, side: int, shadow: bool, rng: Rng
+def paint(
+    picture: Image.Image, piece: Piece, skin: Skin, edge: Rgb | None, side: int, shadow: bool, rng: Rng
 ) -> None:
-    """Put one object on the picture; its stencil is drawn larger and scaled down, for smooth edges."""
+    """Put one piece on a picture; its stencil is drawn larger and scaled down, for smooth edges.
+
+    Args:
+        picture: Is painted on.
+        piece: What to paint, and where.
+        skin: Makes its surface, of a size in pixels.
+        edge: Colour of its outline, if it has one.
+        side: The picture's short side in pixels.
+        shadow: Whether it throws one.
+        rng: Decides how thick the outline is and how far the shadow falls.
+    """
     grain = 4 if side < 128 else 2
-    radius = thing.extent * side / 2
-    corners = outline(thing.shape, rng) * radius
+    radius = piece.radius * side
     half = int(radius) + 3
-    cx, cy = thing.centre[0] * side, thing.centre[1] * side
+    cx, cy = piece.centre[0] * side, piece.centre[1] * side
     left, top = int(cx) - half, int(cy) - half
-    hole = rng.uniform(0.45, 0.82) if thing.shape == "ring" else 0.0
-    loops = [
-        ((corners * scale + [cx - left, cy - top]) * grain) for scale in ([1.0, hole] if hole else [1.0])
-    ]
+    loops = [(corners * radius + [cx - left, cy - top]) * grain for corners in piece.loops]
 
     body = Image.new("L", (2 * half * grain, 2 * half * grain))
     pen = ImageDraw.Draw(body)
@@ -105,26 +152,17 @@ def _paint(
         offset = max(1, round(radius * rng.uniform(0.06, 0.15)))
         soft = body.filter(ImageFilter.GaussianBlur(offset * 0.8)).point(lambda v: v * 0.35)
         picture.paste((0, 0, 0), (left + offset, top + offset), soft)
-    picture.paste(_skin(body.size, fill, rng), (left, top), body)
+    picture.paste(skin(body.size, rng), (left, top), body)
     if edge is not None:
         stroke = Image.new("L", (2 * half * grain, 2 * half * grain))
         pen = ImageDraw.Draw(stroke)
-        thickness = max(1, round(radius * rng.uniform(0.03, 0.12) * grain * (0.6 if hole else 1.0)))
+        thin = 0.6 if len(loops) > 1 else 1.0
+        thickness = max(1, round(radius * rng.uniform(0.03, 0.12) * grain * thin))
         for loop in loops:
             pen.line(
                 [*loop.ravel().tolist(), *loop[:2].ravel().tolist()], fill=255, width=thickness, joint="curve"
             )
         picture.paste(tuple(int(c) for c in edge), (left, top), stroke.reduce(grain))
-
-
-def _skin(size: tuple[int, int], fill: Rgb, rng: Rng) -> Image.Image:
-    """One flat colour mostly; sometimes lit from a side."""
-    if rng.random() < 0.75:
-        return Image.new("RGB", size, tuple(int(c) for c in fill))
-    y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
-    angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(5, 28)
-    light = strength * (np.cos(angle) * x + np.sin(angle) * y)
-    return Image.fromarray(np.clip(fill + light[..., None], 0, 255).astype(np.uint8))
 
 
 def photograph(picture: Image.Image, rng: Rng) -> Image.Image:

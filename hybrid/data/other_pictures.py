@@ -1,8 +1,8 @@
 """Pictures of anything but the scenes: what a model of scenes should say it has not seen.
 
-Some are far from scenes (noise, clouds, collages, text, plots of lines), some near (one shape that is none of
-the eight, three to forty objects). A detector is trained on them (outlier exposure, Hendrycks et al.,
-arXiv:1812.04606); they stand for everything else, photographs included, of which none are needed.
+These are far from scenes: noise, clouds, collages, text, plots of lines. A detector is trained on them and on
+`hybrid.data.near_scenes` (outlier exposure, Hendrycks et al., arXiv:1812.04606); they stand for everything
+else, photographs included, of which none are needed.
 """
 
 import numpy as np
@@ -23,9 +23,9 @@ def draw_other(rng: Rng) -> Image.Image:
         rng: The only source of randomness.
 
     Returns:
-        An RGB picture of 64 to 320 pixels on its short side.
+        An RGB picture of 64 to 192 pixels on its short side.
     """
-    side, aspect = np.exp(rng.uniform(np.log(64), np.log(320))), rng.uniform(0.6, 1.7)
+    side, aspect = np.exp(rng.uniform(np.log(64), np.log(192))), rng.uniform(0.6, 1.7)
     size = round(side * max(aspect, 1)), round(side * max(1 / aspect, 1))
     kinds, often = list(_KINDS), np.array(list(_KINDS.values()))
     picture = kinds[int(rng.choice(len(kinds), p=often / often.sum()))](rng, size)
@@ -105,13 +105,13 @@ def _cloud(rng: Rng, size: Size) -> Image.Image:
 def _dead_leaves(rng: Rng, size: Size) -> Image.Image:
     """Overlapping pieces of any size and texture, the classical model of a photograph's statistics."""
     picture, side = _cloud(rng, size), min(size)
-    for _ in range(int(rng.integers(3, 60))):
+    for _ in range(int(rng.integers(3, 40))):
         radius = side * min(0.6, 0.03 + 0.04 * rng.pareto(1.2))
         stencil = Image.new("L", size)
         _irregular(rng, ImageDraw.Draw(stencil), _somewhere(rng, size, 0), radius, 255)
         if rng.random() < 0.6:
             stencil = stencil.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 4)))
-        texture = _cloud if rng.random() < 0.4 else _gradient if rng.random() < 0.5 else _plain
+        texture = _cloud if rng.random() < 0.2 else _gradient if rng.random() < 0.5 else _plain
         picture.paste(texture(rng, size), (0, 0), stencil)
     return picture
 
@@ -172,59 +172,6 @@ def _polygon(
     pen.polygon(corners.ravel().tolist(), fill=fill)
 
 
-def _strange_shape(rng: Rng, pen: ImageDraw.ImageDraw, centre: np.ndarray, radius: float, fill: Rgb) -> None:
-    """A shape that is none of `hybrid.data.shapes`."""
-    kind, turn = rng.random(), rng.uniform(0, 2 * np.pi)
-    if kind < 0.25:
-        _irregular(rng, pen, centre, radius, fill)
-    elif kind < 0.6:  # regular, of five, seven or more corners
-        count = int(rng.choice([5, 5, 7, 8, 9]))
-        _polygon(pen, centre, turn + 2 * np.pi * np.arange(count) / count, np.full(count, radius), fill)
-    elif kind < 0.75:  # a star of other than five points
-        count = 2 * int(rng.choice([4, 6, 7, 8, 10]))
-        radii = np.where(np.arange(count) % 2, radius * rng.uniform(0.3, 0.7), radius)
-        _polygon(pen, centre, turn + 2 * np.pi * np.arange(count) / count, radii, fill)
-    elif kind < 0.9:  # a bar
-        angle = np.arctan(rng.uniform(0.12, 0.55))
-        _polygon(
-            pen,
-            centre,
-            turn + np.array([angle, np.pi - angle, np.pi + angle, -angle]),
-            np.full(4, radius),
-            fill,
-        )
-    else:  # an ellipse
-        reach = radius * np.array([1, rng.uniform(0.2, 0.6)])[:: int(rng.choice([1, -1]))]
-        pen.ellipse([*(centre - reach), *(centre + reach)], fill=fill)
-
-
-def _others(rng: Rng, size: Size) -> Image.Image:
-    """One or two shapes that are none of the eight."""
-    large = size[0] * 2, size[1] * 2
-    picture = _ground(rng, large)
-    for _ in range(int(rng.integers(1, 3))):
-        radius = min(large) * rng.uniform(0.1, 0.3)
-        _strange_shape(rng, ImageDraw.Draw(picture), _somewhere(rng, large, radius), radius, _colour(rng))
-    return picture.resize(size, Image.Resampling.LANCZOS)
-
-
-def _many(rng: Rng, size: Size) -> Image.Image:
-    """Three to forty objects, where scenes have one or two."""
-    large = size[0] * 2, size[1] * 2
-    picture, count = _ground(rng, large), int(rng.choice([3, 3, 4, 4, 5, 5, 6, 7, 8, 10, 15, 25, 40]))
-    pen, common = ImageDraw.Draw(picture), _colour(rng) if rng.random() < 0.5 else None
-    kinds = rng.choice(["circle", "square", "strange"], 1 if rng.random() < 0.5 else count)
-    for i in range(count):
-        radius = min(large) * rng.uniform(0.04, 0.26 / np.sqrt(count / 3))
-        centre, kind, fill = _somewhere(rng, large, radius), kinds[i % len(kinds)], common or _colour(rng)
-        if kind == "strange":
-            _strange_shape(rng, pen, centre, radius, fill)
-        else:
-            draw = pen.ellipse if kind == "circle" else pen.rectangle
-            draw([*(centre - radius), *(centre + radius)], fill=fill)
-    return picture.resize(size, Image.Resampling.LANCZOS)
-
-
 def _collage(rng: Rng, size: Size) -> Image.Image:
     first, second = (list(_KINDS)[int(rng.integers(len(_KINDS) - 1))](rng, size) for _ in range(2))
     if rng.random() < 0.5:
@@ -233,10 +180,8 @@ def _collage(rng: Rng, size: Size) -> Image.Image:
     return Image.composite(first, second, Image.fromarray((255 * half).astype(np.uint8)))
 
 
-# How often each is drawn: most often those nearest to scenes. Collages are made of those before them.
+# How often each is drawn. Collages are made of those before them.
 _KINDS = {
-    _others: 4,
-    _many: 4,
     _text: 3,
     _lines: 2,
     _blobs: 2,

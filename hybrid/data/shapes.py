@@ -111,5 +111,10 @@ def outline(shape: str, rng: Rng) -> Corners:
     # A turn is mostly slight: people draw things upright.
     turn = np.deg2rad(rng.uniform(-1, 1) * most * (1.0 if rng.random() < 0.5 else 0.3))
     corners = corners @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    return boxed(corners)
+
+
+def boxed(corners: Corners) -> Corners:
+    """Corners ``(n, 2)``, moved and scaled so that the larger side of their bounding box is from -1 to 1."""
     low, high = corners.min(0), corners.max(0)
     return np.asarray((corners - (low + high) / 2) * (2 / (high - low).max()))

@@ -1,83 +1,62 @@
-"""Whether a picture is like those a model was trained on.
+"""Whether a picture is like those a model of drawn scenes was trained on.
 
-A captioner says something of every picture, with the same confidence. The layers of its vision tower tell
-strange pictures better than the embedding at its end, which keeps what captions need. A picture is noted
-where either of two measures exceeds its limit: the Mahalanobis distance from the training pictures (Lee et
-al., arXiv:1807.03888), or the score of a small network that was shown drawings of other things as well
-(outlier exposure, Hendrycks et al., arXiv:1812.04606).
+A captioner says something of every picture, with the same confidence. A scene is one or two plain things on a
+plain ground: a picture with none or with more of them is strange, and so is one with a thing that a small
+network does not take for one of a scene's. The network was shown scenes, and drawings of anything else, most
+of them nearly scenes (outlier exposure, Hendrycks et al., arXiv:1812.04606).
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn.functional import conv2d, relu
+
+from hybrid.inference.things import MOST, cut_out, outlines
 
 FILE = "out_of_distribution.safetensors"
-_FAR = 8.0  # standard deviations beyond which the network is not told how far
-
-
-def statistics(seen: Any) -> Tensor:
-    """What a vision tower's layers make of pictures.
-
-    Args:
-        seen: The output of a tower of transformers with hidden states ``(batch, tokens, width)``, a class
-            token first.
-
-    Returns:
-        ``(batch, 3 * layers * width)``: of each layer the class token, and mean and standard deviation of the
-        patches.
-    """
-    parts = [(h[:, 0], h[:, 1:].mean(1), h[:, 1:].std(1)) for h in seen.hidden_states]
-    return torch.cat([torch.cat(part, 1) for part in parts], 1).float()
+STRIDES = (2, 1, 2, 1)  # of the network's convolutions
 
 
 @dataclass(frozen=True)
 class Detector:
-    """What the training pictures were like.
+    """What the things in training pictures were like.
 
     Attributes:
-        mean: ``(d,)``, of the training pictures' `statistics`.
-        directions: ``(d, k)``, their leading principal components; half precision, to be small.
-        centre: ``(k + 1,)``, mean of the components and of the length of the rest.
-        spread: ``(k + 1,)``, their standard deviations.
-        hidden: ``(k + 2, h)``, weights and, in the last row, biases of the network's first layer.
-        output: ``(h + 1,)``, likewise of its second.
-        limits: ``(2,)``: of the Mahalanobis distance, and of the network's score.
+        weights: Of the network, half precision: of each convolution its kernels and biases, then of each
+            linear layer.
+        limit: ``()``, the highest score of a thing that is not strange.
     """
 
-    mean: Tensor
-    directions: Tensor
-    centre: Tensor
-    spread: Tensor
-    hidden: Tensor
-    output: Tensor
-    limits: Tensor
+    weights: tuple[Tensor, ...]
+    limit: Tensor
 
-    def components(self, found: Tensor) -> Tensor:
-        """Standardised components ``(n, k + 1)`` of statistics ``(n, d)``."""
-        difference, directions = found - self.mean, self.directions.float()
-        inside = difference @ directions
-        rest = (difference - inside @ directions.T).norm(dim=1, keepdim=True)
-        return (torch.cat([inside, rest], 1) - self.centre) / self.spread
+    def scores(self, pixels: Tensor) -> Tensor:
+        """How strange pictures are.
 
-    def measures(self, found: Tensor) -> Tensor:
-        """Mahalanobis distance and score ``(n, 2)`` of statistics ``(n, d)``."""
-        components = self.components(found)
-        score = network(components, self.hidden, self.output)
-        return torch.stack([components.norm(dim=1), score], 1)
+        Args:
+            pixels: ``(n, 3, height, width)``, standardised.
 
-    def unfamiliar(self, seen: Any) -> list[bool]:
-        """Say of each picture in a vision tower's output, hidden states included, whether it is strange."""
-        found = statistics(seen).to(self.mean.device)
-        return (self.measures(found) > self.limits).any(1).tolist()
+        Returns:
+            ``(n,)``: of the strangest thing in each; infinite where there are none, or too many.
+        """
+        things = cut_out(pixels.cpu())
+        found = network(outlines(things.crops), self.weights)
+        scores = torch.full((len(pixels),), -torch.inf).scatter_reduce_(0, things.owner, found, "amax")
+        return scores.where((things.count >= 1) & (things.count <= MOST), torch.inf)
+
+    def unfamiliar(self, pixels: Tensor) -> list[bool]:
+        """Say of each picture ``(n, 3, height, width)`` whether it is strange."""
+        return (self.scores(pixels) > self.limit).tolist()
 
     def save(self, folder: Path) -> None:
         """Write it beside a model."""
-        save_file({name: tensor.contiguous() for name, tensor in vars(self).items()}, folder / FILE)
+        named = {f"{i}": weight for i, weight in enumerate(self.weights)}
+        save_file(named | {"limit": self.limit}, folder / FILE)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self | None:
@@ -90,12 +69,16 @@ class Detector:
             What was saved there, or nothing if there is nothing that can be read.
         """
         try:
-            return cls(**load_file(Path(folder) / FILE))
-        except (OSError, SafetensorError, TypeError):
+            found = load_file(Path(folder) / FILE)
+            limit = found.pop("limit")
+            return cls(tuple(found[str(i)] for i in range(len(found))), limit)
+        except (OSError, SafetensorError, KeyError):
             return None
 
 
-def network(components: Tensor, hidden: Tensor, output: Tensor) -> Tensor:
-    """The detector's network: two layers, scores ``(n,)`` of components ``(n, k + 1)``."""
-    inner = torch.nn.functional.gelu(components.clamp(-_FAR, _FAR) @ hidden[:-1] + hidden[-1])
-    return inner @ output[:-1] + output[-1]
+def network(crops: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
+    """Scores ``(k,)`` of things ``(k, 2, SIDE, SIDE)``, as `outlines` gives them."""
+    *first, a, b, c, d = (weight.float() for weight in weights)
+    for kernel, bias, stride in zip(first[::2], first[1::2], STRIDES, strict=True):
+        crops = relu(conv2d(crops, kernel, bias, stride, kernel.shape[-1] // 2))
+    return (relu(crops.flatten(1) @ a.T + b) @ c.T + d)[:, 0]

@@ -111,11 +111,8 @@ class Question:
     @torch.inference_mode()
     def see(self, pixels: list[Tensor], detector: Detector | None) -> tuple[Tensor, list[bool]]:
         """`features`, and whether the detector has seen nothing like each picture."""
-        if detector is None:
-            return self.features(pixels), [False] * len(pixels)
-        batch = torch.cat(pixels).to(self.model.device)
-        seen = self.model.vision_outputs(batch, output_hidden_states=True)
-        return self.model.features_of(seen, batch), detector.unfamiliar(seen)
+        strange = [False] * len(pixels) if detector is None else detector.unfamiliar(torch.cat(pixels))
+        return self.features(pixels), strange
 
     @torch.inference_mode()
     def generate(self, seen: Tensor, form: str = "vision_features", **options: Any) -> Tensor:

@@ -1,7 +1,6 @@
 """Whether a picture is like those trained on: the detector itself, and the bundled model's."""
 
 import io
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,60 +11,93 @@ from safetensors.torch import save_file
 import hybrid
 from hybrid.data.drawing import draw_scene
 from hybrid.data.scenes import sample_scene
-from hybrid.inference.out_of_distribution import FILE, Detector, statistics
-from hybrid.inference.prompting import Question
+from hybrid.inference.out_of_distribution import FILE, Detector, network
+from hybrid.inference.things import SIDE, cut_out, outlines
 from hybrid.loading.names import BUNDLED
-from hybrid.training.out_of_distribution import fit_detector
+from hybrid.training.out_of_distribution import _folded, _fresh, fit_detector
 from tests.hybrid.conftest import one_line
 from tests.scenes_elsewhere import sample_pictures
 
 
+def _disc(colour, ground, centre=(32, 32), radius=12):
+    y, x = np.mgrid[:64, :64] + 0.5
+    inside = np.hypot(x - centre[0], y - centre[1]) < radius
+    return torch.tensor(np.where(inside, *(np.reshape(c, (-1, 1, 1)) for c in (colour, ground)))).float()
+
+
+def test_things_are_cut_out_and_counted():
+    ground, red = (1.0, 1.0, 1.1), (1.0, -2.0, -2.0)
+    none = _disc(ground, ground)
+    one = _disc(red, ground, (20, 40), 8)
+    two = one.minimum(_disc(red, ground, (50, 14), 5))
+    three = two.minimum(_disc(red, ground, (50, 50), 5))
+    found = cut_out(torch.stack([none, one, two, three]))
+    assert found.count.tolist() == [0, 1, 2, 3]
+    assert found.owner.tolist() == [1, 2, 2]
+    assert found.crops[:, :, SIDE // 2, SIDE // 2].allclose(torch.tensor([0.0, -3.0, -3.1]), atol=1e-5)
+
+
+def test_a_thing_looks_the_same_wherever_it_is_and_whatever_its_colour():
+    slope = torch.linspace(-0.1, 0.1, 64)[None, None]  # light falls on the ground from a side
+    first = _disc((1.0, -2.0, -2.0), (1.0, 1.0, 1.0)) + slope
+    second = _disc((0.0, 2.0, -1.0), (-2.0, -2.0, -2.0), (45, 24))
+    wanted = _disc((1.0,), (0.0,), (SIDE / 2, SIDE / 2), SIDE / 2 / (1.15 + 1 / 12))[:, :SIDE, :SIDE]
+    for share, rest in outlines(cut_out(torch.stack([first, second])).crops):
+        assert (share - wanted).abs().mean() < 0.05
+        assert rest.abs().max() < 0.1
+
+
+def test_marks_of_another_colour_are_left_over():
+    marked = _disc((1.0, -2.0, -2.0), (1.0, 1.0, 1.0), radius=20)
+    marked[:, 28:36, 28:36] = torch.tensor([-2.0, 1.0, 1.0])[:, None, None]
+    share, rest = outlines(cut_out(marked[None]).crops)[0]
+    assert share[5, SIDE // 2] == pytest.approx(1)
+    assert rest[5, SIDE // 2] == pytest.approx(0, abs=1e-3)
+    assert rest[SIDE // 2, SIDE // 2] > 0.5
+
+
 @pytest.fixture(scope="module")
-def clouds():
-    """Points of one kind, stretched, to fit to and held out; and others, within reach of the distance."""
-    generator = torch.Generator().manual_seed(0)
-    points = torch.randn(6000, 4, generator=generator) * torch.tensor([1.0, 10.0, 0.1, 3.0])
-    others = torch.randn(2000, 4, generator=generator) * torch.tensor([0.1, 10.0, 0.1, 0.2])
-    others[:, 0] += 2.5
-    return points[:4000], points[4000:], others
+def fitted():
+    """A detector that was shown discs, and discs with a hole; and the discs that set its limit."""
+    rng = np.random.default_rng(0)
+
+    def discs(count, hole):
+        made = []
+        for _ in range(count):
+            colour, place, radius = rng.uniform(-2, 0, 3), rng.uniform(26, 38, 2), rng.uniform(10, 20)
+            made.append(_disc(colour, (1.5, 1.5, 1.5), place, radius))
+            if hole:
+                made[-1] = made[-1].maximum(_disc((1.5, 1.5, 1.5), (-9, -9, -9), place, radius / 2))
+        return torch.stack(made)
+
+    plain, held_out, holed = discs(64, False), discs(50, False), discs(64, True)
+    return fit_detector(cut_out(plain), held_out, cut_out(holed), needless=0.04), held_out, discs(20, True)
 
 
-def test_so_many_held_out_ones_lie_beyond_the_limits(clouds):
-    known = fit_detector(*clouds, needless=0.02)
-    beyond = known.measures(clouds[1]) > known.limits
-    assert beyond.sum(0).tolist() == [20, 20]
+def test_what_is_unlike_the_scenes_is_strange(fitted):
+    known, held_out, holed = fitted
+    assert np.mean(known.unfamiliar(holed)) > 0.9
+    assert sum(known.unfamiliar(held_out)) == 2
+    assert known.unfamiliar(torch.zeros(1, 3, 64, 64)) == [True]
 
 
-def test_what_is_far_or_like_the_examples_is_strange(clouds):
-    known = fit_detector(*clouds, needless=0.02)
-    far = torch.tensor([[9.0, 0, 0, 0], [0, 90.0, 0, 0], [0, 0, 0.9, 0], [0, 0, 0, -30.0]])
-    assert (known.measures(far)[:, 0] > known.limits[0]).all()
-    distance, score = (known.measures(clouds[2]) > known.limits).float().mean(0)
-    assert score > 0.5 > distance
+def test_the_network_is_the_trained_one():
+    torch.manual_seed(0)
+    net = _fresh()
+    for layer in net:
+        if isinstance(layer, torch.nn.BatchNorm2d):  # as after some training
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+            torch.nn.init.normal_(layer.bias)
+    crops = torch.randn(3, 2, SIDE, SIDE)
+    wanted = net.eval()(crops)[:, 0]
+    assert network(crops, _folded(net)).allclose(wanted, atol=0.01)  # kept in half precision
 
 
-def test_the_distance_is_mahalanobis(clouds):
-    train, _, others = clouds
-    difference = (others - train.mean(0)).double().numpy()
-    inverse = np.linalg.inv(np.cov(train.T.double()))
-    wanted = np.sqrt(np.einsum("ni,ij,nj->n", difference, inverse, difference))
-    # Directions are kept in half precision; the last component is the length of what they leave.
-    found = fit_detector(*clouds).components(others)[:, :-1].norm(dim=1)
-    np.testing.assert_allclose(found, wanted, rtol=0.02)
-
-
-def test_statistics_are_class_token_mean_and_deviation_of_each_layer():
-    hidden = [torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(i)) for i in range(2)]
-    found = statistics(SimpleNamespace(hidden_states=hidden)).numpy()
-    for layer, h in enumerate(np.stack(hidden)):
-        wanted = np.concatenate([h[:, 0], h[:, 1:].mean(1), h[:, 1:].std(1, ddof=1)], 1)
-        np.testing.assert_allclose(found[:, 9 * layer : 9 * layer + 9], wanted, rtol=1e-5)
-
-
-def test_saved_and_read_back(clouds, tmp_path):
-    known = fit_detector(*clouds)
+def test_saved_and_read_back(fitted, tmp_path):
+    known, pixels, _ = fitted
     known.save(tmp_path)
-    assert Detector.load(tmp_path).measures(clouds[2]).equal(known.measures(clouds[2]))
+    assert Detector.load(tmp_path).scores(pixels).equal(known.scores(pixels))
     assert Detector.load(tmp_path / "none") is None
     (tmp_path / FILE).write_bytes(b"damaged")
     assert Detector.load(tmp_path) is None
@@ -154,28 +186,81 @@ def _scribble(rng):
     return picture
 
 
+def _smiley(rng):
+    picture = Image.new("RGB", (160, 160), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((30, 30, 130, 130), fill=tuple(rng.integers(0, 256, 3).tolist()), outline="black", width=3)
+    for x in (60, 90):
+        draw.ellipse((x, 60, x + 10, 75), fill="black")
+    draw.arc((55, 60, 105, 110), 20, 160, fill="black", width=3)
+    return picture
+
+
+def _house(rng):
+    picture, wall, roof = Image.new("RGB", (200, 200), "white"), *rng.choice(_BRIGHT, 2, replace=False)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((60, 90, 140, 160), fill=wall)
+    draw.polygon([(50, 90), (100, int(rng.integers(30, 60))), (150, 90)], fill=roof)
+    return picture
+
+
+def _arrow(rng):
+    picture, way = Image.new("RGB", (200, 200), "white"), rng.uniform(0, 2 * np.pi)
+    turn = np.array([[np.cos(way), np.sin(way)], [-np.sin(way), np.cos(way)]])
+    corners = (
+        np.array([(-70, -10), (15, -10), (15, -28), (70, 0), (15, 28), (15, 10), (-70, 10)]) @ turn + 100
+    )
+    ImageDraw.Draw(picture).polygon(corners.ravel().tolist(), fill=str(rng.choice(_BRIGHT)))
+    return picture
+
+
+def _die(rng):
+    picture, face, pips = Image.new("RGB", (200, 200), "white"), *rng.choice(_BRIGHT, 2, replace=False)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((50, 50, 150, 150), fill=face)
+    for x, y in rng.permutation([(75, 75), (125, 125), (75, 125), (125, 75), (100, 100)])[2:].tolist():
+        draw.ellipse((x - 10, y - 10, x + 10, y + 10), fill=pips)
+    return picture
+
+
+def _three_squares(rng):
+    picture = Image.new("RGB", (200, 200), "white")
+    for x, y in [(50, 60), (145, 65), (100, 145)]:
+        x, y = x + int(rng.integers(-8, 8)), y + int(rng.integers(-8, 8))
+        ImageDraw.Draw(picture).rectangle((x - 25, y - 25, x + 25, y + 25), fill=str(rng.choice(_BRIGHT)))
+    return picture
+
+
+def _maze(rng):
+    picture = Image.fromarray((rng.random((20, 20)) > 0.5).astype(np.uint8) * 255)
+    return picture.resize((160, 160), Image.Resampling.NEAREST).convert("RGB")
+
+
+_BRIGHT = ["red", "green", "blue", "orange", "purple", "brown", "black"]
+
+
 @pytest.fixture(scope="module")
 def strange():
     """Which pictures the bundled model's detector calls strange."""
-    model, processor = hybrid.load()
-    question = Question(model, processor, None, 5, {})
+    _, processor = hybrid.load()
     detector = Detector.load(BUNDLED)
-    return lambda pictures: np.array(question.see([question.look_at(p) for p in pictures], detector)[1])
+    return lambda pictures: np.array(
+        detector.unfamiliar(torch.cat([processor.pixel_values(picture) for picture in pictures]))
+    )
 
 
 # None of these took part in training; what did is drawn by other code.
 NO_SCENES = [
-    *(_noise, _gradient, _cloud, _text, _plot),
-    *(_grey_photograph, _plain, _five_circles, _pentagon, _plaid, _chequers, _scribble),
+    *(_noise, _gradient, _cloud, _text, _plot, _grey_photograph, _plain, _five_circles, _pentagon, _plaid),
+    *(_chequers, _scribble, _smiley, _house, _arrow, _die, _three_squares, _maze),
 ]
 
 
 def test_what_is_no_drawn_scene_is_strange(strange):
     rng = np.random.default_rng(3)
-    found = {draw.__name__: strange([draw(rng) for _ in range(20)]).mean() for draw in NO_SCENES}
+    found = {draw.__name__: strange([draw(rng) for _ in range(12)]).mean() for draw in NO_SCENES}
     assert np.mean(list(found.values())) >= 0.95, found
-    # A pentagon is nearest to what was learnt: about half of them pass.
-    assert min(share for name, share in found.items() if name != "_pentagon") >= 0.8, found
+    assert min(found.values()) >= 0.5, found
 
 
 def test_real_photographs_are_strange(strange):
