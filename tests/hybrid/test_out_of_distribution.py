@@ -28,17 +28,26 @@ def _disc(colour, ground, centre=(32, 32), radius=12):
 def test_things_are_cut_out_and_counted():
     ground, red = (1.0, 1.0, 1.1), (1.0, -2.0, -2.0)
     none = _disc(ground, ground)
-    one = _disc(red, ground, (20, 40), 8)
-    two = one.minimum(_disc(red, ground, (50, 14), 5))
+    one = _disc(red, ground, (20, 40), 12)
+    two = one.minimum(_disc(red, ground, (37, 40), 3))  # within the first one's crop
     three = two.minimum(_disc(red, ground, (50, 50), 5))
     found = cut_out(torch.stack([none, one, two, three]))
     assert found.count.tolist() == [0, 1, 2, 3]
     assert found.owner.tolist() == [1, 2, 2]
     assert found.crops[:, :, SIDE // 2, SIDE // 2].allclose(torch.tensor([0.0, -3.0, -3.1]), atol=1e-5)
+    assert found.crops[1].allclose(found.crops[0], atol=1e-5)
+
+
+def test_a_ring_around_something_is_one_thing_with_it():
+    white, red = (1.0, 1.0, 1.0), (1.0, -2.0, -2.0)
+    ring = _disc(red, white, radius=20).maximum(_disc(white, (-9, -9, -9), radius=14))
+    found = cut_out(torch.stack([ring, ring.minimum(_disc(red, white, radius=6))]))
+    assert found.count.tolist() == [1, 1]
+    assert outlines(found.crops)[:, 0, SIDE // 2, SIDE // 2].tolist() == pytest.approx([0, 1], abs=0.1)
 
 
 def test_a_thing_looks_the_same_wherever_it_is_and_whatever_its_colour():
-    slope = torch.linspace(-0.1, 0.1, 64)[None, None]  # light falls on the ground from a side
+    slope = torch.linspace(-0.25, 0.25, 64)[None, None]  # light falls on the ground from a side
     first = _disc((1.0, -2.0, -2.0), (1.0, 1.0, 1.0)) + slope
     second = _disc((0.0, 2.0, -1.0), (-2.0, -2.0, -2.0), (45, 24))
     wanted = _disc((1.0,), (0.0,), (SIDE / 2, SIDE / 2), SIDE / 2 / (1.15 + 1 / 12))[:, :SIDE, :SIDE]
