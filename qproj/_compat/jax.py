@@ -79,6 +79,12 @@ def marked(function: Function, attributes: dict[str, str]) -> Function:
     return call
 
 
+def is_pushed_forward(value: Any) -> bool:
+    """Whether JAX differentiates a value in forward mode. Fallback: no, and JAX says that it cannot."""
+    tracer = _find("jax.interpreters.ad.JVPTracer")
+    return tracer is not None and isinstance(value, tracer)
+
+
 def is_on_cpu(array: jax.Array) -> bool:
     """Whether an array is on a CPU. Fallback: the public way, which takes longer."""
     try:

@@ -21,6 +21,7 @@ from pennylane.transforms import convert_to_numpy_parameters
 from pennylane.transforms.core import CompilePipeline
 
 from qproj import __version__
+from qproj._compat.jax import is_pushed_forward
 from qproj.circuits.observables import PauliWord
 from qproj.interop import differentiable
 from qproj.interop.preprocessing import can_be_shifted, has_complex_results, pipeline, refuse_gradients
@@ -172,7 +173,7 @@ class QprojStatevector(Device):  # type: ignore[misc]
         wanted = None if tape.shots else measured(tape.measurements)
         # A circuit measures something; where the state is wanted, nothing is made of it.
         words = (PauliWord("Z", (0,)),) if wanted is None else wanted.words
-        forward = any(map(differentiable.is_pushed_forward, tape.get_parameters(trainable_only=False)))
+        forward = any(map(is_pushed_forward, tape.get_parameters(trainable_only=False)))
         fits = interface in _ENGINE and not forward and is_script(tape)
         job = script(tape, words) if fits else None
         if job is None or not self._compiles(job, interface):

@@ -15,7 +15,6 @@ import numpy as np
 from autograd import numpy as anp
 from autograd.extend import defvjp, defvjp_argnums, primitive
 from autograd.tracer import getval, isbox
-from jax.interpreters import ad
 
 from qproj.circuits.circuit import Circuit
 from qproj.execution.forks import check_not_forked
@@ -83,11 +82,6 @@ defvjp(_real, lambda _, __: anp.real)
 def is_traced(value: Any) -> bool:
     """Whether JAX is looking on what is done with a value."""
     return isinstance(value, jax.core.Tracer)
-
-
-def is_pushed_forward(value: Any) -> bool:
-    """Whether JAX differentiates in forward mode (`jax.jvp`, `jax.jacfwd`), for which no rule is here."""
-    return isinstance(value, ad.JVPTracer)
 
 
 def refusing_gradients(value: Any, error: Callable[[], Exception]) -> Any:
