@@ -94,9 +94,7 @@ class Adjoint:
             Gradients for the inputs, `(batch, n_features)`, and for the weights, `weight_shape`, the latter
             summed over the batch.
         """
-        given = Given(inputs.T, weights.reshape(-1))
-        grad_x, grad_w = self.differentiate(residuals, given, cotangents.T)[0]
-        return grad_x.T, grad_w.reshape(weights.shape)
+        return self.backward_in_place(residuals, inputs, weights, cotangents)[0]
 
     def backward_in_place(
         self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array

@@ -42,7 +42,7 @@ class Dense(Adjoint):
     def evaluate(self, given: Given) -> tuple[Array, Residuals]:
         """See `Adjoint.evaluate`."""
         state = self._prepare(given)
-        whole, _ = given.once("matrices", self, lambda: self._matrices(given))
+        whole, _ = self._matrices(given)
         if whole is not None:
             state = sv.matmul(whole, state.reshape(len(whole), -1)).reshape(state.shape)
         return self._measurement.expectations(state).T, (state,)
@@ -54,7 +54,7 @@ class Dense(Adjoint):
         gradients = (jnp.zeros_like(given.inputs), jnp.zeros_like(given.weights))
         (psi,) = residuals
         bra = self._measurement.bra(psi, cotangents)
-        whole, after = given.once("matrices", self, lambda: self._matrices(given))
+        whole, after = self._matrices(given)
         if whole is not None:
             rows = len(whole)
             overlap = sv.matmul(bra.reshape(rows, -1), psi.reshape(rows, -1).T)
@@ -71,6 +71,9 @@ class Dense(Adjoint):
             `(2 * 2**n, 2 * 2**n)`, or nothing where nothing follows the preparation; and for each segment
             `(n_layers, 2 * 2**n, 2 * 2**n)`.
         """
+        return given.once("matrices", self, lambda: self._multiplied(given))
+
+    def _multiplied(self, given: Given) -> tuple[Array | None, list[Array]]:
         if not self._segments:
             return None, []
         whole = jnp.eye(2 * self._n_states, dtype=given.weights.dtype)

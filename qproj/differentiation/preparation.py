@@ -41,10 +41,10 @@ class Preparation:
             zero = jnp.asarray([1, 0], jnp.result_type(given.weights.dtype, jnp.complex64))
             entered = jnp.broadcast_to(zero[:, None], (self._n_qubits, 2, given.inputs.shape[1]))
         else:
-            entered = sv.fuse(sv.gate_matrices(self._entered, given), 0)[:, :, 0]
+            entered = sv.fused(self._entered, given, 0)[:, :, 0]
         if self._shared is None:
             return entered, entered
-        return entered, _turned(self._turn(self._shared, given), entered)
+        return entered, _turned(sv.fused(self._shared, given, 0), entered)
 
     def gradients(self, gradients: Gradients, bra: Array, given: Given) -> Gradients:
         """Add to gradients what the gates contribute, from the bra `(2, 2**n_qubits, batch)` after them."""
@@ -55,16 +55,12 @@ class Preparation:
             reduced = (environments.conj()[:, :, None] * vectors[:, None]).sum(axis=-1)
             slopes = by_angle(self._shared, gates, reduced, 0)
             gradients = add(gradients, self._shared.angles, slopes)
-            environments = _turned(self._turn(self._shared, given).swapaxes(1, 2).conj(), environments)
+            environments = _turned(sv.fused(self._shared, given, 0).swapaxes(1, 2).conj(), environments)
         if self._entered is not None:
             reduced = environments.conj()[:, :, None] * entered[:, None]
             slopes = by_angle(self._entered, sv.gate_matrices(self._entered, given), reduced, 0)
             gradients = add(gradients, self._entered.angles, slopes)
         return gradients
-
-    def _turn(self, shared: Local, given: Given) -> Array:
-        """The gates that samples share, one matrix a wire."""
-        return given.once("fused", shared, lambda: sv.fuse(sv.gate_matrices(shared, given), 0))
 
 
 def _turned(matrices: Array, vectors: Array) -> Array:

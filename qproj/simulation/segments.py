@@ -79,7 +79,7 @@ class Segment:
         matrices: list[Array] = []
         local, diagonal = self.layers.local, self.layers.diagonal
         if local is not None:
-            unitaries = given.once("fused", local, lambda: sv.fuse(sv.gate_matrices(local, given), 1))
+            unitaries = sv.fused(local, given, 1)
             if inverse:
                 # Not the transpose of the blocks: XLA would fold it into the product, whose kernel for a
                 # transposed left side takes up to four times as long.

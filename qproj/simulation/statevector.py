@@ -70,8 +70,12 @@ def multiply(left: Array, right: Array, axis: int) -> Array:
     return (jnp.expand_dims(left, axis + 2) * jnp.expand_dims(right, axis)).sum(axis=axis + 1)
 
 
-def fuse(gates: Array, depth_axis: int) -> Array:
-    """Multiply the gates of each wire: `(..., depth, n_qubits, 2, 2, *batch)`, without `depth` then."""
+def fused(local: Local, given: Given, depth_axis: int) -> Array:
+    """The gates of each wire as one matrix: `gate_matrices` without `depth`."""
+    return given.once("fused", local, lambda: _fuse(gate_matrices(local, given), depth_axis))
+
+
+def _fuse(gates: Array, depth_axis: int) -> Array:
     product, *rest = (lax.index_in_dim(gates, k, depth_axis, False) for k in range(gates.shape[depth_axis]))
     for gate in rest:
         product = multiply(gate, product, depth_axis + 1)
