@@ -5,7 +5,7 @@ random, so that what stays the same across pictures is what the caption says.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -31,15 +31,45 @@ def draw_scene(scene: Scene, rng: Rng) -> Image.Image:
     Returns:
         An RGB picture of 64 to 320 pixels on its short side.
     """
-    side = int(np.exp(rng.uniform(np.log(64), np.log(320))))
-    width, height = (round(side * length) for length in scene.frame)
-    fills = [shade(o.colour, rng) for o in scene.objects]
-    ground, edges = ground_and_edges(fills, rng)
-    picture = background(width, height, ground, rng)
-    shadow = rng.random() < 0.12
-    for thing, fill, edge in zip(scene.objects, fills, edges, strict=True):
-        paint(picture, Piece.of(thing, rng), lit(fill), edge, side, shadow, rng)
-    return photograph(picture, rng)
+    sheet = Sheet.of(scene, rng)
+    for thing, fill, edge in sheet.coloured(scene):
+        paint(sheet.picture, Piece.of(thing, rng), lit(fill), edge, sheet.side, sheet.shadow, rng)
+    return photograph(sheet.picture, rng)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a scene is drawn on, and in which colours.
+
+    Attributes:
+        picture: An empty ground, of the scene's proportions.
+        side: Its short side in pixels.
+        ground: The ground's colour.
+        fills: The colour of each object.
+        edges: That of its outline, if it has one.
+        shadow: Whether objects throw one.
+    """
+
+    picture: Image.Image
+    side: int
+    ground: Rgb
+    fills: list[Rgb]
+    edges: list[Rgb | None]
+    shadow: bool
+
+    @classmethod
+    def of(cls, scene: Scene, rng: Rng) -> Self:
+        """Choose all of it at random."""
+        side = int(np.exp(rng.uniform(np.log(64), np.log(320))))
+        width, height = (round(side * length) for length in scene.frame)
+        fills = [shade(o.colour, rng) for o in scene.objects]
+        ground, edges = _ground_and_edges(fills, rng)
+        picture = _background(width, height, ground, rng)
+        return cls(picture, side, ground, fills, edges, rng.random() < 0.12)
+
+    def coloured(self, scene: Scene) -> Iterator[tuple[SceneObject, Rgb, Rgb | None]]:
+        """The objects of the scene, each with the colours of its area and of its outline."""
+        return zip(scene.objects, self.fills, self.edges, strict=True)
 
 
 @dataclass(frozen=True)
@@ -85,7 +115,7 @@ def shade(colour: str, rng: Rng) -> Rgb:
     return np.asarray(np.clip(mix + rng.normal(0, 5, 3), 0, 255))
 
 
-def visible(a: Rgb, b: Rgb) -> bool:
+def _visible(a: Rgb, b: Rgb) -> bool:
     """Whether two colours are told apart at a glance: weighted distance after Compuserve's "redmean"."""
     mean = (a[0] + b[0]) / 2
     d = a - b
@@ -93,7 +123,7 @@ def visible(a: Rgb, b: Rgb) -> bool:
     return float(np.sqrt((weights * d * d).sum())) > 160
 
 
-def ground_and_edges(fills: list[Rgb], rng: Rng) -> tuple[Rgb, list[Rgb | None]]:
+def _ground_and_edges(fills: list[Rgb], rng: Rng) -> tuple[Rgb, list[Rgb | None]]:
     """Choose a neutral background and outlines with which every object can be seen."""
     while True:
         kind = rng.random()
@@ -104,15 +134,15 @@ def ground_and_edges(fills: list[Rgb], rng: Rng) -> tuple[Rgb, list[Rgb | None]]
         dark = rng.random() < 0.8
         edge = np.full(3, rng.uniform(0, 60) if dark else rng.uniform(210, 255))
         # A white shape on white paper is fine once it has an outline.
-        edges = [edge if outlined and visible(edge, fill) else None for fill in fills]
+        edges = [edge if outlined and _visible(edge, fill) else None for fill in fills]
         if all(
-            visible(fill, ground) or (line is not None and visible(line, ground) and rng.random() < 0.5)
+            _visible(fill, ground) or (line is not None and _visible(line, ground) and rng.random() < 0.5)
             for fill, line in zip(fills, edges, strict=True)
         ):
             return ground, edges
 
 
-def background(width: int, height: int, ground: Rgb, rng: Rng) -> Image.Image:
+def _background(width: int, height: int, ground: Rgb, rng: Rng) -> Image.Image:
     """A sheet of the ground's colour; sometimes lit from a side."""
     if rng.random() < 0.75:
         return Image.new("RGB", (width, height), tuple(int(c) for c in ground))

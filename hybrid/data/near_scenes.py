@@ -11,8 +11,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from hybrid.data.drawing import Piece, Rgb, Rng, Skin, background, ground_and_edges, lit, paint, photograph
-from hybrid.data.drawing import shade as shade_of
+from hybrid.data.drawing import Piece, Rgb, Rng, Sheet, Skin, lit, paint, photograph, shade
 from hybrid.data.palette import COLOURS
 from hybrid.data.scenes import Scene, SceneObject, sample_scene
 from hybrid.data.shapes import SHAPES, Corners, boxed, outline
@@ -32,22 +31,18 @@ def draw_near(rng: Rng) -> Image.Image:
     """
     kind = rng.random()
     scene = _with_something_large(rng)
-    side = int(np.exp(rng.uniform(np.log(64), np.log(320))))
-    width, height = (round(side * length) for length in scene.frame)
-    fills = [shade_of(o.colour, rng) for o in scene.objects]
-    ground, edges = ground_and_edges(fills, rng)
-    picture = background(width, height, ground, rng)
-    shadow = rng.random() < 0.12
+    sheet = Sheet.of(scene, rng)
+    picture, side = sheet.picture, sheet.side
     altered = max(scene.objects, key=lambda thing: thing.extent)
-    for thing, fill, edge in zip(scene.objects, fills, edges, strict=True):
+    for thing, fill, edge in sheet.coloured(scene):
         piece, skin = Piece.of(thing, rng), lit(fill)
         if thing is altered and kind < 0.4:
             piece = replace(piece, loops=(strange_outline(rng),))
         if thing is altered and 0.4 <= kind < 0.55:
             skin = _patterned(fill, rng)
-        paint(picture, piece, skin, edge, side, shadow, rng)
+        paint(picture, piece, skin, edge, side, sheet.shadow, rng)
         if thing is altered and kind >= 0.55:
-            picture = _with_marks(picture, thing, fill, ground, side, rng)
+            picture = _with_marks(picture, thing, fill, sheet.ground, side, rng)
     return photograph(picture, rng)
 
 
@@ -60,7 +55,7 @@ def _with_something_large(rng: Rng) -> Scene:
 
 def _patterned(fill: Rgb, rng: Rng) -> Skin:
     """Stripes or chequers of two shades."""
-    other, angle = shade_of(str(rng.choice(COLOURS)), rng), rng.uniform(0, np.pi)
+    other, angle = shade(str(rng.choice(COLOURS)), rng), rng.uniform(0, np.pi)
     waves, crossed = np.pi * rng.uniform(1.5, 5), rng.random() < 0.4
 
     def skin(size: tuple[int, int], _rng: Rng) -> Image.Image:
@@ -79,7 +74,7 @@ def _with_marks(
     """Pieces on a thing, cut out of it or grown onto it, that are seen when the picture is 64 pixels wide."""
 
     def mark(most: float) -> tuple[Corners, Rgb, float]:
-        colours = shade_of(str(rng.choice(COLOURS)), rng), ground, fill
+        colours = shade(str(rng.choice(COLOURS)), rng), ground, fill
         colour = colours[int(rng.choice(3, p=[0.7, 0.15, 0.15]))]
         return _mark_outline(rng), colour, max(0.03, thing.extent / 2 * rng.uniform(0.12, max(0.3, most)))
 

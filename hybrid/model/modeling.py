@@ -128,14 +128,7 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         Raises:
             ValueError: If the tower does not have the feature that is to be read.
         """
-        return self.features_of(self.vision_outputs(pixel_values), pixel_values)
-
-    def vision_outputs(self, pixel_values: Tensor, **kwargs: Any) -> Any:
-        """What the vision tower returns for pictures; ``kwargs`` are passed on to it."""
-        return self.vision_tower(pixel_values=pixel_values.to(self.vision_tower.dtype), **kwargs)
-
-    def features_of(self, seen: Any, pixel_values: Tensor) -> Tensor:
-        """What `vision_features` returns, from what `vision_outputs` returned for the same pictures."""
+        seen = self.vision_tower(pixel_values=pixel_values.to(self.vision_tower.dtype))
         return read_feature(
             seen, self.config.vision_feature, self.config.vision_config, pixel_values.shape[-2:]
         )

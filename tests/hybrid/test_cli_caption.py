@@ -83,12 +83,12 @@ def test_streamed_words_make_the_caption(run, folder, monkeypatch):
     assert run("caption", "--stream", where)[:2] == run("caption", where)[:2]
     path = where / "0.png"
     looks = []
-    look = HybridForConditionalGeneration.vision_outputs
+    look = HybridForConditionalGeneration.vision_features
     monkeypatch.setattr(
-        HybridForConditionalGeneration, "vision_outputs", lambda *a, **o: looks.append(1) or look(*a, **o)
+        HybridForConditionalGeneration, "vision_features", lambda *a, **o: looks.append(1) or look(*a, **o)
     )
     assert run("caption", "--stream", path) == run("caption", path)
-    assert len(looks) == 2  # once for each, though the detector looks as well
+    assert len(looks) == 2  # once for each
 
 
 def test_quiet_and_verbose(run, folder):
