@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -16,7 +17,7 @@ from transformers.modeling_utils import PreTrainedModel
 
 from hybrid.model.configuration import HybridConfig
 from hybrid.model.connectors import Connector, build_connector
-from hybrid.model.vision import read_feature
+from hybrid.model.vision import laid_out, read_feature
 
 
 @dataclass
@@ -128,7 +129,8 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         Raises:
             ValueError: If the tower does not have the feature that is to be read.
         """
-        seen = self.vision_tower(pixel_values=pixel_values.to(self.vision_tower.dtype))
+        pixels = laid_out(pixel_values.to(self.vision_tower.dtype), self.vision_tower)
+        seen = self.vision_tower(pixel_values=pixels)
         return read_feature(
             seen, self.config.vision_feature, self.config.vision_config, pixel_values.shape[-2:]
         )
@@ -205,7 +207,7 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         # Not every language model knows every argument: Bloom, for one, has no positions.
         kwargs |= {name: value for name, value in given.items() if value is not None}
         if not (isinstance(logits_to_keep, int) and logits_to_keep == 0):
-            kwargs["logits_to_keep"] = logits_to_keep
+            kwargs["logits_to_keep"] = _places(logits_to_keep, inputs_embeds)
         kwargs["return_dict"] = True
         out = self.language_model(inputs_embeds=inputs_embeds, **kwargs)
         names = {field.name for field in fields(HybridOutput)}
@@ -258,6 +260,18 @@ class HybridForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
             for name in ("pixel_values", "vision_features", "vision_tokens"):
                 inputs.pop(name, None)
         return inputs
+
+
+def _places(keep: int | Tensor, embeds: Tensor) -> int | Tensor:
+    """The last places by their numbers, which language models take as well as how many there are.
+
+    Cut off by numbers, the states lie together in memory, and the head is one matrix product. Cut off by a
+    slice, torch multiplies row by row and reads the whole head, the largest matrix of all, for each.
+    """
+    length = embeds.shape[1]
+    if isinstance(keep, Tensor) or not 0 < keep < length:
+        return keep
+    return torch.arange(length - keep, length, device=embeds.device)
 
 
 AutoConfig.register("hybrid", HybridConfig, exist_ok=True)

@@ -319,3 +319,16 @@ def test_the_placeholder_is_never_generated(tiny, pictures):
         model.get_output_embeddings().weight *= -1e-3  # all others are about as likely, or less
     out = model.generate(**processor(images=pictures[:1]), max_new_tokens=40, do_sample=True, temperature=9.0)
     assert (out[0] == processor.image_token_id).sum() == 1
+
+
+def test_the_last_logits_are_those_of_all_and_the_head_is_one_product(tiny, pictures):
+    model, processor = tiny
+    inputs = processor(images=pictures[:2])
+    whole = model(**inputs).logits
+    seen = []
+    with model.get_output_embeddings().register_forward_pre_hook(lambda _, given: seen.append(given[0])):
+        for keep in (1, 3, whole.shape[1]):
+            last = model(**inputs, logits_to_keep=keep).logits
+            torch.testing.assert_close(last, whole[:, -keep:])
+    # A view with gaps would be multiplied row by row.
+    assert all(states.is_contiguous() for states in seen)

@@ -121,6 +121,21 @@ def test_windows_overlap_where_a_grid_does_not_divide(parts, tmp_path, pictures)
     torch.testing.assert_close(features[0, 4], grid[0, 1:3, 1:3].mean((0, 1)))
 
 
+def test_a_cnn_reads_several_pictures_with_channels_last_and_sees_the_same(parts, tmp_path, pictures):
+    save_tower(TOWERS["resnet"][0], tmp_path / "resnet")
+    model, processor = compose(tmp_path / "resnet", parts / "llama", None)
+    pixels = torch.cat([processor.pixel_values(picture) for picture in pictures])
+    last = []
+    first = next(module for module in model.vision_tower.modules() if isinstance(module, torch.nn.Conv2d))
+    with first.register_forward_pre_hook(
+        lambda _, given: last.append(given[0].is_contiguous(memory_format=torch.channels_last))
+    ):
+        together = model.vision_features(pixels)
+        apart = torch.cat([model.vision_features(each[None]) for each in pixels])
+    torch.testing.assert_close(together, apart)
+    assert last == [True, *[False] * len(pictures)]
+
+
 def test_names_of_features():
     assert parse_feature("cls+grid3") == [("cls", 1), ("grid", 3)]
     assert n_positions("cls+pooled+grid") == 6
