@@ -113,7 +113,7 @@ class CaptionRun:
         first = self._stage("features", 0, 1).arguments()  # joins the processes, if there are several
         log = self.setting.log if first.process_index == 0 else lambda _: None
         set_seed(self.recipe.seed)
-        model, processor, base, lora = self._begin()
+        model, processor, base, lora = self.begin()
         train_with_noise(model, self.recipe.shots, self.recipe.noise, self.recipe.readout)
         with first.main_process_first():
             data, validation = self._features(model, processor, log)
@@ -138,11 +138,11 @@ class CaptionRun:
         self._stage("lora", 2, self.recipe.epochs).run(model, data, validation, log)
         model.config.connector_trained = True
         if first.process_index == 0:
-            self._finish(result, model.to("cpu"), processor, base, lora, log)
+            self.finish(result, model.to("cpu"), processor, base, lora, log)
         return result
 
-    def _begin(self) -> tuple[HybridForConditionalGeneration, HybridProcessor, Base, Lora | None]:
-        """The captioner to train, what it is built on, and the LoRA that stage 2 trains."""
+    def begin(self) -> tuple[HybridForConditionalGeneration, HybridProcessor, Base, Lora | None]:
+        """The captioner to train, its processor, what it is built on, and the LoRA that stage 2 trains."""
         recipe = self.recipe
         if recipe.start_from is None:
             model, processor = build_base(recipe.base, recipe.connector, recipe.prompt)
@@ -178,7 +178,7 @@ class CaptionRun:
         found[0].views = [look(parts[0], view) for view in range(1, self.recipe.views)]
         return found[0], found[1] if len(found) > 1 else None
 
-    def _finish(
+    def finish(
         self,
         result: Path,
         model: HybridForConditionalGeneration,
@@ -187,6 +187,7 @@ class CaptionRun:
         lora: Lora | None,
         log: Callable[[str], None],
     ) -> None:
+        """Save the trained captioner, on the processor, and draw its losses."""
         if self.setting.merge:
             merge_lora(model)
             model.config.name_or_path = ""
