@@ -6,7 +6,7 @@ RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install caption test quick test-demo bench real-size photographs noise matrix pennylane-suite tfq lint types check docs train bundle clean
+.PHONY: help install caption test quick test-demo bench real-size photographs connectors noise matrix pennylane-suite tfq lint types check docs train bundle clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,10 @@ photographs: $(RUNS) ## Train on photographs and score: make photographs DATA=ca
 	$(BIN)/hybrid train --preset smollm2 $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)") --data "$(DATA)" --output "$(PHOTOGRAPHS)"
 	$(BIN)/hybrid eval --model "$(PHOTOGRAPHS)/model" --data "$(DATA)" --split val --captions --output "$(PHOTOGRAPHS)/scores.json"
 	$(BIN)/python -m hybrid.training.photographs "$(PHOTOGRAPHS)/model" "$(PHOTOGRAPHS)/scores.json" "By make photographs." "Nobody has looked yet." "$(PHOTOGRAPHS)/photos"
+
+connectors: $(RUNS) ## Train six kinds of connectors alike, with three seeds: make connectors DATA=captions.csv [VISION=DIR LANGUAGE=DIR]
+	@test -n "$(DATA)" || { echo "make connectors: name captions, as in: make connectors DATA=captions.csv" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.connectors --data "$(DATA)" $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)")
 
 matrix: ## Run the quick tests on Python 3.11, 3.12, 3.13, the oldest and the newest versions, in .matrix
 	bash tests/matrix.sh
