@@ -209,19 +209,35 @@ def _one(
 
 
 def written(found: dict[str, Any]) -> str:
-    """The table in words: medians over the seeds, with the least and the most in brackets."""
+    """The table in words: medians over the seeds, with the least and the most in brackets; losses above linear are seed by seed."""
+    linear = {run["seed"]: run["loss, picture"] for run in found["runs"] if run["arm"] == "linear"}
     rows = []
     for arm in dict.fromkeys(run["arm"] for run in found["runs"]):
         runs = [run for run in found["runs"] if run["arm"] == arm]
         gaps = [run["loss, shuffled"] - run["loss, picture"] for run in runs]
+        above = [
+            run["loss, picture"] - linear[run["seed"]]
+            for run in runs
+            if arm != "linear" and run["seed"] in linear
+        ]
         columns = [
             [run["loss, picture"] for run in runs],
+            above,
             gaps,
             [run["cider_d, picture"] for run in runs],
             [run["cider_d, shuffled"] for run in runs],
         ]
         rows.append([arm, len(runs), f"{runs[0]['weights']:,}", *map(_middle, columns)])
-    head = ["connector", "seeds", "weights", "loss", "gap", "CIDEr-D", "CIDEr-D, another's picture"]
+    head = [
+        "connector",
+        "seeds",
+        "weights",
+        "loss",
+        "above linear",
+        "gap",
+        "CIDEr-D",
+        "CIDEr-D, another's picture",
+    ]
     size = (
         f"{found['captions']:,} captions each, scored on the first {found['pictures']:,} photographs of val."
     )
@@ -229,6 +245,8 @@ def written(found: dict[str, Any]) -> str:
 
 
 def _middle(values: list[float]) -> str:
+    if not values:
+        return ""
     middle = f"{statistics.median(values):.3f}"
     return middle if len(values) == 1 else f"{middle} ({min(values):.3f} to {max(values):.3f})"
 
