@@ -209,7 +209,7 @@ def _one(
 
 
 def written(found: dict[str, Any]) -> str:
-    """The table in words: medians over the seeds, with the least and the most in brackets; losses above linear are seed by seed."""
+    """The table: medians over the seeds, least and most in brackets; linear is compared seed by seed."""
     linear = {run["seed"]: run["loss, picture"] for run in found["runs"] if run["arm"] == "linear"}
     rows = []
     for arm in dict.fromkeys(run["arm"] for run in found["runs"]):
