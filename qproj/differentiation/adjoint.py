@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -78,6 +79,11 @@ class Adjoint:
         # keep it from that.
         nothing = 0 * start[0, 0, :, None]
         return self._measurement.expectations(state).T + nothing, residuals
+
+    def residual_shapes(self, inputs: Any) -> Residuals:
+        """Shapes and dtypes of the residuals of `forward` where no states are kept: the final state's."""
+        shape = 2, self._n_states, len(inputs)
+        return (jax.ShapeDtypeStruct(shape, inputs.dtype),)  # type: ignore[no-untyped-call]
 
     def backward(
         self, residuals: Residuals, inputs: Array, weights: Array, cotangents: Array

@@ -153,7 +153,10 @@ class Program:
         # JAX pools memory on accelerators, and a single kernel has small residuals.
         if self._one_kernel or not isinstance(inputs, np.ndarray):
             return ()
-        _, residuals = jax.eval_shape(permissive(self._method.forward), inputs, weights)
+        if isinstance(self._method, Adjoint) and not self._method.keeps_states:
+            residuals = self._method.residual_shapes(inputs)  # to trace forward for it would take a while
+        else:
+            _, residuals = jax.eval_shape(permissive(self._method.forward), inputs, weights)
         leaves = jax.tree.leaves(residuals)
         if sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) < _PAGES:
             return ()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from qproj.circuits import Circuit, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.gates import GATES
 from qproj.execution import programs
+from qproj.simulation import xla_cpu
 
 from . import reference
 from .test_simulation import CIRCUITS, draw_data, label, random_circuit, strategies
@@ -27,12 +28,16 @@ def methods(circuit, names):
 
 
 def both(circuit, columns, weights, cotangents, strategy, method):
-    """Values, and gradients for columns and weights."""
-    program = programs.program(circuit, strategy, method)
+    """Values, and gradients for columns and weights; as one program, which compiles faster than two."""
+    made = programs.build(circuit, strategy, method)
+
+    def there_and_back(columns, weights, cotangents):
+        values, residuals = made.forward(columns, weights)
+        return values, *made.backward(residuals, columns, weights, cotangents)
+
     with jax.enable_x64(True):
-        values, residuals = program.forward(columns, weights)
-        found = program.backward(residuals, columns, weights, cotangents)
-        return tuple(map(np.asarray, (values, *found)))
+        compiled = xla_cpu.compiled(there_and_back, one_kernel=False)
+        return tuple(map(np.asarray, compiled(columns, weights, cotangents)))
 
 
 def gradients(*arguments):
@@ -76,9 +81,9 @@ def test_values_and_gradients_are_those_of_the_reference(circuit):
     check(circuit, 1, ("adjoint", METHODS[1 + CIRCUITS.index(circuit) % 3]))
 
 
-@pytest.mark.parametrize("n_qubits", [1, 3, 4])
+@pytest.mark.parametrize("n_qubits", [1, 3])
 def test_all_methods_agree_on_any_gate_list(n_qubits):
-    check(random_circuit(n_qubits, 8, seed=n_qubits), n_qubits)
+    check(random_circuit(n_qubits, 6, seed=n_qubits), n_qubits)
 
 
 @given(seed=st.integers(0, 2**16), method=st.sampled_from(METHODS))
@@ -88,19 +93,19 @@ def test_random_gate_lists(seed, method):
 
 
 @pytest.mark.parametrize("n_layers", [2, 9], ids=["written out", "compiled loop"])
-@pytest.mark.parametrize("method", ["adjoint", "backprop", "jacobian"])
-def test_gradients_are_what_jax_would_differentiate(n_layers, method):
+def test_gradients_are_what_jax_would_differentiate(n_layers):
     """Three blocks of wires, against JAX's own differentiation of the forward pass."""
-    circuit = Circuit(9, n_layers)
+    circuit = Circuit(7, n_layers)
     _, columns, weights = draw_data(circuit, 3)
-    cotangents = np.random.default_rng(2).normal(size=(3, 9))
-    actual = gradients(circuit, columns, weights, cotangents, "fused-3", method)
+    cotangents = np.random.default_rng(2).normal(size=(3, 7))
     program = programs.program(circuit, "fused-3", "adjoint")
     with jax.enable_x64(True):
         loss = jax.jit(jax.grad(lambda x, w: (program.run(x, w) * cotangents).sum(), argnums=(0, 1)))
         expected = loss(columns, weights)
-    for one, other in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-12)
+    for method in ("adjoint", "backprop", "jacobian"):
+        actual = gradients(circuit, columns, weights, cotangents, "fused-3", method)
+        for one, other in zip(actual, expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-12)
 
 
 def test_parameter_shift_uses_the_rule_of_the_gate():
@@ -108,7 +113,7 @@ def test_parameter_shift_uses_the_rule_of_the_gate():
     circuit = Circuit(
         gates=[Gate("Hadamard", (0,)), Gate("CRX", (0, 1), InputSlot(0)), Gate("CRY", (1, 0), WeightSlot(0))]
     )
-    check(circuit, seed=3)
+    check(circuit, 3, ("parameter-shift",))
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -133,20 +138,21 @@ def test_a_weight_in_many_places_gets_all_their_gradients():
 
 
 def test_single_precision_gradients_are_as_good_as_promised():
-    circuit = Circuit(12, 8)
-    _, columns, weights = draw_data(circuit, 2)
-    cotangents = np.random.default_rng(0).normal(size=(2, 12))
-    exact = gradients(circuit, columns, weights, cotangents, "fused-4", "adjoint")
-    for method in ("adjoint", "backprop", "jacobian"):
-        program = programs.program(circuit, "fused-4", method)
-        single = [array.astype(np.float32) for array in (columns, weights, cotangents)]
-        _, residuals = program.forward(*single[:2])
-        for one, other in zip(program.backward(residuals, *single), exact, strict=True):
-            assert one.dtype == np.float32
-            np.testing.assert_allclose(one, other, atol=2e-5)
+    """Those of `jacobian`, which is for small circuits, on few qubits."""
+    for n_qubits, several in ((12, ("adjoint", "backprop")), (4, ("jacobian",))):
+        circuit = Circuit(n_qubits, 8)
+        _, columns, weights = draw_data(circuit, 2)
+        cotangents = np.random.default_rng(0).normal(size=(2, n_qubits))
+        exact = gradients(circuit, columns, weights, cotangents, "fused-4", "adjoint")
+        for method in several:
+            program = programs.program(circuit, "fused-4", method)
+            single = [array.astype(np.float32) for array in (columns, weights, cotangents)]
+            _, residuals = program.forward(*single[:2])
+            for one, other in zip(program.backward(residuals, *single), exact, strict=True):
+                assert one.dtype == np.float32
+                np.testing.assert_allclose(one, other, atol=2e-5)
 
 
-@pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize("strategy", ["dense", "fused-2"])
 def test_what_is_not_needed_is_not_computed(strategy):
     ring = [Gate("CNOT", (wire, (wire + 1) % 6)) for wire in range(6)]
@@ -156,51 +162,39 @@ def test_what_is_not_needed_is_not_computed(strategy):
     circuit = Circuit(gates=gates)
     program = programs.program(circuit, strategy, "adjoint")
     x, w = np.zeros((8, 6), np.float32), np.zeros(circuit.weight_shape, np.float32)
-    values, residuals = program.forward(x, w)
+    values, residuals = jax.eval_shape(program._method.forward, x, w)
     flops = {}
     for needs in [(True, True), (True, False), (False, True)]:
-        arguments = (residuals, x, w, np.ones_like(values))
-        assert [g is not None for g in program.backward(*arguments, needs)] == list(needs)
-        analysis = program._on_cpu.backward(needs).lower(*arguments).compile().cost_analysis()
-        flops[needs] = analysis["flops"]
+        lowered = program._on_cpu.backward(needs).lower(residuals, x, w, values)
+        assert [g is not None for g in lowered.out_info] == list(needs)
+        flops[needs] = lowered.compile().cost_analysis()["flops"]
     assert flops[True, False] < 0.9 * flops[True, True]
     assert flops[False, True] < 0.95 * flops[True, True]
 
 
-def test_adjoint_keeps_one_state_whatever_the_depth():
+@pytest.mark.parametrize("strategy", ["dense", "fused-2"])
+def test_adjoint_keeps_one_state_whatever_the_depth(strategy):
     for n_layers in (1, 4, 12):
         circuit = Circuit(5, n_layers)
-        program = programs.program(circuit, "fused-2", "adjoint")
-        _, residuals = program.forward(
-            np.zeros((2, 5), np.float32), np.zeros(circuit.weight_shape, np.float32)
-        )
+        method = programs.build(circuit, strategy, "adjoint")
+        x, w = np.zeros((2, 5), np.float32), np.zeros(circuit.weight_shape, np.float32)
+        _, residuals = jax.eval_shape(method.forward, x, w)
         assert [leaf.shape for leaf in jax.tree.leaves(residuals)] == [(2, 32, 2)]
+        assert residuals == method.residual_shapes(x)
 
 
 @pytest.mark.usefixtures("optimised")
-def test_adjoint_takes_no_more_memory_for_more_layers():
-    """By XLA's own account; a loop that starts at seven layers holds one state more than its first step."""
-    needed = {}
-    for n_layers in (6, 7, 64):
-        circuit = Circuit(12, n_layers)
-        method = programs.build(circuit, "fused-4", "adjoint")
-        x, w = np.zeros((1, 12), np.float32), np.zeros(circuit.weight_shape, np.float32)
-        values, residuals = jax.eval_shape(method.forward, x, w)
-        found = jax.jit(method.backward).lower(residuals, x, w, values).compile().memory_analysis()
-        needed[n_layers] = found.temp_size_in_bytes
-    assert needed[64] < 1.1 * needed[7]
-    assert needed[64] < 1.1 * needed[6]
-
-
-@pytest.mark.usefixtures("optimised")
-@pytest.mark.parametrize("n_layers", [2, 7, 40])
-def test_adjoint_takes_six_states_at_most_whatever_the_depth(n_layers):
+def test_adjoint_takes_six_states_at_most_whatever_the_depth():
     """By XLA's own account: what goes in, what comes out, and what is needed in between."""
-    circuit = Circuit(16, n_layers, "angle_x", "basic_entangler")
-    program = programs.program(circuit, "fused-4", "adjoint")
-    x, w = np.zeros((1, 16), np.float32), np.zeros(circuit.weight_shape, np.float32)
-    _, residuals = jax.eval_shape(program._method.forward, x, w)
-    backward = program._on_cpu.backward((True, True), in_place=True)
-    found = backward.lower(residuals, x, w, np.ones((1, 16), np.float32)).compile().memory_analysis()
-    needed = found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes
-    assert needed - found.alias_size_in_bytes <= 6 * (2 * 4 * 2**16)
+    needed = {}
+    for n_layers in (2, 7, 40):
+        circuit = Circuit(16, n_layers, "angle_x", "basic_entangler")
+        program = programs.program(circuit, "fused-4", "adjoint")
+        x, w = np.zeros((1, 16), np.float32), np.zeros(circuit.weight_shape, np.float32)
+        values, residuals = jax.eval_shape(program._method.forward, x, w)
+        backward = program._on_cpu.backward((True, True), in_place=True)
+        found = backward.lower(residuals, x, w, values).compile().memory_analysis()
+        whole = found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes
+        needed[n_layers] = whole - found.alias_size_in_bytes
+    assert max(needed.values()) <= 6 * (2 * 4 * 2**16)
+    assert needed[40] < 1.1 * needed[7]
