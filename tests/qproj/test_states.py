@@ -58,9 +58,9 @@ def test_every_gate_with_its_phase(part, angle):
 
 
 @given(seed=st.integers(0, 2**16), n_qubits=st.integers(1, 4))
-@settings(max_examples=8)
+@settings(max_examples=4)
 def test_random_circuits(seed, n_qubits):
-    circuit = random_circuit(n_qubits, 12, seed)
+    circuit = random_circuit(n_qubits, 8, seed)
     inputs, columns, weights = draw_data(circuit, 2, seed)
     expected = [reference.state(circuit, x, weights) for x in inputs]
     np.testing.assert_allclose(states(circuit, columns, weights), expected, atol=1e-12)
