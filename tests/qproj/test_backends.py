@@ -37,7 +37,7 @@ def test_values_and_gradients(backend, n_qubits, encoding, ansatz, observables, 
     generator = torch.Generator().manual_seed(7)
     layer = qproj.QuantumLayer(
         n_qubits,
-        2,
+        1 + n_qubits // 3,
         encoding=encoding,
         ansatz=ansatz,
         observables=observables,
@@ -73,7 +73,7 @@ OWN_GATES = qproj.Circuit(
 @pytest.mark.parametrize(
     "circuit",
     [
-        qproj.Circuit(2, 2, "iqp", "simplified_two_design", "zz"),
+        qproj.Circuit(2, 1, "iqp", "simplified_two_design", "zz"),
         qproj.Circuit(2, 1, "amplitude", "basic_entangler_y"),
         qproj.Circuit(2, 2, "angle_x", reupload=True),
         OWN_GATES,
@@ -99,9 +99,9 @@ def test_every_kind_of_circuit_runs_everywhere(backend, diff_method, circuit):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_agrees_with_the_own_engine(backend):
     """Tighter than finite differences can be."""
-    layer = qproj.QuantumLayer(4, 3, generator=torch.Generator().manual_seed(1)).double()
-    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    cotangents = torch.arange(12.0, dtype=torch.float64).reshape(3, 4)
+    layer = qproj.QuantumLayer(3, 2, generator=torch.Generator().manual_seed(1)).double()
+    x = torch.randn(3, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    cotangents = torch.arange(9.0, dtype=torch.float64).reshape(3, 3)
     expected = run(layer, x, cotangents)
     for actual, wanted in zip(run(layer.to_backend(backend), x, cotangents), expected, strict=True):
         torch.testing.assert_close(actual, wanted, atol=1e-10, rtol=0)

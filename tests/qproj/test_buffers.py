@@ -10,8 +10,6 @@ import qproj
 from qproj.execution import programs
 from qproj.execution.buffers import BufferPool
 
-pytestmark = pytest.mark.usefixtures("optimised")
-
 
 def shapes(*arrays):
     return tuple((a.shape, a.dtype) for a in arrays)
@@ -52,7 +50,7 @@ def step(layer, x):
 
 @pytest.mark.parametrize("diff_method", ["adjoint", "backprop"])
 def test_residuals_are_written_where_the_last_ones_were(diff_method):
-    layer = qproj.QuantumLayer(8, 2, generator=torch.Generator().manual_seed(0))
+    layer = qproj.QuantumLayer(8, 1, generator=torch.Generator().manual_seed(0))
     circuit, x = layer.circuit, np.zeros((64, 8), np.float32)
     program = programs.program(circuit, "fused-4", diff_method)
     weights, cotangents = layer.weights.detach().numpy(), np.ones((64, 8), np.float32)
@@ -71,7 +69,7 @@ def test_residuals_are_written_where_the_last_ones_were(diff_method):
 
 def test_graphs_that_are_alive_together_share_nothing():
     """Two forwards before either backward, and one kept for a second: no one's residuals are another's."""
-    layer = qproj.QuantumLayer(8, 2, generator=torch.Generator().manual_seed(0))
+    layer = qproj.QuantumLayer(8, 1, generator=torch.Generator().manual_seed(0))
     data = torch.randn(3, 64, 8, generator=torch.Generator().manual_seed(1))
     expected = [step(layer, x) for x in data]
     inputs = [x.clone().requires_grad_() for x in data]
@@ -102,7 +100,7 @@ def test_small_residuals_need_no_storage():
 
 def test_what_backward_has_read_is_handed_over_unless_the_graph_is_kept(monkeypatch):
     monkeypatch.setattr(programs, "_BUFFERS", BufferPool(limit=1 << 30))
-    layer = qproj.QuantumLayer(8, 2, diff_method="adjoint", generator=torch.Generator().manual_seed(0))
+    layer = qproj.QuantumLayer(8, 1, diff_method="adjoint", generator=torch.Generator().manual_seed(0))
     values = layer(torch.zeros(64, 8))
     values.sum().backward(retain_graph=True)
     assert programs._BUFFERS.nbytes == 0
