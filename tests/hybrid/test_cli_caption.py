@@ -19,6 +19,7 @@ from PIL import Image
 
 from hybrid.data.images import source_name
 from hybrid.data.results import Result, printable
+from hybrid.inference import captioning
 from hybrid.model.modeling import HybridForConditionalGeneration
 from tests.hybrid.conftest import HYBRID, one_line
 
@@ -269,47 +270,43 @@ def test_names_that_are_no_text(run, scenes, tmp_path):
     assert json.loads(out.splitlines()[0])["image"] == printable(name) == f"{tmp_path}/caf\\udce9\\n.png"
 
 
-def test_killed_and_gone_on_with(run, tmp_path, scenes):
-    """SIGKILL and SIGTERM of the installed command: what is written stays, the rest is done later."""
+def test_killed_and_gone_on_with(run, tmp_path, scenes, monkeypatch):
+    """SIGKILL of the installed command, then SIGTERM: what is written stays, the rest is done later."""
     where = tmp_path / "many"
     where.mkdir()
-    for i in range(60):
+    for i in range(40):
         (where / f"{i}.png").symlink_to(scenes[i % 3][0])
     output = tmp_path / "out.json"
-    command = [
-        "caption",
-        where,
-        "--format",
-        "json",
-        "--output",
-        output,
-        "--batch-size",
-        "1",
-        "--skip-existing",
-    ]
+    options = ("--format", "json", "--output", output, "--batch-size", "1", "--skip-existing")
+    command = ("caption", where, *options)
 
     def lines():
         return len(output.read_text().splitlines()) if output.exists() else 0
 
-    def stopped_by(number):
-        begun = lines()
-        with subprocess.Popen([HYBRID, *command], stderr=subprocess.PIPE, text=True) as process:
-            while process.poll() is None and lines() <= begun + 4:
-                time.sleep(0.01)
-            process.send_signal(number)
-            return process.wait(60), process.stderr.read()
+    with subprocess.Popen([HYBRID, *command], stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and lines() <= 4:
+            time.sleep(0.01)
+        process.kill()
+        assert (process.wait(60), process.stderr.read()) == (-signal.SIGKILL, "")
+    begun = lines()
+    caption_files = captioning.caption_files
 
-    assert stopped_by(signal.SIGKILL) == (-9, "")
-    assert stopped_by(signal.SIGTERM) == (
-        143,
-        "hybrid: interrupted; what was written is kept, and the same command goes on from there\n",
-    )
+    def terminated(*args, **kwargs):
+        for i, captioned in enumerate(caption_files(*args, **kwargs)):
+            yield captioned
+            if i == 4:
+                signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(captioning, "caption_files", terminated)
+    told = "hybrid: interrupted; what was written is kept, and the same command goes on from there\n"
+    assert run(*command) == (128 + signal.SIGTERM, "", told)
+    monkeypatch.undo()
     some = json.loads(output.read_text())
-    assert 8 <= len(some) < 60
+    assert begun < len(some) < 40
     assert run(*command) == (0, "", "")
     rows = json.loads(output.read_text())
     assert rows[: len(some)] == some
-    assert [row["image"] for row in rows] == [f"{where}/{i}.png" for i in range(60)]
+    assert [row["image"] for row in rows] == [f"{where}/{i}.png" for i in range(40)]
 
 
 def test_interrupted_is_130(run, folder, monkeypatch):

@@ -12,7 +12,7 @@ from hybrid.model.connectors.connector import principal_directions
 
 VISION, HIDDEN = 24, 16
 KINDS = {
-    "quantum": fresh_connector(n_qubits=4, n_layers=2, n_tokens=3),
+    "quantum": fresh_connector(n_qubits=4, n_layers=1, n_tokens=3),
     "classical": fresh_connector("classical", width=4, n_tokens=3),
 }
 
@@ -35,11 +35,11 @@ def _fresh(spec, features=None, seed=0):
 
 def test_values_of_the_smooth_start_are_sines_of_the_angles():
     # RY(pi/2 + d)|0> has <Z> = -sin(d); CZ commutes with Z, and RY(0) is nothing.
-    connector = _fresh(fresh_connector(n_qubits=4, n_layers=3, observables="zz"))
+    connector = _fresh(fresh_connector(n_qubits=3, n_layers=2, observables="zz"))
     torch.nn.init.zeros_(connector.projection.circuit.weights)
     angles = connector.angles(_features(seed=1)).detach()
     single = -np.sin(angles.numpy() - math.pi / 2)
-    pairs = [single[:, i] * single[:, j] for i in range(4) for j in range(i + 1, 4)]
+    pairs = [single[:, i] * single[:, j] for i in range(3) for j in range(i + 1, 3)]
     values = connector.projection.circuit(angles).detach().numpy()
     np.testing.assert_allclose(values, np.column_stack([single, *pairs]), atol=2e-6)
 
@@ -129,7 +129,7 @@ def test_a_step_of_adam_changes_no_part_by_more_than_its_share(kind):
 
 
 def test_old_specifications_mean_what_they_meant():
-    connector = _fresh({"type": "quantum", "n_qubits": 3, "n_layers": 2})
+    connector = _fresh({"type": "quantum", "n_qubits": 2, "n_layers": 1})
     assert set(connector.state_dict()) == {
         "mean", "scale", "values_mean", "values_map", "projection.circuit.weights",
         "projection.reduce.weight", "projection.expand.weight", "projection.expand.bias",
