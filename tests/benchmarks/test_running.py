@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from benchmarks import limits
 from benchmarks.documents import ROOT
 from benchmarks.peers import default_qubit
 from benchmarks.results import load
@@ -76,6 +77,8 @@ def small_run(tmp_path_factory):
     report = tmp_path_factory.mktemp("run") / "a.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(default_qubit, "build", broken)
+        patch.setattr(limits, "IN_MEMORY", 1 << 22)
+        patch.setattr(limits.flops_rate, "__defaults__", ("float32", "cpu", 64))
         done = run(
             "benchmarks/test_layer.py", "--benchmark-only", "-k", "basic-n4-L3-b1-float32",
             "--peers", "default.qubit,lightning.qubit-vjp", "--benchmark-json", report,
