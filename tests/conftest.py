@@ -21,8 +21,24 @@ QUICK = {
         "architecture", "circuits", "functional", "fusion", "layers", "modules", "planning", "shift_rules",
     ),
 }  # fmt: skip
+# Those that take longest begin, so that no worker is left with one of them at the end.
+LONGEST = {
+    "hybrid": ("caption_training", "cli_caption", "caption_commands"),
+    "qproj": ("differentiation", "compile", "device_conformance", "pennylane_device", "noise"),
+}
 _HERE = Path(__file__).parent
-_FILES = {_HERE / folder / f"test_{name}.py" for folder, names in QUICK.items() for name in names}
+
+
+def _files(chosen: dict[str, tuple[str, ...]]) -> set[Path]:
+    return {_HERE / folder / f"test_{name}.py" for folder, names in chosen.items() for name in names}
+
+
+_FILES, _LONGEST = _files(QUICK), _files(LONGEST)
+
+
+def pytest_sessionstart() -> None:
+    """Do without the garbage collector while modules are loaded, of which nothing is garbage."""
+    gc.disable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -32,7 +48,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is quick."""
+    """Mark what is quick, and put first what takes longest."""
+    items.sort(key=lambda item: item.path not in _LONGEST)
     for item in items:
         if item.path in _FILES:
             item.add_marker(pytest.mark.quick)
@@ -40,5 +57,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector the modules that are loaded by now, which it would search each time."""
-    gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)  # tracing makes many objects that live on
+    gc.enable()
