@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from qproj.circuits.circuit import Circuit
-from qproj.differentiation.density import Walked
+from qproj.differentiation.chain import Gradients
+from qproj.differentiation.density import Chained, Walked
 from qproj.planning.branches import trajectory_plan
 from qproj.simulation import blocks as walks
 from qproj.simulation.outcomes import readout
@@ -32,11 +33,16 @@ class Trajectories(Walked):
         # States of all blocks and rows would be many times those that fit.
         super().__init__(circuit, self._plan.blocks, keeps_states=False)
 
-    def _start(self, x: Array, w: Array) -> Array:
+    def _start(self, x: Array, w: Array) -> tuple[Array, Chained]:
         size = 2**self._circuit.n_qubits
         zero = jnp.zeros((size, x.shape[1]), w.dtype).at[0].set(1)
         real = x[:size] if self._circuit.amplitudes else zero
-        return jnp.concatenate([real, jnp.zeros_like(real)])
+
+        def chained(gradients: Gradients, bra: Array) -> Gradients:
+            by_x, by_w = gradients
+            return (by_x.at[:size].add(bra[:size]) if self._circuit.amplitudes else by_x), by_w
+
+        return jnp.concatenate([real, jnp.zeros_like(real)]), chained
 
     def _measure(self, state: Array) -> Array:
         return self._measurement.expectations(self._ordered(state))

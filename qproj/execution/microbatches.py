@@ -16,7 +16,7 @@ from qproj.circuits.circuit import Circuit
 from qproj.execution import programs
 from qproj.execution.programs import Program
 from qproj.planning.cost import choose, microbatch_size, one_kernel
-from qproj.planning.noisy import noisy_microbatch
+from qproj.planning.noisy import noisy_kernel, noisy_microbatch
 from qproj.planning.strategies import NOISY_STRATEGIES
 
 
@@ -105,5 +105,9 @@ def program_for(
         The program, and the names of its strategy and differentiation method.
     """
     names = choose(circuit, batch, itemsize, strategy, diff_method)
-    program = programs.program(circuit, *names, one_kernel=one_kernel(circuit, batch, names[1]))
+    if names[0] in NOISY_STRATEGIES:
+        small = names == ("density-matrix", "backprop") and noisy_kernel(circuit, batch)
+    else:
+        small = one_kernel(circuit, batch, names[1])
+    program = programs.program(circuit, *names, one_kernel=small)
     return in_microbatches(program, circuit, batch, itemsize, names[0]) if on_cpu else program, names

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qproj.planning.fusion import Ints
+from qproj.planning.fusion import Floats, Ints
+from qproj.planning.moves import Move, moves
 from qproj.planning.permutations import Permutation
 from qproj.planning.tables import Factor, Table
+
+_MOVED = 1 << 12  # components up to which moves are written down, one by one
 
 Embed = Callable[[Factor, tuple[int, ...]], Factor]
 
@@ -34,19 +37,26 @@ class Segment:
         table: Their matrices, or what of them acts after `single`.
         single: Of density matrices: what each of a block's two wires goes through first, `(2 * n_blocks,
             depth)`. `None` where nothing is set apart.
-        forth: What reordering the wires of each to the front, `(n_blocks, ...)`.
+        forth: What reordering the wires of each to the front, `(n_blocks, ...)`, after the moves before it.
         back: What undoes it.
+        scale: By what those moves multiply the components then, `(n_blocks, size)`; `None` for ones.
     """
 
     table: Table
     single: Table | None
     forth: Permutation
     back: Permutation
+    scale: Floats | None = None
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Both tables, or the first."""
+        return (self.table,) if self.single is None else (self.table, self.single)
 
     @property
     def per_row(self) -> bool:
         """Whether rows have matrices of their own."""
-        return self.table.per_row or (self.single is not None and self.single.per_row)
+        return any(table.per_row for table in self.tables)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +66,12 @@ class Blocks:
     Attributes:
         segments: In the order in which they act.
         order: The wires as they stand in the end.
+        last: What moves the components after the last block; `None` where nothing does.
     """
 
     segments: tuple[Segment, ...]
     order: tuple[int, ...]
+    last: Move | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -74,8 +86,18 @@ class _Block:
     factors: list[Factor] = field(default_factory=list)
 
 
+@dataclass
+class _Member:
+    """A block, the orders of the wires before and in it, and the moves before it."""
+
+    before: tuple[int, ...]
+    block: _Block
+    after: tuple[int, ...]
+    move: Move | None
+
+
 def blocks(
-    n_qubits: int, factors: Iterable[Factor], digits: Digits, embed: Embed, *, apart: bool = True
+    n_qubits: int, factors: Sequence[Factor], digits: Digits, embed: Embed, *, apart: bool = True
 ) -> Blocks:
     """Gather factors into blocks.
 
@@ -87,39 +109,59 @@ def blocks(
         apart: Whether factors with an angle for each sample get blocks of their own, so that samples share
             the others.
     """
-    placement = _Placement(n_qubits, apart=apart, alone_first=not digits.front)
-    for factor in factors:
-        placement.add(factor)
-    placement.flush(range(n_qubits))
+    placed = _Placement(n_qubits, factors, apart=apart, alone_first=not digits.front)
+    size = 4**n_qubits
+    if not digits.front and size <= _MOVED:
+        moving = _Placement(n_qubits, factors, apart=apart, alone_first=True, moving=True)
+        placed = min(placed, moving, key=lambda made: made.n_blocks)
     order = tuple(range(n_qubits))
-    grouped: list[tuple[bool, list[tuple[tuple[int, ...], _Block, tuple[int, ...]]]]] = []
-    for block in placement.blocks:
-        wires = _filled(block.wires, order)
+    grouped: list[list[_Member]] = []
+    move = Move.none(size) if placed.moving else None
+    for item in placed.items:
+        if isinstance(item, Factor):
+            assert move is not None
+            move = move.then(item, n_qubits)
+            continue
+        wires = _filled(item.wires, order)
         after = (*wires, *(wire for wire in order if wire not in wires))
-        if not grouped or grouped[-1][0] != block.by_input:
-            grouped.append((block.by_input, []))
-        grouped[-1][1].append((order, block, after))
-        order = after
-    segments = tuple(_segment(members, digits, embed) for _, members in grouped)
-    return Blocks(segments, order)
+        if not grouped or grouped[-1][0].block.by_input != item.by_input:
+            grouped.append([])
+        grouped[-1].append(_Member(order, item, after, move))
+        order, move = after, None if move is None else Move.none(size)
+    return Blocks(tuple(_segment(members, digits, embed) for members in grouped), order, move)
 
 
-def _segment(
-    members: Sequence[tuple[tuple[int, ...], _Block, tuple[int, ...]]], digits: Digits, embed: Embed
-) -> Segment:
-    width = min(2, len(members[0][0]))
+def _segment(members: Sequence[_Member], digits: Digits, embed: Embed) -> Segment:
+    width = min(2, len(members[0].before))
     size = 2 ** (digits.front + width * digits.per_wire)
-    forth = [reordering(before, after, digits) for before, _, after in members]
-    back = [reordering(after, before, digits) for before, _, after in members]
     products, singles = [], []
-    for _, block, after in members:
+    for member in members:
+        wires = member.after[:width]
         # Small matrices are multiplied before they become large ones.
         apart = not digits.front and width == 2
-        alone, rest = _split(block.factors, after[:width]) if apart else ([], block.factors)
-        products.append([embed(factor, after[:width]) for factor in rest])
+        alone, rest = _split(member.block.factors, wires) if apart else ([], member.block.factors)
+        products.append([embed(factor, wires) for factor in rest])
         singles += alone
     single = Table.of(singles, 2**digits.per_wire) if any(singles) else None
-    return Segment(Table.of(products, size), single, _stacked(forth), _stacked(back))
+    forth, back, scales = zip(*(_gather(member, digits) for member in members), strict=True)
+    scale = None if scales[0] is None or np.all(np.equal(scales, 1)) else np.array(scales)
+    return Segment(Table.of(products, size), single, _stacked(forth), _stacked(back), scale)
+
+
+def _gather(member: _Member, digits: Digits) -> tuple[Permutation, Permutation, Floats | None]:
+    """What brings a block its state, what undoes that, and by what components are multiplied in between."""
+    before, after, move = member.before, member.after, member.move
+    if move is None:
+        return reordering(before, after, digits), reordering(after, before, digits), None
+    own = sorted(before)
+    index = reordering(own, after, digits).source
+    source = reordering(before, own, digits).source[move.source[index]]
+    none = np.zeros(1, np.int32)
+    return (
+        Permutation(none, source),
+        Permutation(none, np.argsort(source).astype(np.int32)),
+        move.scale[index],
+    )
 
 
 def _split(factors: Sequence[Factor], wires: tuple[int, ...]) -> tuple[list[list[Factor]], list[Factor]]:
@@ -166,23 +208,52 @@ class _Placement:
 
     Args:
         n_qubits: Number of wires.
+        factors: In the order in which they act.
         apart: As for `blocks`.
         alone_first: Whether a factor on one wire waits for the next block, where it comes before what acts on
             two, as `Segment.single` wants it.
+        moving: Whether constant factors that move components stand between blocks.
     """
 
-    def __init__(self, n_qubits: int, *, apart: bool, alone_first: bool) -> None:
-        self._apart, self._alone_first = apart, alone_first
-        self.blocks: list[_Block] = []
-        self._last: dict[int, int] = {}  # the last block on each wire
+    def __init__(
+        self,
+        n_qubits: int,
+        factors: Iterable[Factor],
+        *,
+        apart: bool,
+        alone_first: bool,
+        moving: bool = False,
+    ) -> None:
+        self._apart, self._alone_first, self.moving = apart, alone_first, moving
+        self.items: list[_Block | Factor] = []
+        self._last: dict[int, int] = {}  # the last item on each wire
         self._waiting: dict[int, list[Factor]] = {wire: [] for wire in range(n_qubits)}
+        for factor in factors:
+            self.add(factor)
+        self.flush(range(n_qubits))
+
+    @property
+    def n_blocks(self) -> int:
+        """How many blocks there are."""
+        return sum(isinstance(item, _Block) for item in self.items)
 
     def add(self, factor: Factor) -> None:
         """Place a factor."""
         waits = any(self._waiting[wire] for wire in factor.wires)
+        if self.moving and factor.kind == "constant" and moves(factor.parts[0]):
+            if waits and len(factor.wires) == 1:
+                self._waiting[factor.wires[0]].append(factor)
+                return
+            if waits:
+                self.flush(self._waiting)  # all, since two wires make a block
+            self._last |= dict.fromkeys(factor.wires, len(self.items))
+            self.items.append(factor)
+            return
         last = {self._last.get(wire) for wire in factor.wires}
-        if not waits and len(last) == 1 and None not in last:
-            block = self.blocks[next(iter(last)) or 0]
+        block = (
+            self.items[next(iter(last)) or 0] if not waits and len(last) == 1 and None not in last else None
+        )
+        if isinstance(block, _Block):
             waits = self._alone_first and len(factor.wires) == 1
             takes = factor.kind == "constant" or (self._enters(factor) == block.by_input and not waits)
             if set(factor.wires) <= set(block.wires) and takes:
@@ -193,8 +264,7 @@ class _Placement:
         elif len(factor.wires) == 1:
             self._waiting[factor.wires[0]].append(factor)
         else:
-            self._open(factor.wires, by_input=False)
-            self.blocks[-1].factors.append(factor)
+            self._open(factor.wires, by_input=False).factors.append(factor)
 
     def flush(self, wires: Iterable[int]) -> None:
         """Place what waits on some wires, two of them in a block."""
@@ -207,18 +277,17 @@ class _Placement:
 
     def _enter(self, factor: Factor) -> None:
         self.flush(factor.wires)
-        newest = self.blocks[-1] if self.blocks else None
-        if newest is not None and newest.by_input and len({*newest.wires, *factor.wires}) <= 2:
+        newest = self.items[-1] if self.items else None
+        if isinstance(newest, _Block) and newest.by_input and len({*newest.wires, *factor.wires}) <= 2:
             newest.wires = (*newest.wires, *(wire for wire in factor.wires if wire not in newest.wires))
-            for wire in factor.wires:
-                self._last[wire] = len(self.blocks) - 1
+            self._last |= dict.fromkeys(factor.wires, len(self.items) - 1)
+            newest.factors.append(factor)
         else:
-            self._open(factor.wires, by_input=True)
-        self.blocks[-1].factors.append(factor)
+            self._open(factor.wires, by_input=True).factors.append(factor)
 
-    def _open(self, wires: tuple[int, ...], *, by_input: bool) -> None:
-        waited = [factor for wire in wires for factor in self._waiting[wire]]
-        for wire in wires:
-            self._waiting[wire] = []
-            self._last[wire] = len(self.blocks)
-        self.blocks.append(_Block(wires, by_input, waited))
+    def _open(self, wires: tuple[int, ...], *, by_input: bool) -> _Block:
+        block = _Block(wires, by_input, [factor for wire in wires for factor in self._waiting[wire]])
+        self._waiting |= {wire: [] for wire in wires}
+        self._last |= dict.fromkeys(wires, len(self.items))
+        self.items.append(block)
+        return block

@@ -21,6 +21,9 @@ _OPERATION, _SHARED_FLOPS, _ROW_FLOPS = 5e-6, 40e9, 4e9
 # Bytes of the states of one micro-batch, and of its blocks' matrices.
 _STATES, _MATRICES = 1 << 22, 1 << 24
 _CARRIED = 8  # times as many, where the states are only those at the start
+# Limits of a single kernel: numbers of the outputs that are carried and of the states of half the wires; and
+# blocks.
+_KERNEL_NUMBERS, _KERNEL_BLOCKS = 1 << 12, 16
 _KEPT = 1 << 20  # bytes of the states of one sample, up to which they are kept for the way back
 
 
@@ -93,6 +96,8 @@ def noisy_plan(circuit: Circuit, batch: int, itemsize: int, strategy: str, diff_
         if kept
         else "backprop: states are computed again for the way back, since they would not fit the cache."
     )
+    if exact and method == "backprop" and noisy_kernel(circuit, batch):
+        why.append("So small that the CPU runs all of it as a single kernel.")
     cost = _cost(made, chosen, rows, size, itemsize)
     return Plan(circuit, batch, chosen, method, tuple(why), (cost,), made.n_blocks, rows * size * itemsize)
 
@@ -131,6 +136,18 @@ def carries_outputs(circuit: Circuit, batch: int) -> bool:
     """
     shared = not any(segment.per_row for segment in density_plan(circuit).blocks.segments)
     return shared and circuit.n_outputs < batch
+
+
+@functools.lru_cache(maxsize=256)
+def noisy_kernel(circuit: Circuit, batch: int) -> bool:
+    """Whether XLA should make a single kernel of all operations; see `qproj.planning.cost.one_kernel`."""
+    found = density_plan(circuit).blocks
+    return (
+        carries_outputs(circuit, batch)
+        and circuit.n_outputs * 4**circuit.n_qubits <= _KERNEL_NUMBERS
+        and batch * 2**circuit.n_qubits <= _KERNEL_NUMBERS
+        and found.n_blocks <= _KERNEL_BLOCKS
+    )
 
 
 @functools.lru_cache(maxsize=256)

@@ -35,21 +35,24 @@ class Permutation:
         """All entries, `(2**n_qubits,)`."""
         return (self.high[:, None] ^ self.low).reshape(-1)
 
+    def at(self, index: Indices) -> Indices:
+        """Some entries of `source`."""
+        low_bits = len(self.low).bit_length() - 1
+        found: Indices = self.high[index >> low_bits] ^ self.low[index & (len(self.low) - 1)]
+        return found
+
     def from_reversed(self, split: Sequence[int]) -> Permutation:
         """The same permutation, applied to amplitudes whose blocks of wires are in reverse order."""
         return Permutation(reverse_blocks(self.high, split), reverse_blocks(self.low, split))
 
     def to_reversed(self, split: Sequence[int]) -> Permutation:
         """The same permutation, which leaves the blocks of wires in reverse order."""
-        low_bits = len(self.low).bit_length() - 1
 
         def source(index: Indices) -> Indices:
-            index = reverse_blocks(index, split[::-1])
-            found: Indices = self.high[index >> low_bits] ^ self.low[index & (len(self.low) - 1)]
-            return found
+            return self.at(reverse_blocks(index, split[::-1]))
 
         high, low = (np.arange(len(table), dtype=np.int32) for table in (self.high, self.low))
-        return Permutation(source(high << low_bits), source(low))
+        return Permutation(source(high << len(self.low).bit_length() - 1), source(low))
 
 
 def compose(n_qubits: int, gates: Sequence[Gate], *, inverse: bool = False) -> Permutation:

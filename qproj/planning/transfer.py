@@ -22,7 +22,7 @@ from qproj.circuits.measurements import Probs, Projector, confusion
 from qproj.circuits.rewriting import kraus
 from qproj.noise.mixed import check_mixed
 from qproj.noise.probability import PAULIS
-from qproj.planning.blocks import Blocks, Digits, blocks
+from qproj.planning.blocks import Blocks, Digits, blocks, reordering
 from qproj.planning.fusion import Complexes, Floats, Ints
 from qproj.planning.pieces import pieces
 from qproj.planning.tables import Factor, Table
@@ -58,6 +58,11 @@ class Words:
     words: Ints
     mixing: Floats
 
+    @property
+    def n_outputs(self) -> int:
+        """How many outputs it gives."""
+        return len(self.mixing)
+
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
@@ -66,13 +71,20 @@ class Outcomes:
     Attributes:
         words: Int `(2**k,)`: component of the words that have I or a wire's letter on each wire; a binary
             digit of their place says which.
+        scale: `(2**k,)`: what each word is of it.
         reading: For each wire `(2, 2)`, by which that digit becomes the outcome's.
         outcome: The one that is wanted, or all if `None`.
     """
 
     words: Ints
+    scale: Floats
     reading: tuple[Floats, ...]
     outcome: int | None
+
+    @property
+    def n_outputs(self) -> int:
+        """How many outputs it gives."""
+        return len(self.words) if self.outcome is None else 1
 
 
 # Asked for by the planner, for micro-batches, and by the program.
@@ -86,35 +98,51 @@ def density_plan(circuit: Circuit) -> DensityPlan:
     if not circuit.amplitudes:
         starts, factors = _started(n, factors)
     made = blocks(n, factors, DIGITS, _embedded)
-    places = {wire: 4 ** (n - 1 - place) for place, wire in enumerate(made.order)}
     measured: list[Words | Outcomes] = []
     # Pauli words that follow each other are one product.
     for _, group in itertools.groupby(circuit.observables, lambda one: isinstance(one, Probs | Projector)):
         observables = list(group)
-        outcomes = [_outcomes(one, places) for one in observables if isinstance(one, Probs | Projector)]
-        measured += outcomes or [_words_of(circuit.measuring(observables), places)]
+        outcomes = [_outcomes(one, n, made) for one in observables if isinstance(one, Probs | Projector)]
+        measured += outcomes or [_words_of(circuit.measuring(observables), made)]
     start = None if circuit.amplitudes else Table.of(starts, 4)
     return DensityPlan(start, made, tuple(measured))
 
 
-def _words_of(circuit: Circuit, places: dict[int, int]) -> Words:
+def _words_of(circuit: Circuit, made: Blocks) -> Words:
     index: dict[int, int] = {}
     mixing = np.zeros((circuit.n_outputs, len(circuit.words)))
     for word, owner in zip(circuit.words, circuit.owners, strict=True):
-        component = sum("IXYZ".index(p) * places[w] for p, w in zip(word.letters, word.wires, strict=True))
+        places = zip(word.letters, word.wires, strict=True)
+        component = sum("IXYZ".index(letter) << _shift(circuit.n_qubits, wire) for letter, wire in places)
         mixing[owner, index.setdefault(component, len(index))] += word.coefficient
-    return Words(np.array(list(index), np.int32), mixing[:, : len(index)])
+    words, scale = _before(np.array(list(index), np.int32), circuit.n_qubits, made)
+    return Words(words, mixing[:, : len(index)] * scale)
 
 
-def _outcomes(observable: Probs | Projector, places: dict[int, int]) -> Outcomes:
+def _outcomes(observable: Probs | Projector, n_qubits: int, made: Blocks) -> Outcomes:
     words = np.zeros(1, np.int32)
     for letter, wire in zip(observable.basis, observable.wires, strict=True):
-        words = np.add.outer(words, np.array([0, "IXYZ".index(letter) * places[wire]], np.int32)).ravel()
+        own = np.array([0, "IXYZ".index(letter) << _shift(n_qubits, wire)], np.int32)
+        words = np.add.outer(words, own).ravel()
     errors = observable.errors or ((0.0, 0.0),) * len(observable.wires)
     # Of <I> = 1 and <P> the probabilities of both bits; of those, what is read.
     exact = np.array([[0.5, 0.5], [0.5, -0.5]])
     reading = tuple(confusion(*error).T @ exact for error in errors)
-    return Outcomes(words, reading, observable.outcome if isinstance(observable, Projector) else None)
+    outcome = observable.outcome if isinstance(observable, Projector) else None
+    return Outcomes(*_before(words, n_qubits, made), reading, outcome)
+
+
+def _shift(n_qubits: int, wire: int) -> int:
+    """Of a wire's digit."""
+    return 2 * (n_qubits - 1 - wire)
+
+
+def _before(words: Ints, n_qubits: int, made: Blocks) -> tuple[Ints, Floats]:
+    """The components after the last block that words are multiples of, and of which."""
+    scale = np.ones(len(words))
+    if made.last is not None:
+        words, scale = made.last.source[words], made.last.scale[words]
+    return reordering(made.order, range(n_qubits), DIGITS).at(words), scale
 
 
 def transfer(kraus_operators: npt.ArrayLike) -> Floats:

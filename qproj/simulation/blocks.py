@@ -6,7 +6,7 @@ fills them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -18,7 +18,6 @@ from qproj.planning.blocks import Segment
 from qproj.planning.permutations import Permutation
 from qproj.planning.tables import Table
 from qproj.simulation import statevector as sv
-from qproj.simulation.angles import angle_values
 
 # Blocks that are written out in a program, where a compiled loop would take longer to turn than to compute.
 _UNROLLED = 32
@@ -26,20 +25,18 @@ _UNROLLED = 32
 _SMALL = 4
 
 
-def factors(table: Table, inputs: Array, weights: Array, n_features: int) -> Array:
+def factors(table: Table, angles: Array, drawn: Array) -> Array:
     """All factors of a table.
 
     Args:
         table: `(n_products, depth)`.
-        inputs: `(n_features + n_drawn, batch)`.
-        weights: `(n_weights,)`.
-        n_features: Rows of `inputs` that are angles; those after them are drawn branches.
+        angles: Its angles, as `angle_values` gives them.
+        drawn: `(n_drawn, batch)`: which branch is drawn.
 
     Returns:
         `(n_products, depth, m, m)`, with `batch` at the end where rows have their own.
     """
-    real = weights.dtype
-    angles = angle_values(table.angles, inputs, weights)
+    real = angles.dtype
     if table.per_row and not table.angles.per_sample:
         angles = angles[..., None]
     n_parts, m = table.library.shape[1], table.library.shape[-1]
@@ -51,7 +48,7 @@ def factors(table: Table, inputs: Array, weights: Array, n_features: int) -> Arr
         numbers[2] = jnp.where(rotates, jnp.sin(angles), 0)
     coefficients = jnp.stack(numbers, 2)
     if (table.drawn >= 0).any():
-        branch = inputs[n_features + np.maximum(table.drawn, 0)][:, :, None]
+        branch = drawn[np.maximum(table.drawn, 0)][:, :, None]
         chosen = branch == jnp.arange(n_parts, dtype=real)[:, None]
         is_drawn = (table.drawn >= 0)[:, :, None, None]
         coefficients = jnp.where(is_drawn, chosen.astype(real), coefficients)
@@ -86,12 +83,20 @@ def _transfer(branches: Callable[..., Any], strength: Array) -> Array:
     return jnp.where((strength >= 0) & (strength <= 1), total, jnp.nan)
 
 
-def matrices(segment: Segment, inputs: Array, weights: Array, n_features: int) -> Array:
-    """The matrices of a segment's blocks, `(n_blocks, m, m)`, or with `batch` at the end."""
-    whole = products(factors(segment.table, inputs, weights, n_features))
-    if segment.single is None:
+def matrices(segment: Segment, angles: Sequence[Array], drawn: Array) -> Array:
+    """The matrices of a segment's blocks, `(n_blocks, m, m)`, or with `batch` at the end.
+
+    Args:
+        segment: The segment.
+        angles: Those of each of `segment.tables`.
+        drawn: As for `factors`.
+    """
+    whole, *others = (
+        products(factors(table, values, drawn)) for table, values in zip(segment.tables, angles, strict=True)
+    )
+    if not others:
         return whole
-    alone = products(factors(segment.single, inputs, weights, n_features))
+    (alone,) = others
     first, second = alone[0::2, :, None, :, None], alone[1::2, None, :, None]
     both = (first * second).reshape(len(whole), *whole.shape[1:3], *alone.shape[3:])
     if len(segment.table.library) == 1:  # the identity
@@ -154,12 +159,13 @@ def walk(
     """
 
     def step(state: Array, now: Any) -> tuple[Array, Array | None]:
-        matrix, bra, high, low = now
-        before = gathered(state, high, low)
+        matrix, bra, scale, high, low = now
+        before = gathered(state, high, low) * scale
         kept = before if keep else None if bra is None else _slope(matrix, bra, before)
         return _applied(matrix, before), kept
 
-    return lax.scan(step, state, (matrices, bras, *_tables(segment.forth)), unroll=_unrolled(segment))
+    tables = _scale(segment, state.dtype), *_tables(segment.forth)
+    return lax.scan(step, state, (matrices, bras, *tables), unroll=_unrolled(segment))
 
 
 def walk_back(
@@ -179,11 +185,11 @@ def walk_back(
     """
 
     def step(bra: Array, now: Any) -> tuple[Array, Array | None]:
-        matrix, before, high, low = now
+        matrix, before, scale, high, low = now
         kept = bra if keep else None if before is None else _slope(matrix, bra, before)
-        return gathered(_applied(matrix.swapaxes(0, 1), bra), high, low), kept
+        return gathered(scale * _applied(matrix.swapaxes(0, 1), bra), high, low), kept
 
-    tables = _tables(segment.back)
+    tables = _scale(segment, bra.dtype), *_tables(segment.back)
     return lax.scan(step, bra, (matrices, states, *tables), reverse=True, unroll=_unrolled(segment))
 
 
@@ -208,6 +214,12 @@ def _applied(matrix: Array, state: Array) -> Array:
 
 def _tables(reordering: Permutation) -> tuple[Array, Array]:
     return jnp.asarray(reordering.high), jnp.asarray(reordering.low)
+
+
+def _scale(segment: Segment, real: Any) -> Array:
+    """What multiplies a state before each block, `(n_blocks, size, 1)`, or ones, `(n_blocks, 1, 1)`."""
+    scale = np.ones((len(segment.table.entry), 1)) if segment.scale is None else segment.scale
+    return jnp.asarray(scale, real)[..., None]
 
 
 def _unrolled(segment: Segment) -> int:

@@ -19,8 +19,8 @@ from qproj.noise import Channel, NoiseModel, Readout, Rule, parse
 from qproj.planning.branches import draw, operators, probabilities
 from qproj.planning.cost import plan
 from qproj.planning.execution import Execution, dumps, loads
-from qproj.planning.noisy import carries_outputs, check_density
-from qproj.planning.transfer import transfer
+from qproj.planning.noisy import carries_outputs, check_density, noisy_kernel
+from qproj.planning.transfer import density_plan, transfer
 from tests.qproj import mixed_reference
 
 STRENGTHS = {
@@ -168,6 +168,48 @@ def test_outputs_carried_back_are_those_of_states_carried_on(keeps_states):
     np.testing.assert_allclose(values, mixed_reference.values(circuit, x, W), atol=1e-12)
     np.testing.assert_allclose(by_x, np.concatenate([part[0] for part in parts]), atol=1e-12)
     np.testing.assert_allclose(by_w, sum(part[1] for part in parts), atol=1e-12)
+
+
+@pytest.mark.parametrize(("batch", "one_kernel"), [(2, False), (6, True)])
+def test_clifford_gates_and_pauli_channels_move_components(batch, one_kernel):
+    """Between blocks and after the last; states carried on, and outputs carried back in a single kernel."""
+    noisy = [Channel("DepolarizingChannel", 0.1), Channel("BitFlip", 0.2), Channel("PhaseFlip", 0.3)]
+    gates = [Gate("RY", (wire,), InputSlot(wire)) for wire in range(2)]
+    for layer in range(2):
+        gates += [
+            Gate("RXRY"[2 * layer : 2 * layer + 2], (wire,), WeightSlot(3 * layer + wire))
+            for wire in range(3)
+        ]
+        for name, wires in (("CNOT", (0, 1)), ("CY", (1, 2)), ("S", (1,)), ("ISWAP", (2, 0)), ("CZ", (0, 1))):
+            gates += [Gate(name, wires), *(noisy[wire].on((wire,)) for wire in wires)]
+    outcome = Projector((1, 0), wires=(2, 0), errors=((0.1, 0.3), (0.2, 0.05)))
+    circuit = Circuit(3, gates=gates, observables=[*EVERYTHING.observables, outcome])
+    # (0.1 (1 + Z2) + 0.7 (1 - Z2)) / 2 times (0.8 (1 + Z0) + 0.05 (1 - Z0)) / 2, of the errors in reading.
+    expanded = {("I", (0,)): 0.17, ("Z", (0,)): 0.15, ("Z", (2,)): -0.1275, ("ZZ", (0, 2)): -0.1125}
+    words = tuple(PauliWord(letters, wires, factor) for (letters, wires), factor in expanded.items())
+    written = circuit.measuring([*EVERYTHING.observables, Hamiltonian(words)])
+    made = density_plan(circuit).blocks
+    assert made.n_blocks == 4
+    assert made.last is not None
+    assert noisy_kernel(circuit, batch) == one_kernel
+    rng = np.random.default_rng(0)
+    x, w, cotangents = rng.normal(size=(batch, 2)), rng.normal(size=6), rng.normal(size=(batch, 4))
+    layer, inputs = QuantumLayer(circuit=circuit).double(), torch.tensor(x, requires_grad=True)
+    with torch.no_grad():
+        layer.weights.copy_(torch.from_numpy(w))
+    values = layer(inputs)
+    values.backward(torch.from_numpy(cotangents))
+    np.testing.assert_allclose(values.detach(), mixed_reference.values(written, x, w), atol=1e-12)
+
+    def shifted(x_shift, w_shift):  # the parameter-shift rule
+        ways = [mixed_reference.values(written, x + s * x_shift, w + s * w_shift) for s in (1, -1)]
+        return ((ways[0] - ways[1]) / 2 * cotangents).sum(axis=1)
+
+    step = np.pi / 2
+    by_x = np.stack([shifted(step * row, np.zeros(6)) for row in np.eye(2)], axis=1)
+    by_w = [shifted(np.zeros(2), step * row).sum() for row in np.eye(6)]
+    np.testing.assert_allclose(inputs.grad, by_x, atol=1e-12)
+    np.testing.assert_allclose(layer.weights.grad, by_w, atol=1e-12)
 
 
 def test_trajectories_are_density_matrices_on_average(exact):
