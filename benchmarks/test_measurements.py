@@ -13,13 +13,14 @@ import torch
 from benchmarks.grid import STRONG, Cell
 from benchmarks.recording import beside
 from benchmarks.workloads import circuit
-from qproj import Constant, InputSlot, QuantumLayer
+from qproj import Circuit, Constant, InputSlot, QuantumLayer
 from qproj.backends.pennylane_tapes import operation
 from qproj.kernels import FidelityKernel
 
 _SHOTS = 1000
 _CELL = Cell(STRONG, 8, 32)
-_SAMPLES, _FEW = 300, 12  # of a kernel, and of how many PennyLane's is timed
+_SAMPLES, _FEW = 300, 12  # of a kernel, and of how many those are timed that run a circuit for each pair
+_PAIRS = math.comb(_SAMPLES, 2) / math.comb(_FEW, 2)
 
 
 @functools.cache
@@ -34,10 +35,10 @@ def _inputs(rows=_CELL.batch):
     return torch.randn(rows, _CELL.n_qubits, generator=torch.Generator().manual_seed(1))
 
 
-def _gates(x):
-    """Queue the circuit's gates with PennyLane, for one sample or a broadcast of all."""
+def _gates(x, made=None):
+    """Queue a circuit's gates with PennyLane, for one sample or a broadcast of all."""
     weights = _layer("z").weights.detach().numpy().ravel()
-    for gate in circuit(_CELL).plain_gates:
+    for gate in (made or circuit(_CELL)).plain_gates:
         slot, angle = gate.angle, None
         if isinstance(slot, Constant):
             angle = slot.value
@@ -92,11 +93,19 @@ def test_probabilities(benchmark, simulator, pace):
     beside(benchmark, "probabilities", simulator, _CELL, own, lambda: other(x.numpy()), pace)
 
 
-def _kernel():
-    """Ours, its samples, and what it computes."""
+def _kernel(again=False):
+    """Ours, its samples, what it computes, and under which name.
+
+    Where all inputs enter at the start, what follows them cancels, and ours leaves it out; not so where they
+    enter again.
+    """
+    made = circuit(_CELL)
+    if again:
+        made = Circuit(_CELL.n_qubits, _CELL.n_layers, made.encoding, made.ansatz, reupload=True)
     weights = _layer("z").weights.detach().double().numpy()
     cell = replace(_CELL, batch=_SAMPLES, dtype="float64")
-    return FidelityKernel(circuit(_CELL), weights), _inputs(_SAMPLES).double().numpy(), cell
+    kind = "kernel, inputs in each layer" if again else "kernel"
+    return FidelityKernel(made, weights), _inputs(_SAMPLES).double().numpy(), cell, kind
 
 
 def test_kernel(benchmark, pace):
@@ -106,7 +115,7 @@ def test_kernel(benchmark, pace):
     """
     import pennylane as qml
 
-    kernel, x, cell = _kernel()
+    kernel, x, cell, kind = _kernel()
 
     @qml.qnode(qml.device("lightning.qubit", wires=_CELL.n_qubits))
     def overlap(a, b):
@@ -118,19 +127,35 @@ def test_kernel(benchmark, pace):
         return qml.kernels.square_kernel_matrix(x[:_FEW], lambda a, b: overlap(a, b)[0])
 
     assert np.abs(other() - kernel(x[:_FEW])).max() < 1e-6
-    times = math.comb(_SAMPLES, 2) / math.comb(_FEW, 2)
-    beside(benchmark, "kernel", "lightning.qubit", cell, lambda: kernel(x), other, pace, times=times)
+    beside(benchmark, kind, "lightning.qubit", cell, lambda: kernel(x), other, pace, times=_PAIRS)
 
 
-def test_kernel_by_states(benchmark, pace):
-    """The same, against what a user can write by hand: one broadcast of states, and their products."""
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("name", ["FidelityStatevectorKernel", "FidelityQuantumKernel"])
+def test_kernel_of_qiskit(benchmark, name, again, pace):
+    """Against Qiskit Machine Learning's: by states, which sQUlearn's takes too, and by shots of each pair."""
+    kernels = pytest.importorskip("qiskit_machine_learning.kernels")
+    kernel, x, cell, kind = _kernel(again)
+    written = kernel.circuit.to_qiskit()
+    weights = dict(zip(written.weight_params, kernel.weights.ravel(), strict=True))
+    other = getattr(kernels, name)(feature_map=written.circuit.assign_parameters(weights))
+    exact = name == "FidelityStatevectorKernel"
+    error = np.abs(other.evaluate(x[:_FEW]) - kernel(x[:_FEW])).max()
+    assert error < (1e-10 if exact else 8 / np.sqrt(_SHOTS))
+    given, times = (x, 1) if exact else (x[:_FEW], _PAIRS)
+    beside(benchmark, kind, name, cell, lambda: kernel(x), lambda: other.evaluate(given), pace, times=times)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_kernel_by_states(benchmark, again, pace):
+    """Against no library, but what a user can write by hand: one broadcast of states, and their products."""
     import pennylane as qml
 
-    kernel, x, cell = _kernel()
+    kernel, x, cell, kind = _kernel(again)
 
     @qml.qnode(qml.device("default.qubit", wires=_CELL.n_qubits), diff_method=None)
     def states(a):
-        _gates(a)
+        _gates(a, kernel.circuit)
         return qml.state()
 
     def other():
@@ -138,4 +163,4 @@ def test_kernel_by_states(benchmark, pace):
         return np.abs(found @ found.conj().T) ** 2
 
     assert np.abs(other() - kernel(x)).max() < 1e-10
-    beside(benchmark, "kernel", "default.qubit, states by hand", cell, lambda: kernel(x), other, pace)
+    beside(benchmark, kind, "default.qubit, states by hand", cell, lambda: kernel(x), other, pace)

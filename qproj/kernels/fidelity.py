@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from qproj.circuits.circuit import Circuit
 from qproj.circuits.gates import Gate, InputSlot
 from qproj.circuits.inverses import inverse
 from qproj.circuits.measurements import Projector
+from qproj.inputs import check_input
 from qproj.kernels.base import Kernel
 from qproj.layers import QuantumLayer
 from qproj.memory import memory_budget
+
+_ROWS = 64  # of a block of overlaps at least; fewer take a product as long
 
 
 class FidelityKernel(Kernel):
@@ -24,8 +29,8 @@ class FidelityKernel(Kernel):
 
     All states are computed in one batch, and the kernel is one matrix product of them, in blocks where they
     do not fit into memory. With shots or noise each entry is a circuit of its own, all of them in one batch.
-    Gates that follow the last input cancel: weights count where inputs enter after them, as with
-    `reupload=True`.
+    Gates that follow the last input cancel, so exact kernels leave them out: weights count where inputs enter
+    after them, as with `reupload=True`.
 
     Args:
         circuit: The circuit that makes states of samples; what it measures does not matter.
@@ -56,19 +61,21 @@ class FidelityKernel(Kernel):
         """
         if self.shots is not None or self.noise is not None:
             return self._by_pairs(x, y, weights)
-        same, layer = x is y, _layer(self.circuit)
+        check_input(x, self.circuit, weights)
+        same, layer = x is y, _layer(_without_tail(self.circuit))
+        weights = weights.reshape(-1)[: layer.weights.numel()].reshape(layer.weights.shape)
         # Rows whose states fit beside those of the other samples.
         most = max(1, memory_budget() // (2 * 16 * 2**self.circuit.n_qubits))
         # States of no more than a block are computed once, those of more again for each block of the others.
         held = list(_states(layer, y, weights, most)) if len(y) <= most else None
+        if same and held:
+            return _square(held[0])
         rows = []
-        for first in held if same and held else _states(layer, x, weights, most):
+        for first in _states(layer, x, weights, most):
             others = held or _states(layer, y, weights, most)
             rows.append(torch.cat([_overlaps(first, second) for second in others], dim=1))
         values = torch.cat(rows)
-        if same:
-            values = (values + values.T) / 2  # rounding may differ in both halves
-        return values
+        return (values + values.T) / 2 if same else values  # rounding may differ in both halves
 
     def _by_pairs(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
         """Each entry as the probability that all qubits of a circuit of its own end in 0."""
@@ -91,6 +98,30 @@ def _states(layer: QuantumLayer, x: Tensor, weights: Tensor, most: int) -> Itera
 def _overlaps(first: Tensor, second: Tensor) -> Tensor:
     product = first @ second.mH
     return product.real.square() + product.imag.square()
+
+
+def _square(states: Tensor) -> Tensor:
+    """Overlaps of states with each other, those of most pairs once: the blocks on and above the diagonal."""
+    size = max(_ROWS, math.ceil(len(states) / 4))
+    starts = range(0, max(1, len(states)), size)
+    rows = [pad(_overlaps(states[k : k + size], states[k:]), (k, 0)) for k in starts]
+    upper = torch.cat(rows)
+    return upper.triu() + upper.triu(1).T
+
+
+@functools.lru_cache(maxsize=64)
+def _without_tail(circuit: Circuit) -> Circuit:
+    """The circuit without gates that no input follows: one unitary for all samples, which overlaps cancel."""
+    kept: list[Gate] = []
+    before: set[int] = set()  # wires of what is kept, from the end of the circuit to here
+    for gate in reversed(circuit.gates):
+        if before & {*gate.wires} or any(isinstance(slot, InputSlot) for slot in gate.parameters):
+            before |= {*gate.wires}
+            kept.append(gate)
+    # A state that is mixed is for the layer to refuse.
+    if circuit.channels or not kept:
+        return circuit
+    return circuit.with_gates(reversed(kept))
 
 
 @functools.lru_cache(maxsize=64)

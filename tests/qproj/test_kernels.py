@@ -34,10 +34,34 @@ def test_overlaps_of_the_reference_in_blocks_too(most, monkeypatch):
     psi, phi = (np.array([reference.state(TRAINED, x, WEIGHTS) for x in some]) for some in (X, Y))
     kernel = FidelityKernel(TRAINED, WEIGHTS)
     np.testing.assert_allclose(kernel(X, Y), np.abs(psi.conj() @ phi.T) ** 2, atol=1e-12)
+    monkeypatch.setattr(fidelity, "_ROWS", 2)
     square = kernel(X)
     np.testing.assert_allclose(square, np.abs(psi.conj() @ psi.T) ** 2, atol=1e-12)
     assert (square == square.T).all()
     assert np.linalg.eigvalsh(square).min() > -1e-12
+
+
+def test_gates_that_cancel_are_left_out():
+    """Those that no input follows on any path of wires; weights keep their shape."""
+    gates = [Gate("RY", (0,), InputSlot(0)), Gate("RX", (1,), WeightSlot(1)), Gate("CNOT", (0, 1))]
+    gates += [
+        Gate("RY", (1,), InputSlot(1)),
+        Gate("CNOT", (1, 2)),
+        Gate("RX", (0,), WeightSlot(2)),
+        Gate("S", (2,)),
+    ]
+    circuit, weights = Circuit(3, gates=gates), np.array([0.0, 0.7, -0.4])
+    assert fidelity._without_tail(circuit).gates == tuple(gates[:4])
+    psi = np.array([reference.state(circuit, x, weights) for x in X])
+    np.testing.assert_allclose(
+        FidelityKernel(circuit, weights)(X), np.abs(psi.conj() @ psi.T) ** 2, atol=1e-12
+    )
+    w = torch.from_numpy(weights).requires_grad_()
+    FidelityKernel(circuit, w)(torch.from_numpy(X)).sum().backward()
+    assert w.grad[1] != 0
+    assert w.grad[2] == 0
+    with pytest.raises(ValueError, match="with noise, which leaves no pure state"):
+        FidelityKernel(NOISY)(X)
 
 
 def test_kernels_of_tensors_have_gradients():
