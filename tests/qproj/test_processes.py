@@ -90,36 +90,6 @@ for door in (a_layer_imported_after_jax, a_layer_that_has_run, a_qnode, a_functi
     assert output.count("DataLoader(multiprocessing_context='spawn')") == 4
 
 
-SPAWNED = """
-import torch, qproj
-
-def work(layer, x, results):
-    y = layer(x)
-    y.sum().backward()
-    results.put((y.detach().numpy(), layer.weights.grad.numpy()))
-
-if __name__ == "__main__":
-    layer = qproj.QuantumLayer(2, 1)
-    x = torch.randn(3, 2)
-    expected = layer(x)
-    expected.sum().backward()
-    context = torch.multiprocessing.get_context("spawn")
-    results = context.Queue()
-    process = context.Process(target=work, args=(layer, x, results))
-    process.start()
-    values, gradient = results.get(timeout=100)
-    process.join()
-    assert (torch.from_numpy(values) == expected).all()
-    assert (torch.from_numpy(gradient) == layer.weights.grad).all()
-"""
-
-
-def test_spawned_worker(tmp_path):
-    script = tmp_path / "spawned.py"
-    script.write_text(SPAWNED)
-    subprocess.run([sys.executable, script], check=True, timeout=120)
-
-
 DISTRIBUTED = """
 import sys, torch, qproj
 import torch.distributed as dist
@@ -133,7 +103,12 @@ def train(module, x, steps=3):
         module(x).square().mean().backward()
         optimizer.step()
 
-def work(rank, store, path):
+def run(layer):
+    values = layer(torch.linspace(-1, 1, 6).reshape(3, 2))
+    values.sum().backward()
+    return values.detach(), layer.weights.grad
+
+def work(rank, store, path, layer):
     dist.init_process_group("gloo", init_method="file://" + store, rank=rank, world_size=2)
     x = torch.randn(8, 4, generator=torch.Generator().manual_seed(9))
     mesh = dist.device_mesh.init_device_mesh("cpu", (2,))
@@ -148,23 +123,27 @@ def work(rank, store, path):
         train(module, x[4 * rank : 4 * rank + 4])
         full = {name: getattr(t, "full_tensor", t.clone)() for name, t in module.state_dict().items()}
         states.append({name.removeprefix("module."): t for name, t in full.items()})
-    torch.save(states, path + str(rank))
+    torch.save((run(layer), states), path + str(rank))
     dist.destroy_process_group()
 
 if __name__ == "__main__":
     folder = sys.argv[1]
-    torch.multiprocessing.spawn(work, (folder + "/store", folder + "/state"), nprocs=2)
+    layer = qproj.QuantumLayer(2, 1)
+    here = run(layer)
+    torch.multiprocessing.spawn(work, (folder + "/store", folder + "/state", layer), nprocs=2)
     alone = qproj.QuantumProjection(4, 3, 2, 1, generator=torch.Generator().manual_seed(0))
     train(alone, torch.randn(8, 4, generator=torch.Generator().manual_seed(9)))
     for rank in (0, 1):
-        for state in torch.load(folder + "/state" + str(rank)):
+        there, states = torch.load(folder + "/state" + str(rank))
+        assert all(map(torch.equal, there, here))
+        for state in states:
             for name, expected in alone.state_dict().items():
                 torch.testing.assert_close(state[name], expected, atol=1e-6, rtol=0)
 """
 
 
 def test_two_processes_equal_one_on_the_joint_batch(tmp_path):
-    """With replicas (DDP) and with sharded weights (FSDP1 and FSDP2)."""
+    """With replicas (DDP) and sharded weights (FSDP1 and FSDP2); a layer that has run is sent to both."""
     script = tmp_path / "distributed.py"
     script.write_text(DISTRIBUTED)
     subprocess.run([sys.executable, "-W", "ignore", script, tmp_path], check=True, timeout=180)
