@@ -62,10 +62,13 @@ def _keep_compiled_programs() -> None:
 def _compile_quickly() -> None:
     """Have XLA optimise little: tests run programs once or twice, and compiling takes most of their time.
 
+    It would also compile each program in many pieces, for threads; every test process has one core.
+
     Fixture `optimised` undoes it for tests of programs as users run them, `XLA_FLAGS=` for all tests.
     """
     names = ("xla_cpu_use_fusion_emitters=false", "xla_llvm_disable_expensive_passes=true")
-    flags = " ".join(f"--{name}" for name in (*names, "xla_backend_optimization_level=0"))
+    numbers = ("xla_backend_optimization_level=0", "xla_cpu_parallel_codegen_split_count=1")
+    flags = " ".join(f"--{name}" for name in (*names, *numbers))
     os.environ.setdefault("XLA_FLAGS", flags)
 
 

@@ -10,6 +10,7 @@ AS_FOR_USERS = {
     "xla_cpu_use_fusion_emitters": True,
     "xla_llvm_disable_expensive_passes": False,
     "xla_backend_optimization_level": 3,
+    "xla_cpu_parallel_codegen_split_count": 32,
 }
 
 
