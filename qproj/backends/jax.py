@@ -6,6 +6,7 @@ import functools
 import importlib
 from types import ModuleType
 
+import numpy as np
 import torch
 
 from qproj.backends import Backend
@@ -73,12 +74,19 @@ class JaxBackend(Backend):
 def _mean_of_trajectories(
     circuit: Circuit, execution: Execution, inputs: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """Each sample as several rows, with branches drawn by generators of the sample's own."""
+    """Each sample as several rows, with branches drawn by generators of the sample's own.
+
+    Rows of a sample that drew the same, as most do where noise is weak, are run once and counted.
+    """
     n, each = len(inputs), trajectories(circuit, execution)
-    drawn = torch.from_numpy(draw(circuit, row_seeds(execution.seed, 0, n), each)).to(inputs)
-    rows = torch.cat([inputs.repeat_interleave(each, dim=0), drawn.reshape(n * each, -1)], dim=1)
+    drawn = draw(circuit, row_seeds(execution.seed, 0, n), each)
+    numbered = np.concatenate([np.repeat(np.arange(n), each)[:, None], drawn.reshape(n * each, -1)], axis=1)
+    found, counts = np.unique(numbered, axis=0, return_counts=True)
+    sample = torch.from_numpy(found[:, 0].astype(np.int64)).to(inputs.device)
+    rows = torch.cat([inputs[sample], torch.from_numpy(found[:, 1:]).to(inputs)], dim=1)
     values: torch.Tensor = _bridge().run(circuit, "backprop", "trajectories", rows, weights)
-    return values.reshape(n, each, -1).mean(dim=1)
+    shares = torch.from_numpy(counts / each).to(values)[:, None]
+    return values.new_zeros(n, values.shape[1]).index_add(0, sample, shares * values)
 
 
 @functools.cache

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qproj import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, QuantumLayer, WeightSlot
+from qproj import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, QuantumLayer, WeightSlot, bridge
+from qproj.backends.shifts import row_seeds
 from qproj.circuits.gates import CHANNELS
 from qproj.circuits.measurements import Probs, Projector
 from qproj.differentiation.density import DensityMatrix
@@ -252,6 +253,25 @@ def test_a_seed_repeats_trajectories_row_by_row():
     assert not values.equal(layer.to_backend("jax", seed=2)(x))
     circuit = noise.on(Circuit(2, 1))
     assert not np.array_equal(draw(circuit, (1, 2), 3), draw(circuit, (3, 4), 3))
+
+
+def test_trajectories_that_drew_the_same_are_run_once(monkeypatch):
+    """As the mean of all; gradients follow, for each counts as often as it was drawn."""
+    options = {"strategy": "trajectories", "backend_options": {"trajectories": 16}}
+    noise, x = NoiseModel(Channel("depolarizing", 0.05)), torch.rand(2, 2, requires_grad=True)
+    layer = QuantumLayer(2, 1, noise=noise, seed=1, **options)
+    circuit = noise.on(layer.circuit)
+    drawn = torch.from_numpy(draw(circuit, row_seeds(1, 0, 2), 16)).float().flatten(0, 1)
+    rows = torch.cat([x.repeat_interleave(16, 0), drawn], dim=1)
+    every = bridge.run(circuit, "backprop", "trajectories", rows, layer.weights).reshape(2, 16, -1).mean(1)
+    run, sizes = bridge.run, []
+    monkeypatch.setattr(bridge, "run", lambda *a: sizes.append(len(a[3])) or run(*a))
+    values = layer(x)
+    torch.testing.assert_close(values, every)
+    assert sizes == [len(torch.unique(rows, dim=0))]
+    assert sizes[0] < 32
+    both = [torch.autograd.grad(v.sum(), (x, layer.weights)) for v in (values, every)]
+    torch.testing.assert_close(*both)
 
 
 @pytest.mark.parametrize("strategy", ["density-matrix", "trajectories"])
