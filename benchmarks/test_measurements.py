@@ -133,7 +133,7 @@ def test_kernel(benchmark, pace):
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("name", ["FidelityStatevectorKernel", "FidelityQuantumKernel"])
 def test_kernel_of_qiskit(benchmark, name, again, pace):
-    """Against Qiskit Machine Learning's: by states, which sQUlearn's takes too, and by shots of each pair."""
+    """Against those of Qiskit Machine Learning: by states, and by shots of each pair."""
     kernels = pytest.importorskip("qiskit_machine_learning.kernels")
     kernel, x, cell, kind = _kernel(again)
     written = kernel.circuit.to_qiskit()
