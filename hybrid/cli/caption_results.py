@@ -101,12 +101,12 @@ def _streamed(
     for source in sources:
         name = source_name(source)
         try:
-            pixels = question.look_at(open_image(source))
+            look = question.look_at(open_image(source))
         except ImageError as error:
             yield Result(name, error=error.reason)
             continue
         click.echo("" if bare else f"{name}: ", nl=False)
-        features, (strange,) = question.see([pixels], detector)
+        features, (strange,) = question.see([look], detector)
         said = ""
         for piece in stream_answer(question, features):
             click.echo(printable(piece), nl=False)  # which flushes

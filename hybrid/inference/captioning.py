@@ -16,14 +16,14 @@ from hybrid.data.ahead import map_ahead
 from hybrid.data.images import ImageError, Source, open_image, source_name
 from hybrid.data.results import Result
 from hybrid.inference.out_of_distribution import Detector
-from hybrid.inference.prompting import Question, at_least_one
+from hybrid.inference.prompting import Look, Question, at_least_one
 from hybrid.inference.threads import is_small, one_thread
 from hybrid.loading.load import load
 from hybrid.model.errors import OptionError
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
 
-_Read = tuple[str, Tensor | ImageError]  # a picture's name, and its pixels or why there are none
+_Read = tuple[str, Look | ImageError]  # a picture's name, and what was seen or why there is nothing
 # A batch, the features of the pictures in it, and whether each of them is strange.
 _Seen = tuple[list[_Read], Tensor | None, list[bool]]
 
@@ -249,9 +249,9 @@ def caption_files(
     threads = partial(one_thread, torch.get_num_threads()) if small else nullcontext
 
     def see(batch: list[_Read]) -> _Seen:
-        pixels = [found for _, found in batch if isinstance(found, Tensor)]
+        looks = [found for _, found in batch if isinstance(found, Look)]
         with threads():
-            return batch, *(question.see(pixels, detector) if pixels else (None, []))
+            return batch, *(question.see(looks, detector) if looks else (None, []))
 
     with ExitStack() as stack:
         found = stack.enter_context(closing(map_ahead(read, sources, workers=workers, ahead=2 * batch_size)))
@@ -273,7 +273,7 @@ def _batches(read: Iterable[_Read], size: int) -> Generator[list[_Read]]:
     pictures = 0
     for name, found in read:
         batch.append((name, found))
-        pictures += isinstance(found, Tensor)
+        pictures += isinstance(found, Look)
         if pictures in (0, size):
             yield batch
             batch, pictures = [], 0

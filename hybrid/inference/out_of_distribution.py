@@ -6,6 +6,7 @@ network does not take for one of a scene's. The network was shown scenes, and dr
 of them nearly scenes (outlier exposure, Hendrycks et al., arXiv:1812.04606).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import conv2d, relu
 
-from hybrid.inference.things import MOST, cut_out, outlines
+from hybrid.inference.things import MOST, Frame, cut_out, outlines
 
 FILE = "out_of_distribution.safetensors"
-STRIDES = (2, 1, 2, 1)  # of the network's convolutions
+STRIDES = (2, 1, 2, 2)  # of the network's convolutions
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,23 @@ class Detector:
     weights: tuple[Tensor, ...]
     limit: Tensor
 
-    def scores(self, pixels: Tensor) -> Tensor:
+    def scores(self, frames: Sequence[Frame]) -> Tensor:
         """How strange pictures are.
 
         Args:
-            pixels: ``(n, 3, height, width)``, standardised.
+            frames: One a picture.
 
         Returns:
             ``(n,)``: of the strangest thing in each; infinite where there are none, or too many.
         """
-        things = cut_out(pixels.cpu())
+        things = cut_out(frames)
         found = network(outlines(things.crops), self.weights)
-        scores = torch.full((len(pixels),), -torch.inf).scatter_reduce_(0, things.owner, found, "amax")
+        scores = torch.full((len(frames),), -torch.inf).scatter_reduce_(0, things.owner, found, "amax")
         return scores.where((things.count >= 1) & (things.count <= MOST), torch.inf)
 
-    def unfamiliar(self, pixels: Tensor) -> list[bool]:
-        """Say of each picture ``(n, 3, height, width)`` whether it is strange."""
-        return (self.scores(pixels) > self.limit).tolist()
+    def unfamiliar(self, frames: Sequence[Frame]) -> list[bool]:
+        """Say of each picture whether it is strange."""
+        return (self.scores(frames) > self.limit).tolist()
 
     def save(self, folder: Path) -> None:
         """Write it beside a model."""

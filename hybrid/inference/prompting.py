@@ -1,13 +1,14 @@
 """A prompt with its generation options, for any number of pictures."""
 
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from hybrid.inference.out_of_distribution import Detector
+from hybrid.inference.things import Frame
 from hybrid.model.errors import OptionError
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.model.processing import HybridProcessor
@@ -22,6 +23,18 @@ _OWN = (
     "vision_features",
     "vision_tokens",
 )
+
+
+class Look(NamedTuple):
+    """A picture, prepared.
+
+    Attributes:
+        pixels: ``(1, 3, height, width)``, as the vision tower wants them.
+        frame: What a `Detector` judges.
+    """
+
+    pixels: Tensor
+    frame: Frame
 
 
 def at_least_one(name: str, value: Any) -> int:
@@ -99,20 +112,20 @@ class Question:
             ends = [ends] if isinstance(ends, int) else list(ends or [])
             self.options["eos_token_id"] = [*ends, *([own] * (own not in ends))]
 
-    def look_at(self, picture: Image.Image) -> Tensor:
-        """Pixels ``(1, 3, height, width)``, as the vision tower wants them."""
-        return self.processor.pixel_values(picture)
+    def look_at(self, picture: Image.Image) -> Look:
+        """Prepare one picture, RGB; safe to call from several threads."""
+        return Look(self.processor.pixel_values(picture), Frame.of(picture))
 
     @torch.inference_mode()
-    def features(self, seen: list[Tensor]) -> Tensor:
+    def features(self, seen: list[Look]) -> Tensor:
         """Embeddings ``(batch, ...)`` of what was looked at, as the model's `vision_features` gives them."""
-        return self.model.vision_features(torch.cat(seen).to(self.model.device))
+        return self.model.vision_features(torch.cat([look.pixels for look in seen]).to(self.model.device))
 
     @torch.inference_mode()
-    def see(self, pixels: list[Tensor], detector: Detector | None) -> tuple[Tensor, list[bool]]:
+    def see(self, seen: list[Look], detector: Detector | None) -> tuple[Tensor, list[bool]]:
         """`features`, and whether the detector has seen nothing like each picture."""
-        strange = [False] * len(pixels) if detector is None else detector.unfamiliar(torch.cat(pixels))
-        return self.features(pixels), strange
+        frames = [look.frame for look in seen]
+        return self.features(seen), detector.unfamiliar(frames) if detector else [False] * len(seen)
 
     @torch.inference_mode()
     def generate(self, seen: Tensor, form: str = "vision_features", **options: Any) -> Tensor:

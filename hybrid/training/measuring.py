@@ -54,6 +54,6 @@ def measure(folder: Path, recipe: Recipe, scenes: SceneArrays, seed: int, log: C
         for path in sorted(folder.glob("*/done.json"))
     }
     where, n_scenes = folder / "model", min(N_SCENES, recipe.scenes.train)
-    scene_detector(HybridProcessor.from_pretrained(where), seed, n_scenes).save(where)
+    scene_detector(seed, n_scenes).save(where)
     (where / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
     write_card(where, recipe, report)

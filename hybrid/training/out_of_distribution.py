@@ -4,8 +4,8 @@
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -18,22 +18,23 @@ from hybrid.data.near_scenes import draw_near
 from hybrid.data.other_pictures import draw_other
 from hybrid.data.scenes import sample_scene
 from hybrid.inference.out_of_distribution import STRIDES, Detector
-from hybrid.inference.things import MOST, SIDE, Things, cut_out, outlines
-from hybrid.model.processing import HybridProcessor
+from hybrid.inference.things import MOST, SIDE, Frame, Things, cut_out, outlines
 
-# To fit to, beside as many that are nearly scenes and half as many others; two fifths more set the limit.
+# To fit to, beside a quarter more that are nearly scenes and a fifth of others; a third more set the limit.
 N_SCENES = 10_000
 _Draw = Callable[[np.random.Generator], Image.Image]
-_CHANNELS, _HIDDEN, _DROPPED = (12, 24, 32, 48), 48, 0.2
+_CHANNELS, _HIDDEN, _DROPPED = (12, 24, 32, 64), 48, 0.2
 _EPOCHS, _BATCH, _RATE, _DECAY = 10, 64, 4e-3, 0.05
 
 
-def fit_detector(scenes: Things, held_out: Tensor, others: Things, *, needless: float = 0.007) -> Detector:
+def fit_detector(
+    scenes: Things, held_out: Iterable[Frame], others: Things, *, needless: float = 0.006
+) -> Detector:
     """Fit a detector to things that were cut out of pictures.
 
     Args:
         scenes: From training pictures.
-        held_out: Pixels ``(m, 3, height, width)`` of others of the same kind, on which the limit is set.
+        held_out: Others of the same kind, on which the limit is set.
         others: From pictures of anything else, each of which has at least one strange thing.
         needless: The share of held-out pictures that may lie beyond the limit.
 
@@ -44,7 +45,8 @@ def fit_detector(scenes: Things, held_out: Tensor, others: Things, *, needless: 
         torch.manual_seed(0)
         weights = _folded(_trained(scenes, others))
     found = Detector(weights, torch.tensor(torch.inf))
-    return Detector(weights, torch.quantile(found.scores(held_out), 1 - needless, interpolation="lower"))
+    scores = torch.cat([found.scores(batch) for batch in _batches(held_out)])
+    return Detector(weights, torch.quantile(scores, 1 - needless, interpolation="lower"))
 
 
 def _trained(scenes: Things, others: Things) -> nn.Sequential:
@@ -87,7 +89,7 @@ def _fresh() -> nn.Sequential:
             nn.BatchNorm2d(width),
             nn.ReLU(),
         ]
-        before, side = width, side // stride
+        before, side = width, -(-side // stride)
     layers += [nn.Flatten(), nn.Linear(before * side**2, _HIDDEN), nn.ReLU(), nn.Dropout(_DROPPED)]
     layers.append(nn.Linear(_HIDDEN, 1))
     # Channels last is faster on a CPU.
@@ -110,19 +112,24 @@ def _folded(net: nn.Sequential) -> tuple[Tensor, ...]:
     return tuple(weight.detach().half().contiguous() for weight in weights)
 
 
-def things_of(batches: Iterator[Tensor]) -> Things:
-    """Things in batches of pixels, in half precision."""
-    parts = [cut_out(batch) for batch in batches]
+def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+    rest = iter(frames)
+    while batch := list(islice(rest, 128)):
+        yield batch
+
+
+def things_of(frames: Iterable[Frame]) -> Things:
+    """Things in pictures, in half precision."""
+    parts = [cut_out(batch) for batch in _batches(frames)]
     starts = np.cumsum([0, *(len(part.count) for part in parts)])
     owner = torch.cat([part.owner + int(start) for part, start in zip(parts, starts, strict=False)])
     return Things(torch.cat([p.count for p in parts]), torch.cat([p.crops.half() for p in parts]), owner)
 
 
-def scene_detector(processor: HybridProcessor, seed: int = 0, n_scenes: int = N_SCENES) -> Detector:
+def scene_detector(seed: int = 0, n_scenes: int = N_SCENES) -> Detector:
     """Fit the detector of a captioner of drawn scenes.
 
     Args:
-        processor: Of the captioner.
         seed: Decides what is drawn.
         n_scenes: How many scenes are drawn to fit to.
 
@@ -130,23 +137,18 @@ def scene_detector(processor: HybridProcessor, seed: int = 0, n_scenes: int = N_
         The detector, fitted to scenes, to `hybrid.data.near_scenes` and to `hybrid.data.other_pictures`.
     """
 
-    def pixels(count: int, which: int, draw: _Draw) -> Iterator[Tensor]:
+    def drawn(count: int, which: int, draw: _Draw) -> Iterator[Frame]:
         rng = np.random.default_rng([seed, which])
-        drawn = (processor.pixel_values(draw(rng)) for _ in range(count))
-        while batch := list(islice(drawn, 128)):
-            yield torch.cat(batch)
+        return (Frame.of(draw(rng)) for _ in range(count))
 
     def scene(rng: np.random.Generator) -> Image.Image:
         return draw_scene(sample_scene(rng), rng)
 
-    def others() -> Iterator[Tensor]:
-        yield from pixels(n_scenes, 3, draw_near)
-        yield from pixels(-(-n_scenes // 2), 4, draw_other)
-
-    held_out = torch.cat(list(pixels(-(-n_scenes * 2 // 5), 2, scene)))
-    return fit_detector(things_of(pixels(n_scenes, 1, scene)), held_out, things_of(others()))
+    scenes = things_of(drawn(n_scenes, 1, scene))
+    held_out = drawn(-(-n_scenes // 3), 2, scene)
+    near, far = drawn(n_scenes * 5 // 4, 3, draw_near), drawn(-(-n_scenes // 5), 4, draw_other)
+    return fit_detector(scenes, held_out, things_of(chain(near, far)))
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    scene_detector(HybridProcessor.from_pretrained(folder)).save(folder)
+    scene_detector().save(Path(sys.argv[1]))

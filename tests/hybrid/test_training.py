@@ -15,6 +15,7 @@ from hybrid.data.scenes import RELATIONS
 from hybrid.data.shapes import SHAPES
 from hybrid.inference.captioning import caption_pictures
 from hybrid.inference.out_of_distribution import Detector
+from hybrid.inference.things import Frame
 from hybrid.loading.checkpoints import CheckpointError, checkpoints_in, verify
 from hybrid.loading.compose import compose
 from hybrid.model.connectors.classical import ClassicalConnector
@@ -88,7 +89,7 @@ def test_a_run_ends_in_a_model_that_captions(finished, pictures):
     for connector in ("quantum", "quantum forerunner", "classical", "narrow classical"):
         for token in ("picture", "shuffled", "zeroed"):
             assert metrics[connector][token]["n_one"] + metrics[connector][token]["n_two"] == 24
-    assert len(Detector.load(folder).unfamiliar(processor.pixel_values(pictures[0]))) == 1
+    assert len(Detector.load(folder).unfamiliar([Frame.of(pictures[0])])) == 1
     card = (folder / "README.md").read_text()
     assert "hybrid train --preset scenes-mini" in card
     assert "shuffled" in card
