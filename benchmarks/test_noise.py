@@ -1,4 +1,4 @@
-"""Noise by density matrices, against PennyLane's `default.mixed` with backpropagation, side by side."""
+"""Noise by density matrices, against PennyLane's `default.mixed` with backpropagation, and Aer, in turn."""
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +13,15 @@ from qproj import Circuit, QuantumLayer
 from qproj.noise import Channel, NoiseModel
 
 P = 0.01
+NOISE = NoiseModel(Channel("DepolarizingChannel", P))
 
 
 class Ours:
     """The layer, forward and backward through torch."""
 
     def __init__(self, cell):
-        noise, generator = NoiseModel(Channel("DepolarizingChannel", P)), torch.Generator().manual_seed(0)
-        self.layer = QuantumLayer(circuit=circuit(cell), noise=noise, generator=generator)
+        generator = torch.Generator().manual_seed(0)
+        self.layer = QuantumLayer(circuit=circuit(cell), noise=NOISE, generator=generator)
         self.x = torch.rand(cell.batch, cell.n_qubits, generator=generator).requires_grad_()
 
     def forward(self):
@@ -78,3 +79,30 @@ def test_density_matrix(benchmark, cell, direction, pace):
     for run in (own, other):
         run()
     beside(benchmark, "noise", "default.mixed, JAX jit", cell, own, other, pace, direction)
+
+
+@pytest.mark.parametrize("shots", [None, 1000])
+def test_aer(benchmark, shots, pace):
+    """Against Aer's density matrix, given the whole batch at once, and its shots."""
+    pytest.importorskip("qiskit_aer", reason="Aer is not installed")
+    cell = Cell(STRONG, 4, 32)
+    x = torch.rand(cell.batch, cell.n_qubits, generator=torch.Generator().manual_seed(0))
+    ours, theirs = (
+        QuantumLayer(
+            circuit=circuit(cell),
+            noise=NOISE,
+            shots=shots,
+            backend=backend,
+            generator=torch.Generator().manual_seed(1),
+        )
+        for backend in ("jax", "qiskit:aer")
+    )
+
+    def run(layer):
+        with torch.no_grad():
+            return layer(x)
+
+    scatter = 1e-5 if shots is None else 6 * 2**0.5 / shots**0.5
+    torch.testing.assert_close(run(ours), run(theirs), atol=scatter, rtol=0)
+    what = "noise" if shots is None else f"noise, {shots} shots"
+    beside(benchmark, what, "qiskit:aer", cell, lambda: run(ours), lambda: run(theirs), pace)
