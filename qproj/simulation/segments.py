@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import operator
 from collections.abc import Callable, Sequence
@@ -14,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from qproj.planning.fusion import Ints, Layer
+from qproj.planning.fusion import Layer
 from qproj.planning.schedule import UNROLLED
 from qproj.simulation import statevector as sv
-from qproj.simulation.angles import angle_values, rows
+from qproj.simulation.angles import angle_values
 from qproj.simulation.given import Given
 
 # Rows that are megabytes apart thrash the caches: larger states are multiplied column block by column block.
@@ -264,23 +263,12 @@ def complex_overlaps(overlaps: Array) -> Array:
 def reduced_to_wires(overlaps: Array) -> Array:
     """`R` of each wire of a block: overlaps `(..., 2 * 2**k, 2 * 2**k)` to `(..., k, 2, 2)` complex."""
     block = complex_overlaps(overlaps)
-    m = block.shape[-1]
-    flat = jnp.moveaxis(block.reshape(*block.shape[:-2], m * m), -1, 0)
-    # One gather of the numbers that are added, since as many sums as wires take longer to compile and to run.
-    summed = rows(flat, _traced_out(m.bit_length() - 1)).sum(axis=3)
-    return jnp.moveaxis(summed, (0, 1, 2), (-3, -2, -1))
-
-
-@functools.cache
-def _traced_out(k: int) -> Ints:
-    """Places in a flat `(2**k, 2**k)` of what traces over all wires but one add: `(k, 2, 2, 2**k / 2)`."""
-    states = np.arange(2**k)
+    k = block.shape[-1].bit_length() - 1
     wires = []
     for wire in range(k):
-        bit = 1 << (k - 1 - wire)
-        bits = [states[states & bit == 0] | on for on in (0, bit)]
-        wires.append([[a << k | b for b in bits] for a in bits])
-    return np.array(wires, np.int32)
+        shape = (2**wire, 2, 2 ** (k - 1 - wire))
+        wires.append(jnp.einsum("...iajibj->...ab", block.reshape(*block.shape[:-2], *shape, *shape)))
+    return jnp.stack(wires, axis=-3)
 
 
 def segments(layers: Sequence[Layer], split: tuple[int, ...]) -> tuple[Segment, ...]:
