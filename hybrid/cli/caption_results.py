@@ -97,7 +97,8 @@ def _streamed(
     from hybrid.inference.prompting import Question
     from hybrid.inference.streaming import stream_answer
 
-    question = Question(model, processor, o.prompt, o.max_new_tokens, o.search, chat=o.generation["chat"])
+    chat = o.generation["chat"]
+    question = Question(model, processor, o.prompt, o.max_new_tokens, o.search, chat=chat, detector=detector)
     for source in sources:
         name = source_name(source)
         try:
@@ -106,7 +107,7 @@ def _streamed(
             yield Result(name, error=error.reason)
             continue
         click.echo("" if bare else f"{name}: ", nl=False)
-        features, (strange,) = question.see([look], detector)
+        features, (strange,) = question.see([look])
         said = ""
         for piece in stream_answer(question, features):
             click.echo(printable(piece), nl=False)  # which flushes

@@ -116,9 +116,10 @@ def caption(
             "train it with hybrid train",
             stacklevel=2,
         )
-    question = Question(*pair, prompt, max_new_tokens, generation, chat=chat)
+    detector = Detector.load(pair[0].config.name_or_path)
+    question = Question(*pair, prompt, max_new_tokens, generation, chat=chat, detector=detector)
     pictures = (open_image(source) for source in sources)
-    answers = list(_answers(question, pictures, batch_size, Detector.load(pair[0].config.name_or_path)))
+    answers = list(_answers(question, pictures, batch_size))
     said: list[Any] = [texts for texts, _ in answers]
     if strange := sum(unfamiliar for _, unfamiliar in answers):
         warnings.warn(
@@ -185,17 +186,17 @@ def caption_pictures(
         OptionError: If a number is below 1, or prompt and caption exceed the model's context.
     """
     question = Question(model, processor, prompt, max_new_tokens, generation, chat=chat)
-    yield from (texts for texts, _ in _answers(question, pictures, batch_size, None))
+    yield from (texts for texts, _ in _answers(question, pictures, batch_size))
 
 
 def _answers(
-    question: Question, pictures: Iterable[Image.Image], batch_size: int, detector: Detector | None
+    question: Question, pictures: Iterable[Image.Image], batch_size: int
 ) -> Iterator[tuple[list[str], bool]]:
     """Answers to each picture, and whether it is strange, a batch at a time."""
     at_least_one("batch_size", batch_size)
     seen = map(question.look_at, pictures)
     while batch := list(islice(seen, batch_size)):
-        features, strange = question.see(batch, detector)
+        features, strange = question.see(batch)
         yield from zip(question.answers(features), strange, strict=True)
 
 
@@ -236,7 +237,7 @@ def caption_files(
         OptionError: As `caption_pictures`.
     """
     at_least_one("batch_size", batch_size)
-    question = Question(model, processor, prompt, max_new_tokens, generation, chat=chat)
+    question = Question(model, processor, prompt, max_new_tokens, generation, chat=chat, detector=detector)
 
     def read(source: Source) -> _Read:
         name = source_name(source)
@@ -251,7 +252,7 @@ def caption_files(
     def see(batch: list[_Read]) -> _Seen:
         looks = [found for _, found in batch if isinstance(found, Look)]
         with threads():
-            return batch, *(question.see(looks, detector) if looks else (None, []))
+            return batch, *(question.see(looks) if looks else (None, []))
 
     with ExitStack() as stack:
         found = stack.enter_context(closing(map_ahead(read, sources, workers=workers, ahead=2 * batch_size)))

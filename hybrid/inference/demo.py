@@ -52,8 +52,8 @@ class Page:
             raise ValueError("the model's connector must be a quantum one, but has no circuit")
         self.model, self.backends = model, backends
         self.connector: QuantumConnector = model.connector
-        self.question = Question(model, processor, None, _MAX_NEW_TOKENS, {})
-        self.detector = Detector.load(model.config.name_or_path)
+        detector = Detector.load(model.config.name_or_path)
+        self.question = Question(model, processor, None, _MAX_NEW_TOKENS, {}, detector=detector)
 
     def see(
         self, path: str | None, backend: str, shots: int | None, error: float
@@ -77,7 +77,7 @@ class Page:
             picture = open_image(path)
         except ImageError as fault:
             raise gr.Error(f"{Path(path).name}: {fault.reason}", print_exception=False) from None
-        features, (strange,) = self.question.see([self.question.look_at(picture)], self.detector)
+        features, (strange,) = self.question.see([self.question.look_at(picture)])
         note = _STRANGE if strange else ""
         exact = expectation_values(self.connector, features)
         runs, caption, other = {"exact": exact}, "", ""

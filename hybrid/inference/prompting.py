@@ -30,11 +30,11 @@ class Look(NamedTuple):
 
     Attributes:
         pixels: ``(1, 3, height, width)``, as the vision tower wants them.
-        frame: What a `Detector` judges.
+        frame: What a `Detector` judges; `None` where there is none.
     """
 
     pixels: Tensor
-    frame: Frame
+    frame: Frame | None
 
 
 def at_least_one(name: str, value: Any) -> int:
@@ -57,6 +57,7 @@ class Question:
         generation: Passed on to ``generate``.
         chat: Whether the prompt is put into the language model's chat template; the processor's setting if
             left out.
+        detector: Judges what is looked at.
 
     Attributes:
         n_answers: To a picture: ``num_return_sequences``.
@@ -76,6 +77,7 @@ class Question:
         generation: dict[str, Any],
         *,
         chat: bool | None = None,
+        detector: Detector | None = None,
     ) -> None:
         max_new_tokens = at_least_one("max_new_tokens", max_new_tokens)
         if prompt is not None and not isinstance(prompt, str):
@@ -84,7 +86,7 @@ class Question:
             raise OptionError(own[0], "must be left out: captions are made from pictures and a prompt alone")
         if generation.get("max_length") is not None:
             raise OptionError("max_length", "must be left out: max_new_tokens says how long a caption may be")
-        self.model, self.processor = model, processor
+        self.model, self.processor, self.detector = model, processor, detector
         try:
             ids = processor.prompt_ids(prompt, chat=chat)
         except ValueError as error:
@@ -114,7 +116,8 @@ class Question:
 
     def look_at(self, picture: Image.Image) -> Look:
         """Prepare one picture, RGB; safe to call from several threads."""
-        return Look(self.processor.pixel_values(picture), Frame.of(picture))
+        frame = None if self.detector is None else Frame.of(picture)
+        return Look(self.processor.pixel_values(picture), frame)
 
     @torch.inference_mode()
     def features(self, seen: list[Look]) -> Tensor:
@@ -122,10 +125,11 @@ class Question:
         return self.model.vision_features(torch.cat([look.pixels for look in seen]).to(self.model.device))
 
     @torch.inference_mode()
-    def see(self, seen: list[Look], detector: Detector | None) -> tuple[Tensor, list[bool]]:
+    def see(self, seen: list[Look]) -> tuple[Tensor, list[bool]]:
         """`features`, and whether the detector has seen nothing like each picture."""
-        frames = [look.frame for look in seen]
-        return self.features(seen), detector.unfamiliar(frames) if detector else [False] * len(seen)
+        frames = [look.frame for look in seen if look.frame is not None]
+        strange = [False] * len(seen) if self.detector is None else self.detector.unfamiliar(frames)
+        return self.features(seen), strange
 
     @torch.inference_mode()
     def generate(self, seen: Tensor, form: str = "vision_features", **options: Any) -> Tensor:
