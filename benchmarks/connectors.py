@@ -101,8 +101,8 @@ class Wide(ClassicalConnector):
         return apart(self.gate, nn.functional.gelu(self.projector(x)), self.n_tokens)
 
 
-def _quantum(kind: type[QuantumConnector], n_qubits: int, n_layers: int = 3) -> Callable[..., Connector]:
-    options = _COMMON | {"n_qubits": n_qubits, "n_layers": n_layers, "ansatz": "simplified_two_design"}
+def _quantum(kind: type[QuantumConnector]) -> Callable[..., Connector]:
+    options = _COMMON | {"n_qubits": WIDTH, "n_layers": 3, "ansatz": "simplified_two_design"}
     return lambda *sizes: kind(*sizes, **options)
 
 
@@ -113,8 +113,8 @@ def _classical(kind: type[ClassicalConnector], width: int) -> Callable[..., Conn
 ARMS: dict[str, Callable[..., Connector]] = {
     "no picture": _classical(Blind, WIDTH),
     "linear": _classical(ClassicalConnector, WIDTH),
-    "quantum": _quantum(QuantumConnector, WIDTH),
-    "quantum, circuit random and frozen": _quantum(Frozen, WIDTH),
+    "quantum": _quantum(QuantumConnector),
+    "quantum, circuit random and frozen": _quantum(Frozen),
     "network with the circuit's number of weights": _classical(Residual, WIDTH),
     "wide network": _classical(Wide, 10 * WIDTH),
 }
@@ -162,21 +162,24 @@ class Run(CaptionRun):
 def compare(options: argparse.Namespace) -> None:
     """Train and score what is not in the file of results yet."""
     pairs = read_pairs(options.data)
-    training = choose_split(pairs, "train")
     recipe = load_caption_recipe("smollm2", vision=options.vision, language=options.language)
     held = choose_captions(choose_split(pairs, "val")[: options.pictures], plain=True)
-    n = sum(
-        len(pair.captions)
-        for pair in choose_captions(
-            training, agreeing=recipe.agreeing_captions, longest=recipe.longest_caption, plain=True
-        )
+    # Chosen here, once for all runs, and so not by the recipe.
+    training = choose_captions(
+        choose_split(pairs, "train"),
+        agreeing=recipe.agreeing_captions,
+        longest=recipe.longest_caption,
+        plain=True,
     )
     recipe = replace(
         recipe,
+        plain_captions=False,
+        agreeing_captions=0,
+        longest_caption=0,
         connector={"type": "classical", "width": WIDTH, **_COMMON},  # its place is taken by the arm's
         words_epochs=options.words,
         connector_epochs=0.0,
-        epochs=options.steps * recipe.batch_size / n,
+        epochs=options.steps * recipe.batch_size / sum(len(pair.captions) for pair in training),
         evaluate_every=options.steps,
     )
     settings = {

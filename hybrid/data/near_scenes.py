@@ -18,6 +18,7 @@ from hybrid.data.shapes import SHAPES, Corners, boxed, outline
 
 _LARGE = 0.2  # least extent of what is altered: what is smaller does not show the alteration
 _TRIES = 20
+_ROUND = np.linspace(0, 2 * np.pi, 60, endpoint=False)  # angles once around
 
 
 def draw_near(rng: Rng) -> Image.Image:
@@ -194,7 +195,7 @@ def _star(rng: Rng) -> Corners:
 def _bar(rng: Rng) -> Corners:
     """A rectangle or an ellipse."""
     box = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-    around = box if rng.random() < 0.6 else _polar(np.ones(60), np.linspace(0, 2 * np.pi, 60, endpoint=False))
+    around = box if rng.random() < 0.6 else _polar(np.ones(60), _ROUND)
     return np.asarray(around * [1, rng.uniform(0.1, 0.72)])
 
 
@@ -230,7 +231,7 @@ def _disturbed(rng: Rng) -> Corners:
 def _superellipse(rng: Rng) -> Corners:
     """Between a cross, a diamond, a circle and a square."""
     power = 2 / rng.choice([rng.uniform(0.4, 0.75), rng.uniform(1.3, 1.5), rng.uniform(2.8, 4)])
-    around = _polar(np.ones(60), np.linspace(0, 2 * np.pi, 60, endpoint=False))
+    around = _polar(np.ones(60), _ROUND)
     return np.asarray(np.sign(around) * np.abs(around) ** power)
 
 
@@ -244,7 +245,7 @@ def _sector(rng: Rng) -> Corners:
 
 def _smooth(rng: Rng) -> Corners:
     """A closed curve of a few waves."""
-    angle, radius = np.linspace(0, 2 * np.pi, 60, endpoint=False), np.ones(60)
+    angle, radius = _ROUND, np.ones(60)
     for wave in range(2, 6):
         radius += rng.normal(0, 0.22) * np.cos(wave * angle + rng.uniform(0, 2 * np.pi))
     return _polar(radius.clip(0.1), angle)

@@ -72,10 +72,10 @@ def laid_out(pixels: Tensor, tower: nn.Module) -> Tensor:
         pixels: ``(batch, 3, height, width)``.
         tower: The vision tower.
     """
+    if len(pixels) == 1 or pixels.device.type != "cpu":
+        return pixels
     convolutions = sum(isinstance(module, nn.Conv2d) for module in tower.modules())
-    if len(pixels) > 1 and convolutions > 1 and pixels.device.type == "cpu":
-        return pixels.contiguous(memory_format=torch.channels_last)
-    return pixels
+    return pixels.contiguous(memory_format=torch.channels_last) if convolutions > 1 else pixels
 
 
 def default_feature(seen: Any, config: Any, size: Sequence[int]) -> str:

@@ -37,16 +37,21 @@ class Move:
         """This, and then a factor that `moves`, on wires of four digits each."""
         (matrix,) = factor.parts
         sources, scales = np.abs(matrix).argmax(axis=1), matrix.sum(axis=1)
-        shifts = [2 * (n_qubits - 1 - wire) for wire in factor.wires]
+        shifts = [shift(n_qubits, wire) for wire in factor.wires]
         index = rest = np.arange(len(self.source), dtype=np.int32)
         own = np.zeros_like(index)
-        for shift in shifts:
-            own = own << 2 | index >> shift & 3
-            rest = rest & ~(3 << shift)
+        for by in shifts:
+            own = own << 2 | index >> by & 3
+            rest = rest & ~(3 << by)
         source = rest
-        for place, shift in enumerate(reversed(shifts)):
-            source = source | (sources[own] >> 2 * place & 3).astype(np.int32) << shift
+        for place, by in enumerate(reversed(shifts)):
+            source = source | (sources[own] >> 2 * place & 3).astype(np.int32) << by
         return Move(self.source[source], scales[own] * self.scale[source])
+
+
+def shift(n_qubits: int, wire: int) -> int:
+    """Of a wire's digit, two bits, in the number of a component."""
+    return 2 * (n_qubits - 1 - wire)
 
 
 def moves(matrix: npt.NDArray[np.float64]) -> bool:

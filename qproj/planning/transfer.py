@@ -24,6 +24,7 @@ from qproj.noise.mixed import check_mixed
 from qproj.noise.probability import PAULIS
 from qproj.planning.blocks import Blocks, Digits, blocks, reordering
 from qproj.planning.fusion import Complexes, Floats, Ints
+from qproj.planning.moves import shift
 from qproj.planning.pieces import pieces
 from qproj.planning.tables import Factor, Table
 
@@ -113,7 +114,7 @@ def _words_of(circuit: Circuit, made: Blocks) -> Words:
     mixing = np.zeros((circuit.n_outputs, len(circuit.words)))
     for word, owner in zip(circuit.words, circuit.owners, strict=True):
         places = zip(word.letters, word.wires, strict=True)
-        component = sum("IXYZ".index(letter) << _shift(circuit.n_qubits, wire) for letter, wire in places)
+        component = sum("IXYZ".index(letter) << shift(circuit.n_qubits, wire) for letter, wire in places)
         mixing[owner, index.setdefault(component, len(index))] += word.coefficient
     words, scale = _before(np.array(list(index), np.int32), circuit.n_qubits, made)
     return Words(words, mixing[:, : len(index)] * scale)
@@ -122,7 +123,7 @@ def _words_of(circuit: Circuit, made: Blocks) -> Words:
 def _outcomes(observable: Probs | Projector, n_qubits: int, made: Blocks) -> Outcomes:
     words = np.zeros(1, np.int32)
     for letter, wire in zip(observable.basis, observable.wires, strict=True):
-        own = np.array([0, "IXYZ".index(letter) << _shift(n_qubits, wire)], np.int32)
+        own = np.array([0, "IXYZ".index(letter) << shift(n_qubits, wire)], np.int32)
         words = np.add.outer(words, own).ravel()
     errors = observable.errors or ((0.0, 0.0),) * len(observable.wires)
     # Of <I> = 1 and <P> the probabilities of both bits; of those, what is read.
@@ -130,11 +131,6 @@ def _outcomes(observable: Probs | Projector, n_qubits: int, made: Blocks) -> Out
     reading = tuple(confusion(*error).T @ exact for error in errors)
     outcome = observable.outcome if isinstance(observable, Projector) else None
     return Outcomes(*_before(words, n_qubits, made), reading, outcome)
-
-
-def _shift(n_qubits: int, wire: int) -> int:
-    """Of a wire's digit."""
-    return 2 * (n_qubits - 1 - wire)
 
 
 def _before(words: Ints, n_qubits: int, made: Blocks) -> tuple[Ints, Floats]:
