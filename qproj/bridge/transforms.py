@@ -64,7 +64,9 @@ def _with_rows(tensor: torch.Tensor) -> torch.Tensor:
 class _Call(torch.autograd.Function):
     """Calls a function of arrays; its derivatives are calls of other such functions."""
 
+    # `torch.compile` would trace JAX here after a graph break within `torch.func`.
     @staticmethod
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(function: Function, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         with setting(tensors[0]):
             return tuple(map(to_torch, compiled(function)(*map(to_jax, tensors))))

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import torch
 
 import qproj
 
@@ -12,6 +13,12 @@ AS_FOR_USERS = {
     "xla_backend_optimization_level": 3,
     "xla_cpu_parallel_codegen_split_count": 32,
 }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_compiled_before():
+    """`torch.compile` runs a function eagerly once it was compiled often, in whichever tests."""
+    torch.compiler.reset()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ def test_examples(page, monkeypatch, tmp_path):
     pytest.importorskip(NEEDS.get(page, "torch"))
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # which one of them sets
     torch.manual_seed(0)
-    torch.compiler.reset()
     names = {}
     for code in re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.DOTALL):
         exec(code, names)
