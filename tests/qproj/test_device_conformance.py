@@ -1,7 +1,8 @@
 """PennyLane's own suite for devices, that of `pl-device-test`, on `qproj.statevector`: exact, and with shots.
 
-Left out for time are second derivatives in JAX, which compile longest, and with shots templates and
-gradients, which are run exactly. All of it is run by `make pennylane-suite`.
+Left out for time are gradients in JAX, which compile longest (`test_pennylane_device.py` has some), templates
+decomposed by PennyLane's graph, and with shots templates and gradients, which are run exactly. All of it is
+run by `make pennylane-suite`.
 """
 
 import subprocess
@@ -42,24 +43,41 @@ SAMPLED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("shots", "which", "at_least", "reasons"),
-    [
-        ("None", "not (gradients_jax and hessian)", 405, REASONS | EXACT),
-        ("10000", "not TestTemplates and not TestGradients", 270, REASONS | SAMPLED),
-    ],
-)
-def test_conformance(shots, which, at_least, reasons, tmp_path):
-    report = tmp_path / "report.xml"
-    # What `pl-device-test` starts, without the seconds that it takes to import PennyLane for that.
-    command = [
-        *(sys.executable, "-m", "pytest", SUITE, "--device=qproj.statevector", f"--shots={shots}"),
-        *("-k", which, "--no-flaky-report"),
-        *("-q", "-W", "ignore", "-p", "no:cacheprovider", f"--junitxml={report}"),
-    ]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+# The names of the runs, and how many tests of theirs must pass.
+RUNS = {
+    "None": ("not gradients_jax and not graph_enabled", 350, REASONS | EXACT),
+    "10000": (
+        "not Templates and not TestGradients",
+        270,
+        REASONS | SAMPLED,
+    ),
+}
+# What `pl-device-test` starts, both runs in one process, for it takes seconds to import PennyLane.
+CODE = """
+import sys, pytest
+for shots, which in zip(sys.argv[2::2], sys.argv[3::2]):
+    status = pytest.main([
+        sys.argv[1], "--device=qproj.statevector", f"--shots={shots}", "-k", which, "--no-flaky-report",
+        "-q", "-W", "ignore", "-p", "no:cacheprovider", f"--junitxml={shots}.xml",
+    ])
+    if status: sys.exit(status)
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reports")
+    runs = [argument for shots, (which, *_) in RUNS.items() for argument in (shots, which)]
+    command = [sys.executable, "-c", CODE, SUITE, *runs]
+    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("shots", RUNS)
+def test_conformance(shots, finished):
+    folder, run = finished
     assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-2000:]
-    cases = list(ElementTree.parse(report).iter("testcase"))
+    _, at_least, reasons = RUNS[shots]
+    cases = list(ElementTree.parse(folder / f"{shots}.xml").iter("testcase"))
     skipped = [case.find("skipped") for case in cases]
     told = {entry.get("message").removeprefix("Skipped: ") for entry in skipped if entry is not None}
     assert not told - set(reasons)
