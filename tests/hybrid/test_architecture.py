@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import hybrid
+from tests.hybrid.conftest import HYBRID
 
 ROOT = Path(hybrid.__file__).parent
 # Folders from the bottom up: each may import what stands above it in this list, and itself.
@@ -37,6 +39,7 @@ def _modules_after(code: str) -> set[str]:
         [sys.executable, "-c", f"{code}\nimport sys; print('\\n'.join(sys.modules))"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
+    assert not out.stderr
     return set(out.stdout.split())
 
 
@@ -46,16 +49,18 @@ def test_importing_is_cheap():
 
 
 def test_captioning_loads_no_training_libraries_and_collects_no_garbage(tmp_path):
-    """What the command loads and how often it looks for garbage decide how long one caption takes."""
-    picture = Path(__file__).parents[2] / "docs" / "example.png"
+    """What the installed command loads and how often it looks for garbage decide how long a caption takes."""
+    picture = Image.new("RGB", (200, 200), "white")
+    picture.paste((220, 20, 30), (50, 60, 140, 150))
+    picture.save(tmp_path / "mine.png")
+    output = tmp_path / "out.txt"
     code = f"""
-import gc, sys
+import gc, runpy, sys
 searched = []
 gc.callbacks.append(lambda phase, info: searched.append(info["generation"]))
-from hybrid.cli import main
-sys.argv = ["hybrid", "caption", {str(picture)!r}, "--output", {str(tmp_path / "out.txt")!r}]
+sys.argv = [{str(HYBRID)!r}, "caption", {str(tmp_path / "mine.png")!r}, "--output", {str(output)!r}]
 try:
-    main()
+    runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit as leaving:
     assert leaving.code == 0
 assert "jax" in sys.modules
@@ -64,6 +69,7 @@ assert gc.isenabled() and not gc.get_freeze_count()
 from hybrid import caption, compose, HybridConfig, load
 """
     assert not {"pennylane", "peft", "matplotlib"} & _modules_after(code)
+    assert output.read_text().endswith(": a large red square\n")
 
 
 def test_public_names_exist():

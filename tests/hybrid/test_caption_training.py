@@ -1,11 +1,12 @@
 """Training on one's own captions: what is trained, what is saved, and that nothing is ever lost."""
 
 import json
+import multiprocessing
 import os
 import re
 import shutil
 import signal
-import subprocess
+import socket
 import sys
 import time
 
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import hybrid
+from hybrid import cli
 from hybrid.data.batches import IGNORED
 from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.drawing import draw_scene
@@ -617,24 +619,41 @@ def _command(recipe, drawn, cache, folder):
     named = [x for o in options for x in (f"--{o.replace('_', '-')}", str(r[o]))]
     more = ["--n-qubits", "3", "--n-layers", "2", "--validation-share", "0.2", "--device", "cpu"]
     where = ["--data", str(drawn), "--cache", str(cache), "--output", str(folder)]
-    return [sys.executable, "-m", "hybrid", "train", *named, *more, *where]
+    return ["train", *named, *more, *where]
+
+
+def _begun(arguments, errors, environment=None):
+    """The command in a process forked from one that has imported what it takes, which lasts seconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "jax"])
+    process = context.Process(target=_in_a_process, args=(arguments, errors, environment or {}))
+    process.start()
+    return process
+
+
+def _in_a_process(arguments, errors, environment):
+    os.environ.update(environment)
+    with errors.open("w") as stream:
+        os.dup2(stream.fileno(), 2)
+    sys.argv = ["hybrid", *arguments]
+    cli.main()
 
 
 def test_killed_and_interrupted_it_goes_on_to_the_bit(run, recipe, drawn, cache, tmp_path, monkeypatch):
     command = _command(recipe, drawn, cache, tmp_path / "run")
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        while not (tmp_path / "run" / "connector" / "checkpoint-2").exists() and process.poll() is None:
-            time.sleep(0.005)
-        process.kill()
-        process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process = _begun(command, tmp_path / "errors")
+    while not (tmp_path / "run" / "connector" / "checkpoint-2").exists() and process.is_alive():
+        time.sleep(0.005)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     _stop_at(monkeypatch, 2, signal.SIGINT)
-    code, _, err = run(*command[3:])
+    code, _, err = run(*command)
     assert code == 130, err
     assert "interrupted; saved in" in err.splitlines()[-1]
     monkeypatch.undo()
     for name in ("run", "whole"):
-        code, out, err = run(*_command(recipe, drawn, cache, tmp_path / name)[3:])
+        code, out, err = run(*_command(recipe, drawn, cache, tmp_path / name))
         assert (code, out) == (0, f"{tmp_path / name / 'model'}\n"), err
     _same(tmp_path / "run", tmp_path / "whole")
 
@@ -666,21 +685,26 @@ def test_command_errors(run, drawn, parts, tmp_path, monkeypatch):
 
 
 def test_two_processes_learn_what_one_learns_on_the_joint_batch(run, recipe, drawn, cache, tmp_path):
-    def command(folder, *launcher):
-        options = _command(recipe, drawn, cache, folder)[1:]
+    def command(folder, accumulate):
         changed = ("--validation-share", "0", "--lora-dropout", "0", "--evaluate-every", "4")
-        return [sys.executable, *launcher, *options, *changed, "--accumulate", "1" if launcher else "2"]
+        return [*_command(recipe, drawn, cache, folder), *changed, "--accumulate", accumulate]
 
     # First, so that the two find its programs compiled.
-    code, _, err = run(*command(tmp_path / "one")[3:])
+    code, _, err = run(*command(tmp_path / "one", "2"))
     assert code == 0, err
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    several = subprocess.run(
-        command(tmp_path / "two", *launcher), capture_output=True, text=True, check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert several.returncode == 0, several.stderr[-3000:]
-    assert several.stderr.count("lora: stage 2") == 1
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    # What `torchrun` sets.
+    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    processes = [
+        _begun(command(tmp_path / "two", "1"), tmp_path / rank, together | {"RANK": rank, "LOCAL_RANK": rank})
+        for rank in "01"
+    ]
+    for process in processes:
+        process.join()
+    said = "".join((tmp_path / rank).read_text() for rank in "01")
+    assert [process.exitcode for process in processes] == [0, 0], said[-3000:]
+    assert said.count("lora: stage 2") == 1
     one, two = (load_file(tmp_path / name / "model" / "adapter.safetensors") for name in ("one", "two"))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-5)

@@ -8,21 +8,9 @@ import sys
 from contextlib import suppress
 
 import pytest
-from PIL import Image
 
 from hybrid import cli
 from tests.hybrid.conftest import HYBRID, one_line
-
-
-def test_installed_command_captions_a_picture_drawn_here(tmp_path):
-    picture = Image.new("RGB", (200, 200), "white")
-    picture.paste((220, 20, 30), (50, 60, 140, 150))
-    picture.save(tmp_path / "mine.png")
-    out = subprocess.run(
-        [HYBRID, "caption", "mine.png"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert out.stdout == "a large red square\n"
-    assert out.stderr == ""
 
 
 def test_a_bad_file_does_not_stop_the_others(run, tmp_path, scenes):

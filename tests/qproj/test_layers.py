@@ -4,8 +4,6 @@ import copy
 import io
 import math
 import pickle
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -284,24 +282,3 @@ def test_methods_and_strategies_agree():
         expected = expected or results
         for one, other in zip(results, expected, strict=True):
             torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
-
-
-def test_compiled_programs_outlive_the_process(tmp_path):
-    """JAX's persistent cache, as docs/performance.md tells to switch it on."""
-    code = f"""
-import jax, torch, qproj
-jax.config.update("jax_compilation_cache_dir", {str(tmp_path)!r})
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-hits = []
-jax.monitoring.register_event_listener(lambda name, **_: hits.append(name))
-x = torch.ones(16, 3, requires_grad=True)
-qproj.QuantumLayer(3, 2)(x).sum().backward()
-print(sum(name.endswith("cache_hits") for name in hits))
-"""
-    counts = [
-        int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-        for _ in range(2)
-    ]
-    assert counts[0] == 0
-    assert counts[1] >= 2  # forward and backward
