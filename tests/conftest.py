@@ -60,3 +60,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(10_000)  # tracing makes many objects that live on
     gc.enable()
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Spare it also what a file leaves behind, mostly traced programs: accelerate collects often."""
+    if nextitem is not None and nextitem.path != item.path:
+        gc.freeze()

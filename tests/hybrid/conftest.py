@@ -1,5 +1,6 @@
 """A tiny captioner in the hub's formats, made here: what real checkpoints look like, at a size for tests."""
 
+import copy
 import json
 import shutil
 import sys
@@ -77,15 +78,21 @@ def parts(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def tiny(parts):
-    """A model with a quantum connector of three qubits, and its processor."""
+@pytest.fixture(scope="session")
+def composed(parts):
     torch.manual_seed(1)
     model, processor = compose(
         parts / "clip", parts / "llama", {"type": "quantum", "n_qubits": 3, "n_layers": 2}
     )
     model.config.connector_trained = None  # nothing is to be said of it
     return model.eval(), processor
+
+
+@pytest.fixture
+def tiny(composed):
+    """A model with a quantum connector of three qubits, and its processor."""
+    torch.manual_seed(1)
+    return copy.deepcopy(composed)
 
 
 @pytest.fixture

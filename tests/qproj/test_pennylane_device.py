@@ -97,7 +97,7 @@ OTHERS = ("Rot", "U2", "U3", "CRot", "FermionicSWAP", "PSWAP", "OrbitalRotation"
 
 
 @given(seed=st.integers(0, 2**16), n_wires=st.integers(2, 4))
-@settings(max_examples=6)
+@settings(max_examples=3)
 @compiled
 def test_amplitudes_of_random_circuits(seed, n_wires):
     rng = np.random.default_rng(seed)

@@ -91,7 +91,7 @@ CIRCUITS = [
 ] + [
     Circuit(3, 2, ansatz="basic_entangler_z", observables=WORDS),
     Circuit(3, 2, "angle_x", reupload=True),
-    Circuit(3, 8, "iqp", "basic_entangler", reupload=True),
+    Circuit(3, 3, "iqp", "basic_entangler", reupload=True),
     Circuit(4, 9, "angle_y", "strongly_entangling"),
     Circuit(1, 2, observables="xyz"),
     Circuit(2, encoding="amplitude", gates=[Gate("CRY", (0, 1), WeightSlot(0))], observables="xyz"),

@@ -52,7 +52,7 @@ def test_first_and_second_derivatives(options):
         {"encoding": "iqp"},
         {"encoding": "amplitude"},
         {"reupload": True},
-        {"n_layers": 8},
+        {"n_layers": 8, "ansatz": "basic_entangler"},
         {"observables": "xyz"},
     ],
     ids=str,
