@@ -23,7 +23,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from benchmarks.documents import RESULTS, ROOT, filled
+from benchmarks.documents import RESULTS
 from benchmarks.writing import table
 from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.feature_cache import default_cache, features_of
@@ -39,7 +39,6 @@ from hybrid.training.caption_stage import Setting
 from hybrid.training.captions import CaptionRun
 
 FILE = RESULTS / "connectors.json"
-DOCUMENT = ROOT / "docs" / "photographs.md"
 N_TOKENS = 5
 WIDTH = 10  # numbers a token, and qubits
 _COMMON: dict[str, Any] = {"n_tokens": N_TOKENS, "normed": True, "start": "smooth"}
@@ -268,9 +267,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=FILE)
     options = parser.parse_args(arguments)
     compare(options)
-    if options.output == FILE:
-        blocks = {"connectors": written(json.loads(FILE.read_text()))}
-        DOCUMENT.write_text(filled(DOCUMENT.read_text(), blocks, ""))
     return 0
 
 

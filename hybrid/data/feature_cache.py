@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -23,6 +24,7 @@ from hybrid.model.processing import HybridProcessor
 from hybrid.model.vision import is_vector
 
 _BATCH = 32
+_LARGE = 1 << 30  # bytes
 
 
 class CacheError(OSError):
@@ -137,17 +139,18 @@ def features_of(
         advance: Called after every picture.
 
     Returns:
-        ``(n, vision_hidden_size)`` float32, or ``(n, positions, vision_hidden_size)`` of a grid.
+        ``(n, vision_hidden_size)`` float32, or ``(n, positions, vision_hidden_size)`` of a grid. Above a GiB,
+        a memory-mapped file in the cache's folder, which is gone with the process.
 
     Raises:
         DataError: Naming the pictures that cannot be read, after all others are done and kept.
-        CacheError: If the cache cannot be used.
+        CacheError: If the cache cannot be used, or its disk has no room for so many features.
     """
     size = model.config.vision_hidden_size
     width = size * model.config.vision_positions
     cache = FeatureCache(folder, tower_key(model, processor), width)
     faults: list[str] = []
-    out = np.zeros((len(pairs), cache.width), np.float32)
+    out = _zeros(len(pairs), cache.width, folder)
 
     def load(pair: Pair) -> tuple[bytes, bytes] | ImageError:
         try:
@@ -192,6 +195,26 @@ def features_of(
         embed(batch)
     refuse("pictures", faults)
     return out if is_vector(model.config.vision_feature) else out.reshape(len(out), -1, size)
+
+
+def _zeros(n: int, width: int, folder: Path) -> np.ndarray:
+    size = 4 * n * width
+    if size <= _LARGE:
+        return np.zeros((n, width), np.float32)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # Reserved, since a full disk would kill the process when it writes to the map.
+            (os.posix_fallocate if hasattr(os, "posix_fallocate") else _extend)(file.fileno(), 0, size)
+            return np.memmap(file, np.float32, "r+", shape=(n, width))
+    except OSError as error:
+        raise CacheError(
+            f"feature cache {folder}: cannot hold {size:,} bytes of features for this run "
+            f"({error.strerror}); free some room or give another folder as --cache"
+        ) from None
+
+
+def _extend(file: int, start: int, size: int) -> None:
+    os.truncate(file, start + size)
 
 
 def _bytes(pair: Pair) -> bytes:

@@ -69,13 +69,15 @@ class Words(BatchDataset):
     Args:
         data: Captions as token ids. Which of them are words is left to counting: what stands in every
             caption tells pictures apart as little as what stands in none, and its logit is soon a constant.
+        ids: Words counted elsewhere.
     """
 
-    def __init__(self, data: PairDataset) -> None:
+    def __init__(self, data: PairDataset, ids: Sequence[int] | None = None) -> None:
         self.features = data.features
         held = [np.unique(tail[:-1]) for tail in data.tails]  # the end is no word
         counts = Counter(int(word) for words in held for word in words)
-        self.ids = [word for word, n in counts.most_common(_MOST) if n >= min(_FEWEST, len(held) // 2 + 1)]
+        often = [word for word, n in counts.most_common(_MOST) if n >= min(_FEWEST, len(held) // 2 + 1)]
+        self.ids = often if ids is None else ids
         place = {word: i for i, word in enumerate(self.ids)}
         self.said = np.zeros((len(data.features), len(self.ids)), np.float32)
         captions = np.bincount(data.pictures, minlength=len(data.features)).clip(1)
@@ -99,7 +101,7 @@ def name_words(
     data: PairDataset,
     folder: Path,
     recipe: CaptionRecipe,
-) -> None:
+) -> tuple[Naming, Sequence[int]]:
     """Train a fresh connector to name the words of a picture's captions.
 
     The captions' loss reaches a connector through a language model that learns the captions' style first; in
@@ -110,6 +112,9 @@ def name_words(
         data: Pictures and captions.
         folder: For checkpoints and the log.
         recipe: How to train.
+
+    Returns:
+        What was trained, and the token ids of its words.
     """
     words = Words(data)
     embeddings = model.get_input_embeddings().weight[words.ids]  # type: ignore[index]
@@ -134,3 +139,4 @@ def name_words(
         seed=recipe.seed,
         groups=groups,
     )
+    return naming, words.ids

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.connectors import ARMS, DOCUMENT, FILE, main, written
-from benchmarks.documents import filled
+from benchmarks import connector_sizes
+from benchmarks.connector_tables import DOCUMENT, made_anew
+from benchmarks.connectors import ARMS, main
+from hybrid.data.caption_dataset import CaptionDataset
 from hybrid.data.drawing import draw_scene
 from hybrid.data.scenes import sample_scene
+from hybrid.training.words import Naming
 from tests.hybrid.conftest import parts  # noqa: F401
 
 SIZES = (60, 8)  # widths of features and of tokens
@@ -62,18 +65,24 @@ def test_every_trained_weight_has_a_rate_and_a_gradient(built):
                 assert bool(p.grad.any()) or name == "no picture", (name, weight)
 
 
-def test_a_comparison_trains_scores_and_goes_on_where_it_was(parts, tmp_path):  # noqa: F811
-    rng = np.random.default_rng(5)
-    with (tmp_path / "captions.csv").open("w", newline="") as file:
+@pytest.fixture(scope="module")
+def common(parts, tmp_path_factory):  # noqa: F811
+    """Options of both commands: captions of ten drawings, a CLIP and a Llama."""
+    folder, rng = tmp_path_factory.mktemp("drawings"), np.random.default_rng(5)
+    with (folder / "captions.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["image", "caption", "split"])
         for i in range(10):
             scene = sample_scene(rng, 1)
-            draw_scene(scene, rng).save(tmp_path / f"{i}.png")
+            draw_scene(scene, rng).save(folder / f"{i}.png")
             rows.writerow([f"{i}.png", scene.caption, "val" if i < 3 else "train"])
+    towers = ["--vision", parts / "clip", "--language", parts / "llama"]
+    return [*map(str, ["--data", folder / "captions.csv", *towers])]
+
+
+def test_a_comparison_trains_scores_and_goes_on_where_it_was(common, tmp_path):
     output = tmp_path / "found.json"
-    common = ["--data", tmp_path / "captions.csv", "--vision", parts / "clip", "--language", parts / "llama"]
-    call = [*map(str, [*common, "--output", output, "--steps", 1, "--words", 1, "--seeds"])]
+    call = [*common, "--output", str(output), "--steps", "1", "--words", "1", "--seeds"]
     assert main([*call, "0", "--arms", "linear", "no picture"]) == 0
     first = json.loads(output.read_text())
     assert main([*call, "0", "1", "--arms", "linear"]) == 0
@@ -85,6 +94,33 @@ def test_a_comparison_trains_scores_and_goes_on_where_it_was(parts, tmp_path):  
         main([*call, "0", "--pictures", "2"])
 
 
-def test_the_table_of_the_docs_is_that_of_the_committed_runs():
-    text = DOCUMENT.read_text()
-    assert filled(text, {"connectors": written(json.loads(FILE.read_text()))}, "") == text
+def test_sizes_are_learnt_alike_and_scored_on_the_part_kept_aside(common, tmp_path):
+    output = tmp_path / "sizes.json"
+    call = [*common, "--output", str(output), "--words", "1", "--qubits", "2", "--tokens", "--shots"]
+    assert connector_sizes.main(call) == 0
+    rows = json.loads(output.read_text())["sizes"]
+    assert [(row["kind"], row["width"], row["tokens"]) for row in rows] == [
+        ("quantum", 2, 5),
+        ("linear", 2, 5),
+    ]
+    assert rows[0]["loss"] != rows[1]["loss"]
+
+
+def test_words_that_a_picture_adds_are_right_where_a_caption_holds_them():
+    """Tokens like six words in falling order, but for the rarest, which a picture's bias alone says."""
+    likeness = np.array([[6, 5, 4, 3, 2, 1], [1, 6, 2, 5, 3, 4]], np.float32)
+    shares = np.array([0.5] * 5 + [0.01])
+    naming = Naming(torch.nn.Identity(), torch.eye(6), torch.from_numpy(shares).float())
+    held = CaptionDataset([[0]] * 3, [[9, 8, 1], [9, 4, 1], [9, 4, 1]], 0, likeness[:, None], [0, 0, 1])
+    found = connector_sizes.score(naming, [9, 8, 7, 6, 5, 4], held)
+    assert found["of five right"] == pytest.approx((2 + 1) / 10)  # of the first 9 and 8, of the second 4
+    said = np.array([[1, 0.5, 0, 0, 0, 0.5], [1, 0, 0, 0, 0, 1]])
+    words = np.eye(6) - 1 / 6
+    cosines = (likeness @ words) / np.linalg.norm(likeness, axis=1)[:, None] / np.linalg.norm(words[0])
+    p = 1 / (1 + np.exp(-np.log(shares / (1 - shares)) - 8 * cosines))
+    loss = -(said * np.log(p) + (1 - said) * np.log(1 - p)).sum(1).mean()
+    assert found["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_the_tables_of_the_docs_are_those_of_the_committed_runs():
+    assert DOCUMENT.read_text() == made_anew()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hybrid.data import feature_cache
-from hybrid.data.feature_cache import FeatureCache, features_of, tower_key
+from hybrid.data.feature_cache import CacheError, FeatureCache, features_of, tower_key
 from hybrid.data.pairs import DataError, Pair
 
 
@@ -100,3 +100,20 @@ def test_features_of_another_width_are_not_taken(tmp_path):
     cache.put({b"a": np.ones(3, np.float32)})
     assert set(cache.get([b"a", b"b"])) == {b"a"}
     assert not FeatureCache(tmp_path, "key", 4).get([b"a"])
+
+
+def test_large_ones_are_mapped_and_leave_no_file(tiny, pairs, tmp_path, monkeypatch):
+    wanted = features_of(pairs, *tiny, tmp_path / "cache")
+    monkeypatch.setattr(feature_cache, "_LARGE", 4 * wanted.size - 1)
+    assert np.array_equal(features_of(pairs[:4], *tiny, tmp_path / "cache"), wanted[:4])
+    mapped = features_of(pairs, *tiny, tmp_path / "cache")
+    assert isinstance(mapped, np.memmap)
+    assert np.array_equal(mapped, wanted)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(feature_cache.os, "posix_fallocate", full)
+    with pytest.raises(CacheError, match=r"cannot hold 480 bytes .*No space left.*free some room or"):
+        features_of(pairs, *tiny, tmp_path / "cache")
