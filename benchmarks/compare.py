@@ -1,7 +1,8 @@
 """A guard: `python -m benchmarks.compare OLD.json NEW.json` fails where a ratio fell by more than 25 %.
 
 Ratios, not times: two runs may be on different machines, or at different hours of a shared one. Each cell's
-ratio is the layer against the peer that was fastest in OLD.
+ratio is the layer against the peer that was fastest in OLD. Vector instructions that only one of the
+processors has move ratios, too: then check out OLD's commit and measure it on NEW's machine.
 """
 
 from __future__ import annotations
@@ -54,6 +55,12 @@ def compare(old: Result, new: Result, fall: float = FALL) -> tuple[list[str], li
     return lines, fallen
 
 
+def vectors(result: Result) -> set[str]:
+    """Vector instructions of the processor that it was measured on."""
+    flags = result.machine.get("cpu", {}).get("flags", ())
+    return {flag for flag in flags if flag.startswith(("avx", "amx", "asimd", "sve"))}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Compare, print, and return the exit code: 1 where a ratio fell, 2 where a file is not a result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__.splitlines()[0])
@@ -61,11 +68,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("new", type=Path, metavar="NEW.json")
     given = parser.parse_args(arguments)
     try:
-        lines, fallen = compare(load(given.old), load(given.new))
+        old, new = load(given.old), load(given.new)
+        lines, fallen = compare(old, new)
     except ResultError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2
     print("\n".join(lines))
+    if differing := sorted(vectors(old) ^ vectors(new)):
+        print(
+            f"compare: note: only one of the processors has {', '.join(differing)}, which moves ratios; "
+            f"measure OLD's commit {old.commit.get('id', '')[:7]} on NEW's machine before you believe them",
+            file=sys.stderr,
+        )
     for line in fallen:
         print(f"compare: fell by more than {FALL:.0%}: {line}", file=sys.stderr)
     return int(bool(fallen))

@@ -30,6 +30,14 @@ def test_a_slower_machine_passes(tmp_path):
     assert run(tmp_path, sample(), scaled(sample(), seconds=10.0)) == 0
 
 
+def test_another_kind_of_processor_is_said(tmp_path, capsys):
+    old, new = sample(), sample()
+    old["machine_info"]["cpu"]["flags"] = ["avx2", "avx512f", "fma"]
+    new["machine_info"]["cpu"]["flags"] = ["avx2"]
+    assert run(tmp_path, old, new) == 0
+    assert "only one of the processors has avx512f, which moves ratios" in capsys.readouterr().err
+
+
 def test_one_cell_that_fell_is_named():
     data = sample()
     (entry,) = (
