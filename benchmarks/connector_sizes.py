@@ -69,7 +69,7 @@ def by_size(options: argparse.Namespace) -> list[dict[str, Any]]:
             torch.manual_seed(options.seed)
             spec = fresh_connector("quantum" if kind == "quantum" else "classical", n_tokens=tokens, **own)
             connector = build_connector(spec, model.config.vision_hidden_size, model.config.hidden_size)
-            connector.speak_to(embeddings)
+            connector.speak_to(embeddings)  # type: ignore[arg-type]
             connector.standardise_to(torch.from_numpy(train.features))
             model.connector = connector.requires_grad_(True)
             with tempfile.TemporaryDirectory() as folder:

@@ -2,17 +2,22 @@
 
 import csv
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import connector_sizes
+from benchmarks import caption_training, connector_sizes
 from benchmarks.connector_tables import DOCUMENT, made_anew
 from benchmarks.connectors import ARMS, main
 from hybrid.data.caption_dataset import CaptionDataset
 from hybrid.data.drawing import draw_scene
 from hybrid.data.scenes import sample_scene
+from hybrid.model.connectors import fresh_connector
+from hybrid.training.caption_recipe import load_caption_recipe
+from hybrid.training.caption_trainer import CaptionTrainer
 from hybrid.training.words import Naming
 from tests.hybrid.conftest import parts  # noqa: F401
 
@@ -104,6 +109,18 @@ def test_sizes_are_learnt_alike_and_scored_on_the_part_kept_aside(common, tmp_pa
         ("linear", 2, 5),
     ]
     assert rows[0]["loss"] != rows[1]["loss"]
+
+
+def test_training_is_timed_beside_the_bare_model(common, capsys, monkeypatch):
+    def recipe(*given, **options):
+        return replace(
+            load_caption_recipe(*given, **options), connector=fresh_connector("classical", width=2)
+        )
+
+    monkeypatch.setattr(caption_training, "load_caption_recipe", recipe)  # which compiles nothing
+    monkeypatch.setattr("hybrid.training.caption_stage.CaptionTrainer", CaptionTrainer)  # which it replaces
+    assert caption_training.main([*common, "--steps", "4"]) == 0
+    assert re.fullmatch(r"(\d+\.\d+\D+){5}\n", capsys.readouterr().out)
 
 
 def test_words_that_a_picture_adds_are_right_where_a_caption_holds_them():
