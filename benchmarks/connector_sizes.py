@@ -41,16 +41,13 @@ METRICS = ("bleu_1", "bleu_4", "rouge_l", "cider_d")
 
 
 @torch.inference_mode()
-def score(naming: Naming, ids: Sequence[int], held: PairDataset) -> dict[str, float]:
-    """Cross-entropy a picture, and how many of the five words that the picture adds most are in a caption."""
-    batch = Words(held, ids).__getitems__(range(len(held.features)))
-    added = naming.logits(batch["vision_features"]) - naming.bias
-    right = (batch["said"].gather(1, added.topk(min(5, len(ids)), dim=1).indices) > 0).float().mean()
-    return {"loss": float(naming(**batch)["loss"]), "of five right": float(right)}
+def loss_of(naming: Naming, ids: Sequence[int], held: PairDataset) -> float:
+    """Cross-entropy a picture."""
+    return float(naming(**Words(held, ids).__getitems__(range(len(held.features))))["loss"])
 
 
 def by_size(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Scores of a quantum and a linear connector of each size."""
+    """Losses of a quantum and a linear connector of each size."""
     recipe = load_caption_recipe("smollm2", vision=options.vision, language=options.language)
     recipe = replace(recipe, words_epochs=options.words, seed=options.seed)
     model, processor = build_base(recipe.base, recipe.connector, recipe.prompt)
@@ -74,7 +71,7 @@ def by_size(options: argparse.Namespace) -> list[dict[str, Any]]:
             model.connector = connector.requires_grad_(True)
             with tempfile.TemporaryDirectory() as folder:
                 found = name_words(model, train, Path(folder), recipe)
-            rows.append({"kind": kind, "width": width, "tokens": tokens, **score(*found, held)})
+            rows.append({"kind": kind, "width": width, "tokens": tokens, "loss": loss_of(*found, held)})
             _say(json.dumps(rows[-1]))
     return rows
 
@@ -97,20 +94,12 @@ def written(found: dict[str, Any]) -> dict[str, str]:
 
     def sizes(varied: str, other: str, usual: int) -> str:
         chosen = [row for row in found["sizes"] if row[other] == usual]
-        both = {(row["kind"], row[varied]): row for row in chosen}
+        losses = {(row["kind"], row[varied]): f"{row['loss']:.2f}" for row in chosen}
         rows = [
-            [
-                n,
-                *(
-                    f"{both[kind, n][name]:.3f}"
-                    for kind in ("quantum", "linear")
-                    for name in ("loss", "of five right")
-                ),
-            ]
-            for n in sorted({row[varied] for row in chosen})
+            [n, losses["quantum", n], losses["linear", n]] for n in sorted({row[varied] for row in chosen})
         ]
-        name = {"width": "qubits, or numbers"}.get(varied, varied)
-        return table([name, "quantum: loss", "of five right", "linear: loss", "of five right"], rows)
+        name = "qubits, or numbers" if varied == "width" else varied
+        return table([name, "loss, quantum", "loss, linear"], rows)
 
     shots = [
         ["exact" if row["shots"] is None else f"{row['shots']:,}", *(f"{row[name]:.3f}" for name in METRICS)]

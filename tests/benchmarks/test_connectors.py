@@ -123,20 +123,16 @@ def test_training_is_timed_beside_the_bare_model(common, capsys, monkeypatch):
     assert re.fullmatch(r"(\d+\.\d+\D+){5}\n", capsys.readouterr().out)
 
 
-def test_words_that_a_picture_adds_are_right_where_a_caption_holds_them():
-    """Tokens like six words in falling order, but for the rarest, which a picture's bias alone says."""
-    likeness = np.array([[6, 5, 4, 3, 2, 1], [1, 6, 2, 5, 3, 4]], np.float32)
-    shares = np.array([0.5] * 5 + [0.01])
-    naming = Naming(torch.nn.Identity(), torch.eye(6), torch.from_numpy(shares).float())
-    held = CaptionDataset([[0]] * 3, [[9, 8, 1], [9, 4, 1], [9, 4, 1]], 0, likeness[:, None], [0, 0, 1])
-    found = connector_sizes.score(naming, [9, 8, 7, 6, 5, 4], held)
-    assert found["of five right"] == pytest.approx((2 + 1) / 10)  # of the first 9 and 8, of the second 4
-    said = np.array([[1, 0.5, 0, 0, 0, 0.5], [1, 0, 0, 0, 0, 1]])
-    words = np.eye(6) - 1 / 6
+def test_the_loss_of_naming_words_is_that_of_a_formula():
+    likeness, shares = np.array([[3, 2, 1], [1, 3, 2]], np.float32), np.array([0.5, 0.5, 0.01])
+    naming = Naming(torch.nn.Identity(), torch.eye(3), torch.from_numpy(shares).float())
+    held = CaptionDataset([[0]] * 3, [[9, 8, 1], [9, 7, 1], [9, 1]], 0, likeness[:, None], [0, 0, 1])
+    words = np.eye(3) - 1 / 3
     cosines = (likeness @ words) / np.linalg.norm(likeness, axis=1)[:, None] / np.linalg.norm(words[0])
     p = 1 / (1 + np.exp(-np.log(shares / (1 - shares)) - 8 * cosines))
-    loss = -(said * np.log(p) + (1 - said) * np.log(1 - p)).sum(1).mean()
-    assert found["loss"] == pytest.approx(loss, rel=1e-5)
+    said = np.array([[1, 0.5, 0.5], [1, 0, 0]])
+    wanted = -(said * np.log(p) + (1 - said) * np.log(1 - p)).sum(1).mean()
+    assert connector_sizes.loss_of(naming, [9, 8, 7], held) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_tables_of_the_docs_are_those_of_the_committed_runs():
