@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -220,7 +219,3 @@ def test_a_closed_pipe_is_no_drama(run, scenes, monkeypatch):
     command = f"{HYBRID} caption --help | head -n 0; exit ${{PIPESTATUS[0]}}"
     out = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (out.returncode, out.stderr) == (1, "")
-
-
-def test_the_command_is_installed():
-    assert shutil.which(HYBRID)

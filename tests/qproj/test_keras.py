@@ -1,4 +1,4 @@
-"""The Keras layer on each backend, in a process of its own: Keras chooses its backend when it is imported."""
+"""The Keras layer on each backend. Keras chooses it when it is imported: all but one take a process."""
 
 import os
 import subprocess
@@ -11,7 +11,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch", "tensorflow"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Keras's own
+def test_layer_here(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")  # as in `test_docs.py`, whichever imports it first
+    pytest.importorskip("keras")
+    from tests.qproj import keras_process
+
+    keras_process.main(tmp_path)
+    assert capsys.readouterr().out.endswith("torch")
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 def test_layer(backend, tmp_path):
     for package in ("keras", backend):
         if find_spec(package) is None:
