@@ -189,8 +189,8 @@ for batch in range(49, 65):
     once = x[:batch].clone().requires_grad_()
     (slope,) = torch.autograd.grad(layer(once).sum(), once, create_graph=True)
     slope.sum().backward()
-grown([4] * 500 + [4096] * 30)
-print(programs, len(compiled), grown([4] * 4000), grown(sizes), grown([4096] * 200))
+grown([4] * 300 + [4096] * 20)
+print(programs, len(compiled), grown([4] * 2500), grown(sizes), grown([4096] * 100))
 """
 
 
@@ -203,4 +203,4 @@ def test_long_runs_compile_little_and_keep_nothing_and_may_fork_before_and_for_l
     # 12 buckets up to 64, of which 6 up to 8 are differentiated in forward and 6 have a backward too, and
     # one of these a gradient and its gradient. Few other programs are compiled, such as those of arrays.
     assert 12 + 6 <= programs <= in_all <= 12 + 6 + 10
-    assert max(grown) < 24  # MiB; one state kept of each step would be 30 to 2,000
+    assert max(grown) < 24  # MiB; one state kept of each step would be 30 to 1,000

@@ -371,7 +371,7 @@ def total(layer, cotangents, x):
     return (layer(x) * cotangents).sum()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(USAGE, min_size=1, max_size=4))
 def test_any_order_of_any_use_against_complex128(calls):
     layer = qproj.QuantumLayer(circuit=CIRCUIT, generator=generator())

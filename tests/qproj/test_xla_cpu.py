@@ -100,9 +100,9 @@ CIRCUITS = {
     "mixed": MIXED,
     "no weights": Circuit(gates=[Gate("RX", (0,), InputSlot(0)), Gate("CNOT", (0, 1))]),
     "no inputs": Circuit(gates=[Gate("RX", (0,), WeightSlot(0)), Gate("CNOT", (0, 1))]),
-    "deep": Circuit(2, 8),
+    "deep": Circuit(2, 7, ansatz="basic_entangler"),
     "amplitude": Circuit(2, 1, "amplitude", observables="xyz"),
-    "iqp": Circuit(2, 2, "iqp", "simplified_two_design", "zz", reupload=True),
+    "iqp": Circuit(2, 1, "iqp", "simplified_two_design", "zz", reupload=True),
 }
 
 
