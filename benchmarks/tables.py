@@ -76,12 +76,7 @@ def first_calls(result: Result) -> str:
 def memory(result: Result) -> str:
     """Peak memory of a fresh process."""
     rows = [
-        [
-            *size(r.cell),
-            r.peer,
-            format_bytes(r.info["before_bytes"]),
-            format_bytes(r.info["peak_bytes"]),
-        ]
+        [*size(r.cell), r.peer, format_bytes(r.info["before_bytes"]), format_bytes(r.info["peak_bytes"])]
         for r in result.of("memory")
     ]
     if not rows:

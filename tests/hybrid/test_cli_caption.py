@@ -223,15 +223,7 @@ def test_two_pictures_with_one_sidecar(run, scenes, tmp_path):
 def test_all_that_does_not_go_together_is_said_at_once(run, scenes):
     path = scenes[0][0]
     code, out, err = run(
-        "caption",
-        path,
-        "--stream",
-        "--beams",
-        2,
-        "--format",
-        "csv",
-        "--overwrite",
-        "--skip-existing",
+        "caption", path, "--stream", "--beams", 2, "--format", "csv", "--overwrite", "--skip-existing"
     )
     assert (code, out) == (2, "")
     one_line(err, "--beams", "--format csv", "exclude each other", "need --output")

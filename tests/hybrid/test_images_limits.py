@@ -121,11 +121,7 @@ def _text(kind, head):
 
 @pytest.mark.parametrize(
     ("depth", "colour", "chunks"),
-    [
-        (16, 6, b""),
-        (16, 0, b""),
-        (8, 3, _chunk(b"PLTE", b"\0" * 768) + _chunk(b"tRNS", b"\x80" * 256)),
-    ],
+    [(16, 6, b""), (16, 0, b""), (8, 3, _chunk(b"PLTE", b"\0" * 768) + _chunk(b"tRNS", b"\x80" * 256))],
 )
 def test_the_largest_allowed_fit(tmp_path, depth, colour, chunks):
     assert SIDE**2 < MAX_PIXELS < (SIDE + 1) ** 2

@@ -106,11 +106,7 @@ def test_amplitudes_are_padded_and_normalised():
 
 @pytest.mark.parametrize(
     ("encoding", "n_inputs", "products"),
-    [
-        *((f"angle_{letter}", 3, 0) for letter in "xyz"),
-        ("iqp", 3, 3),
-        ("amplitude", 8, 0),
-    ],
+    [*((f"angle_{letter}", 3, 0) for letter in "xyz"), ("iqp", 3, 3), ("amplitude", 8, 0)],
 )
 def test_what_encodings_take(encoding, n_inputs, products):
     circuit = Circuit(3, 1, encoding)
@@ -609,8 +605,7 @@ def test_identities():
 
 
 @pytest.mark.parametrize(
-    ("names", "registry"),
-    [(EncodingName, ENCODINGS), (AnsatzName, ANSAETZE), (ObservablesName, OBSERVABLES)],
+    ("names", "registry"), [(EncodingName, ENCODINGS), (AnsatzName, ANSAETZE), (ObservablesName, OBSERVABLES)]
 )
 def test_literals_are_the_registered_names(names, registry):
     assert set(get_args(names)) == set(registry)

@@ -46,11 +46,7 @@ SAMPLED = {
 # The names of the runs, and how many tests of theirs must pass.
 RUNS = {
     "None": ("not gradients_jax and not graph_enabled", 350, REASONS | EXACT),
-    "10000": (
-        "not Templates and not TestGradients",
-        270,
-        REASONS | SAMPLED,
-    ),
+    "10000": ("not Templates and not TestGradients", 270, REASONS | SAMPLED),
 }
 # What `pl-device-test` starts, both runs in one process, for it takes seconds to import PennyLane.
 CODE = """

@@ -90,10 +90,7 @@ def test_first_example():
 
 @pytest.mark.parametrize(
     ("measurements", "shape"),
-    [
-        ([qml.expval(qml.Z(0))], (5,)),
-        ([qml.expval(qml.Z(0)), qml.expval(qml.X(1))], (5, 2)),
-    ],
+    [([qml.expval(qml.Z(0))], (5,)), ([qml.expval(qml.Z(0)), qml.expval(qml.X(1))], (5, 2))],
 )
 def test_output_shapes(measurements, shape):
     n_qubits = 2

@@ -341,10 +341,7 @@ def test_rules_say_where_channels_act():
 
 
 def test_a_model_is_text_a_key_and_a_pickle():
-    noise = NoiseModel(
-        [Rule(Channel("kraus", kraus=TWO), ("CNOT",)), Channel("BitFlip", 0.1)],
-        readout=0.02,
-    )
+    noise = NoiseModel([Rule(Channel("kraus", kraus=TWO), ("CNOT",)), Channel("BitFlip", 0.1)], readout=0.02)
     execution = Execution(noise=noise)
     assert loads(dumps(execution)) == execution
     assert hash(pickle.loads(pickle.dumps(noise))) == hash(noise)

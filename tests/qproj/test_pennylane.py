@@ -144,10 +144,7 @@ def compare(backend, circuit, options, tolerance=1e-8, dtype=torch.float64, batc
     x, weights, cotangents = draw(circuit, batch, seed, dtype)
     found = run(backend, circuit, options, x, weights, cotangents)
     x, weights, cotangents = (tensor.detach().double().numpy() for tensor in (x, weights, cotangents))
-    wanted = (
-        reference.values(circuit, x, weights),
-        *reference.gradients(circuit, x, weights, cotangents),
-    )
+    wanted = (reference.values(circuit, x, weights), *reference.gradients(circuit, x, weights, cotangents))
     for actual, expected in zip(found, wanted, strict=True):
         assert actual.dtype == dtype
         np.testing.assert_allclose(actual, expected, atol=tolerance)

@@ -12,12 +12,7 @@ from .test_qasm import EVERY_GATE, numbers
 
 pytest.importorskip("qiskit")
 
-from qiskit.circuit import (
-    Parameter,
-    ParameterVector,
-    QuantumCircuit,
-    library,
-)
+from qiskit.circuit import Parameter, ParameterVector, QuantumCircuit, library
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector
 
 RNG = np.random.default_rng(5)

@@ -198,18 +198,7 @@ def test_single_precision_is_as_good_as_promised():
 
 
 def test_buckets_are_few_and_near():
-    assert [bucket(n) for n in (0, 1, 2, 3, 4, 5, 7, 96, 97, 129)] == [
-        1,
-        1,
-        2,
-        3,
-        4,
-        6,
-        8,
-        96,
-        128,
-        192,
-    ]
+    assert [bucket(n) for n in (0, 1, 2, 3, 4, 5, 7, 96, 97, 129)] == [1, 1, 2, 3, 4, 6, 8, 96, 128, 192]
     sizes = {bucket(n) for n in range(1, 1025)}
     assert len(sizes) == 20
     assert all(n <= bucket(n) < 1.5 * n for n in range(1, 1025))
