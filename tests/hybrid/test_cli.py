@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 import pytest
+from PIL import Image
 
 from hybrid import cli
 from tests.hybrid.conftest import HYBRID, one_line
@@ -38,6 +39,32 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for command in cli.COMMANDS:
         assert f"Usage: hybrid {command}" in out.stdout
+
+
+def test_captioning_loads_no_training_libraries_and_collects_no_garbage(tmp_path):
+    """What the installed command loads and how often it looks for garbage decide how long a caption takes."""
+    picture = Image.new("RGB", (200, 200), "white")
+    picture.paste((220, 20, 30), (50, 60, 140, 150))
+    picture.save(tmp_path / "mine.png")
+    output = tmp_path / "out.txt"
+    code = f"""
+import gc, runpy, sys
+searched = []
+gc.callbacks.append(lambda phase, info: searched.append(info["generation"]))
+sys.argv = [{str(HYBRID)!r}, "caption", {str(tmp_path / "mine.png")!r}, "--output", {str(output)!r}]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as leaving:
+    assert leaving.code == 0
+assert "jax" in sys.modules
+assert 2 not in searched, "all objects were looked through"
+assert gc.isenabled() and not gc.get_freeze_count()
+from hybrid import caption, compose, HybridConfig, load
+assert not {{"pennylane", "peft", "matplotlib"}} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=True)
+    assert not done.stderr
+    assert output.read_text().endswith(": a large red square\n")
 
 
 def test_one_picture_gives_the_bare_caption_and_several_their_names(run, scenes):
