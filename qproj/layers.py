@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
+import qproj.operator  # noqa: F401 (registers torch.ops.qproj)
 from qproj._compat import torch as compat
 from qproj.backends import get_backend
 from qproj.circuits.ansatz import AnsatzName
@@ -21,7 +22,6 @@ from qproj.circuits.making import one_circuit
 from qproj.circuits.observables import Observable, ObservablesName
 from qproj.circuits.text import dumps
 from qproj.inputs import check_input, features_of, multiples, precision
-from qproj.operator import call
 from qproj.planning.cost import Plan, plan
 from qproj.planning.execution import NO_EXTRA, Execution, Extra, with_noise
 from qproj.planning.strategies import DiffMethod, Strategy
@@ -261,6 +261,8 @@ class QuantumLayer(Readout):
         inputs = features_of(circuit, flat)
         how = self._how if execution is self.execution else execution.text
         if opaque and isinstance(self.backend, str) and how is not None:
+            from qproj.in_graph import call  # not before, since torch loads its compiler for it
+
             text = self._text if circuit is self._circuit else dumps(circuit)
             values: Tensor = call(inputs, weights, text, self.backend, how)
         else:

@@ -154,7 +154,6 @@ def _(inputs, weights, cotangents, circuit, backend, execution, wanted):  # type
     return inputs.new_empty(inputs.shape), weights.new_empty(weights.shape)
 
 
-@torch.compiler.allow_in_graph
 def call(inputs, weights, *options):  # type: ignore[no-untyped-def]
     """Call `expectation`, also under transformations of `torch.func`: in a program, or while it is traced.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -32,6 +33,7 @@ _forward_ad = torch.autograd.forward_ad
 _DispatchMode = _find("utils._python_dispatch.TorchDispatchMode")
 _tree_leaves = _find("utils._pytree.tree_leaves")
 _force_keys = _find("_C._ForceDispatchKeyGuard")
+_disabled: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
 def transforms_active(*tensors: torch.Tensor) -> bool:
@@ -134,6 +136,15 @@ def _keys_of_a_caller() -> tuple[Any, Any]:
     with ThreadPoolExecutor(1) as other:
         included = other.submit(torch._C._dispatch_tls_local_include_set).result()
         return included, other.submit(torch._C._dispatch_tls_local_exclude_set).result()
+
+
+def untraced(function: Callable[..., Result]) -> Callable[..., Result]:
+    """A function that `torch.compile` does not look into; its compiler, which takes seconds, is not loaded."""
+    if "torch._dynamo" not in sys.modules:
+        return function
+    if function not in _disabled:
+        _disabled[function] = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+    return _disabled[function]
 
 
 def operations_by(run: Callable[[Any, Any, Any], Any]) -> AbstractContextManager[Any]:

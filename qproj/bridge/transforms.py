@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from qproj._compat.torch import untraced
 from qproj.bridge.arrays import setting, to_jax, to_torch
 from qproj.execution.padding import padded
 from qproj.execution.transforms import Expectation, Function, Jvp, Vjp, Vmap, compiled
@@ -61,15 +62,18 @@ def _with_rows(tensor: torch.Tensor) -> torch.Tensor:
     return rows
 
 
+def _run(function: Function, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    with setting(tensors[0]):
+        return tuple(map(to_torch, compiled(function)(*map(to_jax, tensors))))
+
+
 class _Call(torch.autograd.Function):
     """Calls a function of arrays; its derivatives are calls of other such functions."""
 
-    # `torch.compile` would trace JAX here after a graph break within `torch.func`.
     @staticmethod
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(function: Function, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        with setting(tensors[0]):
-            return tuple(map(to_torch, compiled(function)(*map(to_jax, tensors))))
+        # `torch.compile` would trace JAX here after a graph break within `torch.func`.
+        return untraced(_run)(function, *tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:  # noqa: ARG004

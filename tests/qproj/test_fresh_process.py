@@ -23,6 +23,9 @@ assert states == (random.getstate(), torch.get_rng_state().tolist(), numpy.rando
 """,
     "settings of JAX are as they were": """
 import jax, warnings
+layer(torch.ones(1, 2)).sum().backward()
+assert torch.ops.qproj.expectation.default
+assert "torch._dynamo" not in sys.modules, "torch's compiler was loaded, which takes seconds"
 before = dict(jax.config.values)
 warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own
 for dtype in (torch.float32, torch.float64):
