@@ -139,7 +139,7 @@ def _keys_of_a_caller() -> tuple[Any, Any]:
 
 
 def untraced(function: Callable[..., Result]) -> Callable[..., Result]:
-    """A function that `torch.compile` does not look into; its compiler, which takes seconds, is not loaded."""
+    """A function that `torch.compile` does not look into; to say so does not load it, which takes seconds."""
     if "torch._dynamo" not in sys.modules:
         return function
     if function not in _disabled:
