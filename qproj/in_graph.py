@@ -7,4 +7,4 @@ import torch
 
 from qproj import operator
 
-call = torch.compiler.allow_in_graph(operator.call)
+call = torch.compiler.allow_in_graph(operator.call)  # type: ignore[no-untyped-call]
