@@ -14,6 +14,7 @@ from hybrid.inference.things import FRAME, SIDE, Frame, cut_out, outlines
 from hybrid.loading.names import BUNDLED
 from hybrid.training.out_of_distribution import _folded, _fresh, fit_detector
 from tests.hybrid.conftest import one_line
+from tests.hybrid.icons import ICONS, draw_icon
 from tests.hybrid.no_scenes import NO_SCENES, text
 from tests.scenes_elsewhere import sample_pictures
 
@@ -147,7 +148,8 @@ def strange():
 
 def test_what_is_no_drawn_scene_is_strange(strange):
     rng = np.random.default_rng(3)
-    found = {draw.__name__: strange([draw(rng) for _ in range(12)]).mean() for draw in NO_SCENES}
+    found = {draw.__name__: strange([draw(rng) for _ in range(8)]).mean() for draw in NO_SCENES}
+    found |= {name: strange([draw_icon(name, rng) for _ in range(5)]).mean() for name in ICONS}
     assert np.mean(list(found.values())) >= 0.95, found
     assert min(found.values()) >= 0.5, found
 
@@ -164,7 +166,7 @@ def test_scenes_are_not_strange_whoever_drew_them(strange):
         picture
         for renderer in ("svg", "figure")
         for n_objects in (1, 2)
-        for picture, _ in sample_pictures(75, n_objects, seed=77, renderer=renderer)
+        for picture, _ in sample_pictures(40, n_objects, seed=77, renderer=renderer)
     ]
     assert strange(others).mean() <= 0.01
 
