@@ -111,6 +111,7 @@ def fitted():
 def test_what_is_unlike_the_scenes_is_strange(fitted):
     known, held_out, holed = fitted
     assert np.mean(known.unfamiliar(holed)) > 0.9
+    assert known.scores(holed).median() > 0 > known.scores(held_out).median()  # log-odds
     assert sum(known.unfamiliar(held_out)) == 2
     assert known.unfamiliar(_frames(torch.zeros(3, FRAME, FRAME))) == [True]
 
