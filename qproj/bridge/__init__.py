@@ -43,7 +43,7 @@ def run(
     if compat.transforms_active(inputs, weights):
         return transforms.expectation(Expectation(circuit, strategy, diff_method), inputs, weights)
     program, function = _program(
-        circuit, bucket(len(inputs)), inputs.element_size(), strategy, diff_method, inputs.is_cpu
+        circuit, bucket(inputs.shape[0]), inputs.element_size(), strategy, diff_method, inputs.is_cpu
     )
     # Asked here, since gradients are always disabled inside a torch function.
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
@@ -93,7 +93,7 @@ class _Run(torch.autograd.Function):
             else:
                 ctx.kept = (residuals, x, w)
                 ctx.save_for_backward(inputs, weights)
-            return _cut(to_torch(values), len(inputs))
+            return _cut(to_torch(values), inputs.shape[0])
 
     @staticmethod
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -117,7 +117,7 @@ class _Run(torch.autograd.Function):
                 ctx.kept = ()
             grad_inputs, grad_weights = ctx.program.backward(*kept, padded(cotangents), needs, last=last)
             return (
-                None if grad_inputs is None else _cut(to_torch(grad_inputs), len(inputs)),
+                None if grad_inputs is None else _cut(to_torch(grad_inputs), inputs.shape[0]),
                 None if grad_weights is None else to_torch(grad_weights),
                 None,
                 None,
@@ -142,9 +142,9 @@ def _written(function: Expectation) -> tuple[str, str, str]:
 
 def _values(inputs: torch.Tensor, weights: torch.Tensor, program: Runner) -> torch.Tensor:
     with setting(inputs):
-        return _cut(to_torch(program.run(padded(inputs), to_jax(weights))), len(inputs))
+        return _cut(to_torch(program.run(padded(inputs), to_jax(weights))), inputs.shape[0])
 
 
 def _cut(tensor: torch.Tensor, batch: int) -> torch.Tensor:
     """The first `batch` rows; a copy if there were more."""
-    return tensor if len(tensor) == batch else tensor[:batch].clone()
+    return tensor if tensor.shape[0] == batch else tensor[:batch].clone()

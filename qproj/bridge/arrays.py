@@ -30,8 +30,9 @@ def setting(like: torch.Tensor) -> contextlib.AbstractContextManager[Any]:
 
 def padded(tensor: torch.Tensor) -> Any:
     """A copy of `(batch, k)` for JAX, with zero rows up to the bucket's size."""
-    rows = padding.padded(_detached(tensor), torch)
-    return to_jax(rows, share=len(rows) > len(tensor))
+    tensor = _detached(tensor)
+    rows = padding.padded(tensor, torch)
+    return to_jax(rows, share=rows is not tensor)
 
 
 def to_jax(tensor: torch.Tensor, *, share: bool = False) -> Any:

@@ -27,6 +27,7 @@ def padded(rows: Any, namespace: ModuleType) -> Any:
     Returns:
         `(bucket(batch), k)`; the rows themselves if none are missing.
     """
-    missing = bucket(len(rows)) - len(rows)
+    batch = rows.shape[0]  # len() of a tensor takes longer
+    missing = bucket(batch) - batch
     # Fewer rows are missing than there are, so a slice has the shape of the zeros.
     return namespace.concatenate([rows, namespace.zeros_like(rows[:missing])]) if missing else rows
