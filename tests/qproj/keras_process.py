@@ -39,7 +39,7 @@ def gradients(layer, x, cotangents):
 
 def main(folder):
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, 2)).astype("float32")
+    x = rng.normal(size=(6, 2)).astype("float32")
     four = x[:4]
     layer = QuantumLayer(circuit=CIRCUIT, seed=1)
     values = keras.ops.convert_to_numpy(layer(four.reshape(4, 1, 2)))[:, 0]
@@ -53,6 +53,7 @@ def main(folder):
 
     model = keras.Sequential([keras.Input((2,)), layer, keras.layers.Dense(1)])
     model.compile(keras.optimizers.Adam(0.1), "mse")
+    # Batches of 4 and 2.
     losses = model.fit(x, np.cos(x[:, :1]), batch_size=4, epochs=6, verbose=0).history["loss"]
     assert losses[-1] < losses[0], losses
     assert not np.allclose(keras.ops.convert_to_numpy(layer.angles), w)
