@@ -21,6 +21,7 @@ from hybrid.data.scenes import sample_scene
 from hybrid.evaluation.metrics.scenes import score_scenes
 from hybrid.evaluation.scenes import captions_of_features
 from hybrid.loading.load import use_backend
+from hybrid.training.progress import to_stderr
 from qproj.noise import Channel, NoiseModel, parse
 
 RESULTS = Path(__file__).parent / "results"
@@ -68,7 +69,7 @@ def measured(pictures: int, seed: int) -> list[dict[str, Any]]:
         )
         said = captions_of_features(model, processor, features)
         rows.append({**setting, **score_scenes(said, [scene.caption for scene in scenes])})
-        _say(json.dumps(rows[-1]))
+        to_stderr(json.dumps(rows[-1]))
     return rows
 
 
@@ -106,10 +107,6 @@ def main(arguments: list[str] | None = None) -> int:
     options.output.write_text(json.dumps(found, indent=1) + "\n")
     draw(rows, options.output.with_suffix(".svg"))
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 if __name__ == "__main__":

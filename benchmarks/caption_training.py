@@ -8,7 +8,6 @@ labels: no LoRA, connector, optimiser, data loading or log. Run it on a machine 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.connectors import parser_of
+from hybrid.data.batches import IGNORED
 from hybrid.data.pairs import choose_split, read_pairs
 from hybrid.loading.load import build_base
 from hybrid.training import caption_stage
@@ -28,8 +29,7 @@ from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
 from hybrid.training.caption_stage import Setting
 from hybrid.training.caption_trainer import CaptionTrainer
 from hybrid.training.captions import CaptionRun
-
-IGNORED = -100  # torch's cross-entropy passes over it
+from hybrid.training.progress import to_stderr
 
 
 class Bare:
@@ -75,16 +75,13 @@ def measured(recipe: CaptionRecipe, pairs: Sequence[Any], skipped: int) -> list[
 
     caption_stage.CaptionTrainer = Timed  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
-        CaptionRun(recipe, pairs, [], Path(folder) / "run", Setting(log=_say)).run()
+        CaptionRun(recipe, pairs, [], Path(folder) / "run", Setting(log=to_stderr)).run()
     return found
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="captions with a part 'train'")
-    parser.add_argument("--vision", help="vision tower; by default that of the preset smollm2")
-    parser.add_argument("--language", help="language model; by default that of the preset smollm2")
+    parser = parser_of(__doc__)
     parser.add_argument("--steps", type=int, default=40)
     options = parser.parse_args(arguments)
     recipe = load_caption_recipe("smollm2", vision=options.vision, language=options.language)
@@ -100,15 +97,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     found = measured(recipe, pairs, options.steps // 4)
     training, bare = (round(1 / statistics.median(seconds), 2) for seconds in zip(*found, strict=True))
-    share = [
-        round(share, 3) for share in statistics.quantiles((alone / whole for whole, alone in found), n=4)
-    ]
-    print(f"{training} captions a second, bare {bare}; share of bare {share[1]} ({share[0]} to {share[2]})")
+    low, middle, high = statistics.quantiles((alone / whole for whole, alone in found), n=4)
+    print(f"{training} captions a second, bare {bare}; share {middle:.3f} ({low:.3f} to {high:.3f})")
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 import hybrid
+from benchmarks.connectors import parser_of
 from benchmarks.documents import RESULTS
 from benchmarks.writing import table
 from hybrid.data.caption_dataset import PairDataset
@@ -31,6 +32,7 @@ from hybrid.loading.load import build_base, use_backend
 from hybrid.model.connectors import build_connector, fresh_connector
 from hybrid.training.caption_choice import choose_captions
 from hybrid.training.caption_recipe import load_caption_recipe
+from hybrid.training.progress import to_stderr
 from hybrid.training.words import Naming, Words, name_words
 
 FILE = RESULTS / "connector-sizes.json"
@@ -72,7 +74,7 @@ def by_size(options: argparse.Namespace) -> list[dict[str, Any]]:
             with tempfile.TemporaryDirectory() as folder:
                 found = name_words(model, train, Path(folder), recipe)
             rows.append({"kind": kind, "width": width, "tokens": tokens, "loss": loss_of(*found, held)})
-            _say(json.dumps(rows[-1]))
+            to_stderr(json.dumps(rows[-1]))
     return rows
 
 
@@ -85,7 +87,7 @@ def by_shots(pairs: Sequence[Pair], shots: Sequence[int | None], seed: int) -> l
         use_backend(model, "jax", n, seed=None if n is None else seed)
         said = captions_of_features(model, processor, features, max_new_tokens=24)
         rows.append({"shots": n, **score_captions(said, [pair.captions for pair in pairs], "words")})
-        _say(json.dumps(rows[-1]))
+        to_stderr(json.dumps(rows[-1]))
     return rows
 
 
@@ -115,10 +117,7 @@ def written(found: dict[str, Any]) -> dict[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="captions with parts 'train' and 'val'")
-    parser.add_argument("--vision", help="vision tower; by default that of the preset smollm2")
-    parser.add_argument("--language", help="language model; by default that of the preset smollm2")
+    parser = parser_of(__doc__)
     parser.add_argument("--words", type=float, default=8.0, help="passes over the words")
     parser.add_argument("--qubits", type=int, nargs="*", default=QUBITS)
     parser.add_argument("--tokens", type=int, nargs="*", default=TOKENS)
@@ -133,10 +132,6 @@ def main(arguments: list[str] | None = None) -> int:
     found["shots"] = by_shots(pairs, options.shots, options.seed) if options.shots else []
     options.output.write_text(json.dumps(found, indent=1) + "\n")
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from hybrid.training.caption_choice import choose_captions
 from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
 from hybrid.training.caption_stage import Setting
 from hybrid.training.captions import CaptionRun
+from hybrid.training.progress import to_stderr
 
 FILE = RESULTS / "connectors.json"
 N_TOKENS = 5
@@ -195,7 +196,7 @@ def compare(options: argparse.Namespace) -> None:
         for arm in options.arms or ARMS:
             if (arm, seed) not in done:
                 found["runs"].append(_one(arm, seed, recipe, training, held))
-                _say(json.dumps(found["runs"][-1]))
+                to_stderr(json.dumps(found["runs"][-1]))
                 options.output.write_text(json.dumps(found, indent=1) + "\n")
 
 
@@ -204,7 +205,7 @@ def _one(
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = Run(
-            arm, held, replace(recipe, seed=seed), training, [], Path(folder) / "run", Setting(log=_say)
+            arm, held, replace(recipe, seed=seed), training, [], Path(folder) / "run", Setting(log=to_stderr)
         )
         run.run()
     return run.found
@@ -253,12 +254,22 @@ def _middle(values: list[float]) -> str:
     return middle if len(values) == 1 else f"{middle} ({min(values):.3f} to {max(values):.3f})"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parser_of(module: str | None) -> argparse.ArgumentParser:
+    """A parser of what all commands on photographs take.
+
+    Args:
+        module: The docstring of the command's module.
+    """
+    parser = argparse.ArgumentParser(description=(module or "").partition("\n")[0])
     parser.add_argument("--data", required=True, help="captions with parts 'train' and 'val'")
     parser.add_argument("--vision", help="vision tower; by default that of the preset smollm2")
     parser.add_argument("--language", help="language model; by default that of the preset smollm2")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command."""
+    parser = parser_of(__doc__)
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), metavar="ARM", help="by default all")
     parser.add_argument("--words", type=float, default=8.0, help="passes over the words first")
     parser.add_argument("--steps", type=int, default=80, help="of 16 captions")
@@ -268,10 +279,6 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     compare(options)
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ def _zeros(n: int, width: int, folder: Path) -> np.ndarray:
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             # Reserved, since a full disk would kill the process when it writes to the map.
-            (os.posix_fallocate if hasattr(os, "posix_fallocate") else _extend)(file.fileno(), 0, size)
+            getattr(os, "posix_fallocate", _extend)(file.fileno(), 0, size)
             return np.memmap(file, np.float32, "r+", shape=(n, width))
     except OSError as error:
         raise CacheError(

@@ -75,9 +75,7 @@ class Words(BatchDataset):
     def __init__(self, data: PairDataset, ids: Sequence[int] | None = None) -> None:
         self.features = data.features
         held = [np.unique(tail[:-1]) for tail in data.tails]  # the end is no word
-        counts = Counter(int(word) for words in held for word in words)
-        often = [word for word, n in counts.most_common(_MOST) if n >= min(_FEWEST, len(held) // 2 + 1)]
-        self.ids = often if ids is None else ids
+        self.ids = _often(held) if ids is None else ids
         place = {word: i for i, word in enumerate(self.ids)}
         self.said = np.zeros((len(data.features), len(self.ids)), np.float32)
         captions = np.bincount(data.pictures, minlength=len(data.features)).clip(1)
@@ -94,6 +92,11 @@ class Words(BatchDataset):
         rows = np.asarray(indices)
         features = torch.from_numpy(np.asarray(self.features[rows], np.float32))
         return {"vision_features": features, "said": torch.from_numpy(self.said[rows])}
+
+
+def _often(held: Sequence[np.ndarray]) -> list[int]:
+    counts = Counter(int(word) for words in held for word in words)
+    return [word for word, n in counts.most_common(_MOST) if n >= min(_FEWEST, len(held) // 2 + 1)]
 
 
 def name_words(
