@@ -24,7 +24,7 @@ QUICK = {
 # Those that take longest begin, so that no worker is left with one of them at the end.
 LONGEST = {
     "hybrid": ("caption_training", "cli_caption", "caption_commands"),
-    "qproj": ("differentiation", "compile", "device_conformance", "pennylane_device", "noise"),
+    "qproj": ("differentiation", "compile", "pennylane_device", "processes", "noise"),
 }
 _HERE = Path(__file__).parent
 
