@@ -1,6 +1,7 @@
 """Some of PennyLane's own suite for devices, that of `pl-device-test`, on `qproj.statevector`.
 
-One or two tests of each kind, run by the engine. `make pennylane-suite` runs all of it, on whatever runs a circuit for users.
+One or two tests of each kind, run by the engine. `make pennylane-suite` runs all of it, on whatever runs a
+circuit for users.
 """
 
 import pytest
