@@ -24,12 +24,10 @@ def _nothing_compiled_before():
 @pytest.fixture(scope="module")
 def optimised():
     """Compile as users do; `_compile_quickly` in the root's `conftest.py` says how the other tests do."""
-    import jax
     from jax._src import compiler
 
     before, flags = compiler.get_compile_options, os.environ.pop("XLA_FLAGS", None)
     qproj.clear_caches()
-    jax.clear_caches()
 
     def options(*args, env_options_overrides=None, **kwargs):
         return before(*args, env_options_overrides=AS_FOR_USERS | (env_options_overrides or {}), **kwargs)
@@ -40,4 +38,3 @@ def optimised():
     if flags is not None:
         os.environ["XLA_FLAGS"] = flags
     qproj.clear_caches()
-    jax.clear_caches()

@@ -22,40 +22,6 @@ def run(layer, x, cotangents):
     return values.detach(), x.grad, layer.weights.grad
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(
-    ("n_qubits", "encoding", "ansatz", "observables"),
-    [
-        (3, "angle_y", "strongly_entangling", "z"),
-        (2, "angle_z", "basic_entangler", "xyz"),
-        (2, "angle_x", "strongly_entangling", WORDS),
-        (1, "angle_y", "basic_entangler", "z"),
-    ],
-)
-@pytest.mark.parametrize("batch", [1, 3])
-def test_values_and_gradients(backend, n_qubits, encoding, ansatz, observables, batch):
-    generator = torch.Generator().manual_seed(7)
-    layer = qproj.QuantumLayer(
-        n_qubits,
-        1 + n_qubits // 3,
-        encoding=encoding,
-        ansatz=ansatz,
-        observables=observables,
-        backend=backend,
-        generator=generator,
-    ).double()
-    x = torch.randn(batch, n_qubits, generator=generator, dtype=torch.float64)
-    cotangents = torch.randn(batch, layer.n_outputs, generator=generator, dtype=torch.float64)
-    values, grad_x, grad_weights = run(layer, x, cotangents)
-    assert values.dtype == grad_x.dtype == grad_weights.dtype == torch.float64
-    weights = layer.weights.detach().numpy()
-    expected = reference.values(layer.circuit, x.numpy(), weights)
-    np.testing.assert_allclose(values, expected, atol=1e-10)
-    expected_x, expected_w = reference.gradients(layer.circuit, x.numpy(), weights, cotangents.numpy())
-    np.testing.assert_allclose(grad_x, expected_x, atol=1e-8)
-    np.testing.assert_allclose(grad_weights, expected_w, atol=1e-8)
-
-
 OWN_GATES = qproj.Circuit(
     gates=[
         Gate("CRX", (0, 1), InputSlot(0)),
@@ -68,43 +34,33 @@ OWN_GATES = qproj.Circuit(
 )
 
 
+CIRCUITS = {
+    "angle_z": qproj.Circuit(2, 1, "angle_z", "basic_entangler", "xyz"),
+    "words": qproj.Circuit(2, 1, "angle_x", observables=WORDS),
+    "one qubit": qproj.Circuit(1, 1, "angle_y", "basic_entangler"),
+    "iqp": qproj.Circuit(2, 1, "iqp", "simplified_two_design", "zz"),
+    "amplitude": qproj.Circuit(2, 1, "amplitude", "basic_entangler_y"),
+    "reupload": qproj.Circuit(2, 2, "angle_x", reupload=True),
+    "own gates": OWN_GATES,
+}
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("diff_method", ["best", "parameter-shift"])
-@pytest.mark.parametrize(
-    "circuit",
-    [
-        qproj.Circuit(2, 1, "iqp", "simplified_two_design", "zz"),
-        qproj.Circuit(2, 1, "amplitude", "basic_entangler_y"),
-        qproj.Circuit(2, 2, "angle_x", reupload=True),
-        OWN_GATES,
-    ],
-    ids=["iqp", "amplitude", "reupload", "own gates"],
-)
-def test_every_kind_of_circuit_runs_everywhere(backend, diff_method, circuit):
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_values_and_gradients(backend, name):
     """lightning.qubit cannot differentiate amplitudes by its own means, and `best` knows."""
+    circuit, batch = CIRCUITS[name], 1 + 2 * (name == "words")
     generator = torch.Generator().manual_seed(3)
-    layer = qproj.QuantumLayer(
-        circuit=circuit, backend=backend, diff_method=diff_method, generator=generator
-    ).double()
-    x = torch.randn(2, circuit.n_inputs, generator=generator, dtype=torch.float64)
-    cotangents = torch.randn(2, circuit.n_outputs, generator=generator, dtype=torch.float64)
+    layer = qproj.QuantumLayer(circuit=circuit, backend=backend, generator=generator).double()
+    x = torch.randn(batch, circuit.n_inputs, generator=generator, dtype=torch.float64)
+    cotangents = torch.randn(batch, circuit.n_outputs, generator=generator, dtype=torch.float64)
     values, grad_x, grad_weights = run(layer, x, cotangents)
+    assert values.dtype == grad_x.dtype == grad_weights.dtype == torch.float64
     weights = layer.weights.detach().numpy()
     np.testing.assert_allclose(values, reference.values(circuit, x.numpy(), weights), atol=1e-10)
     expected_x, expected_w = reference.gradients(circuit, x.numpy(), weights, cotangents.numpy())
     np.testing.assert_allclose(grad_x, expected_x, atol=1e-8)
     np.testing.assert_allclose(grad_weights, expected_w, atol=1e-8)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_agrees_with_the_own_engine(backend):
-    """Tighter than finite differences can be."""
-    layer = qproj.QuantumLayer(3, 2, generator=torch.Generator().manual_seed(1)).double()
-    x = torch.randn(3, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    cotangents = torch.arange(9.0, dtype=torch.float64).reshape(3, 3)
-    expected = run(layer, x, cotangents)
-    for actual, wanted in zip(run(layer.to_backend(backend), x, cotangents), expected, strict=True):
-        torch.testing.assert_close(actual, wanted, atol=1e-10, rtol=0)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -157,21 +113,6 @@ def test_unknown_names():
             qproj.QuantumLayer(backend=backend, diff_method="spsa")
 
 
-def test_a_device_as_an_object():
-    """In single precision, where asked; the weights stay where they are."""
-    import pennylane as qml
-
-    layer = qproj.QuantumLayer(3, 2, generator=torch.Generator().manual_seed(1))
-    x = torch.randn(2, 3, generator=torch.Generator().manual_seed(2))
-    expected = run(layer, x, torch.ones(2, 3))
-    before = layer.weights.detach().clone()
-    device = qml.device("lightning.qubit", wires=3, c_dtype=np.complex64)
-    for actual, wanted in zip(run(layer.to_backend(device), x, torch.ones(2, 3)), expected, strict=True):
-        torch.testing.assert_close(actual, wanted, atol=1e-5, rtol=0)
-    assert torch.equal(layer.weights, before)
-    assert layer.backend is device
-
-
 def test_shots_make_estimates():
     layer = qproj.QuantumLayer(2, 1, backend="default.qubit", shots=2000)
     layer.weights.requires_grad_(False)
@@ -187,10 +128,3 @@ def test_shots_make_estimates():
     assert layer.backend == "jax"
     torch.testing.assert_close(layer(x), exact(x), atol=6 * 2000**-0.5, rtol=0)
     assert not torch.equal(layer(x), exact(x))
-
-
-def test_nothing_is_retried_elsewhere():
-    with pytest.raises(ValueError, match=r"diff_method must be .*lightning.qubit"):
-        qproj.QuantumLayer(2, 1, backend="lightning.qubit", diff_method="backprop")
-    with pytest.raises(ValueError, match="strategy"):
-        qproj.QuantumLayer(2, 1, backend="default.qubit", strategy="dense")

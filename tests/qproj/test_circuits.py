@@ -24,10 +24,6 @@ def names(circuit):
     return [gate.name for gate in circuit.gates]
 
 
-def cnots(circuit):
-    return [gate.wires for gate in circuit.gates if gate.name == "CNOT"]
-
-
 # --- Encodings and ansaetze: PennyLane's templates, amplitude for amplitude.
 
 
@@ -117,35 +113,10 @@ def test_what_encodings_take(encoding, n_inputs, products):
 
 @pytest.mark.parametrize("ansatz", list(ANSAETZE))
 def test_weights(ansatz):
-    """Each used once, in order; their shapes are compared with those of PennyLane's templates elsewhere."""
+    """Each used once, in order; their shapes are those of PennyLane's templates above."""
     circuit = Circuit(3, 2, ansatz=ansatz)
     used = [p.index for gate in circuit.gates for p in gate.parameters if isinstance(p, WeightSlot)]
     assert used == list(range(np.prod(circuit.weight_shape)))
-
-
-@pytest.mark.parametrize(
-    ("ansatz", "shape"), [("strongly_entangling", (2, 3, 3)), ("simplified_two_design", (3 + 2 * 2 * 2,))]
-)
-def test_shapes_of_weights(ansatz, shape):
-    assert Circuit(3, 2, ansatz=ansatz).weight_shape == shape
-
-
-def test_strongly_entangling_reaches_further_each_layer():
-    assert cnots(Circuit(3, 3)) == [
-        *[(0, 1), (1, 2), (2, 0)],
-        *[(0, 2), (1, 0), (2, 1)],
-        *[(0, 1), (1, 2), (2, 0)],
-    ]
-
-
-@pytest.mark.parametrize(("n_qubits", "expected"), [(1, []), (2, [(0, 1)]), (3, [(0, 1), (1, 2), (2, 0)])])
-def test_basic_entangler_ring(n_qubits, expected):
-    assert cnots(Circuit(n_qubits, 1, ansatz="basic_entangler")) == expected
-
-
-@pytest.mark.parametrize(("n_qubits", "expected"), [(1, []), (2, [(0, 1), (1, 0)])])
-def test_strongly_entangling_small(n_qubits, expected):
-    assert cnots(Circuit(n_qubits, 1)) == expected
 
 
 # --- Re-uploading.

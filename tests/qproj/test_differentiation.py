@@ -77,23 +77,25 @@ def check(circuit, seed, names=METHODS, atol=2e-8):
 
 @pytest.mark.parametrize("circuit", CIRCUITS, ids=label)
 def test_values_and_gradients_are_those_of_the_reference(circuit):
-    """By the adjoint method and by one other, each in its turn; the next tests are of all of them."""
-    check(circuit, 1, ("adjoint", METHODS[1 + CIRCUITS.index(circuit) % 3]))
+    """By the adjoint method and, every other circuit, by one more; the next tests are of all of them."""
+    turn, even = divmod(CIRCUITS.index(circuit), 2)
+    check(circuit, 1, ("adjoint",) if even else ("adjoint", METHODS[1 + turn % 3]))
 
 
-@pytest.mark.parametrize("n_qubits", [1, 3])
-def test_all_methods_agree_on_any_gate_list(n_qubits):
-    check(random_circuit(n_qubits, 6, seed=n_qubits), n_qubits)
+def test_all_methods_agree_on_any_gate_list():
+    check(random_circuit(3, 4, seed=3), 3)
 
 
 @given(seed=st.integers(0, 2**16), method=st.sampled_from(METHODS))
-@settings(max_examples=4)
+@settings(max_examples=2)
 def test_random_gate_lists(seed, method):
     check(random_circuit(2, 6, seed), seed, (method,))
 
 
 @pytest.mark.parametrize(
-    ("n_layers", "several"), [(2, ("adjoint",)), (9, METHODS[:3])], ids=["written out", "compiled loop"]
+    ("n_layers", "several"),
+    [(2, ("adjoint",)), (9, ("adjoint", "jacobian"))],
+    ids=["written out", "compiled loop"],
 )
 def test_gradients_are_what_jax_would_differentiate(n_layers, several):
     """Three blocks of wires, against JAX's own differentiation of the forward pass."""
@@ -120,16 +122,15 @@ def test_parameter_shift_uses_the_rule_of_the_gate():
 
 @pytest.mark.parametrize("part", range(4))
 def test_gradients_of_every_gate_with_angles(part):
-    """Each angle a weight of its own in one half of the circuit, an input in the other."""
+    """Each second angle a weight of its own; parameter-shift rules of all gates are tested on devices."""
     names = [name for name in GATES if GATES[name].n_angles][part::4]
     angles = (WeightSlot(i, 0.7 + 0.1 * i) if i % 2 else InputSlot(i // 2, 1.3) for i in itertools.count())
-    gates = [gate for wire in range(4) for gate in (Gate("Hadamard", wire), Gate("T", wire))]
+    gates = [Gate("QubitUnitary", wire, matrix=reference.unitary(1, wire)) for wire in range(4)]
     for i, name in enumerate(names):
         n_wires = GATES[name].n_wires if GATES[name].most_wires is None else 3
-        gates += [reference.example(name, np.roll(range(4), i)[:n_wires], angles), Gate("SX", i % 4)]
+        gates.append(reference.example(name, np.roll(range(4), i)[:n_wires], angles))
     words = [PauliWord("XYZ", (2, 0, 1)), Hamiltonian((PauliWord("Z", (3,)), PauliWord("YX", (0, 3), 0.5)))]
-    for method in ("adjoint", "parameter-shift"):
-        check(Circuit(gates=gates, observables=words), part, (method,))
+    check(Circuit(gates=gates, observables=words), part, ("adjoint",))
 
 
 def test_a_weight_in_many_places_gets_all_their_gradients():
@@ -141,19 +142,16 @@ def test_a_weight_in_many_places_gets_all_their_gradients():
 
 
 def test_single_precision_gradients_are_as_good_as_promised():
-    """Where several states are kept, on few qubits."""
-    for n_qubits, several in ((12, ("adjoint",)), (4, ("backprop", "jacobian"))):
-        circuit = Circuit(n_qubits, 8)
-        _, columns, weights = draw_data(circuit, 2)
-        cotangents = np.random.default_rng(0).normal(size=(2, n_qubits))
-        exact = gradients(circuit, columns, weights, cotangents, "fused-4", "adjoint")
-        for method in several:
-            program = programs.program(circuit, "fused-4", method)
-            single = [array.astype(np.float32) for array in (columns, weights, cotangents)]
-            _, residuals = program.forward(*single[:2])
-            for one, other in zip(program.backward(residuals, *single), exact, strict=True):
-                assert one.dtype == np.float32
-                np.testing.assert_allclose(one, other, atol=2e-5)
+    """By the adjoint method in a loop; the layer's tests have the other methods on few qubits."""
+    circuit = Circuit(12, 8)
+    _, columns, weights = draw_data(circuit, 2)
+    cotangents = np.random.default_rng(0).normal(size=(2, 12))
+    exact = gradients(circuit, columns, weights, cotangents, "fused-4", "adjoint")
+    single = [array.astype(np.float32) for array in (columns, weights, cotangents)]
+    found = gradients(circuit, *single, "fused-4", "adjoint")
+    for one, other in zip(found, exact, strict=True):
+        assert one.dtype == np.float32
+        np.testing.assert_allclose(one, other, atol=2e-5)
 
 
 @pytest.mark.parametrize("strategy", ["dense", "fused-2"])
@@ -184,20 +182,3 @@ def test_adjoint_keeps_one_state_whatever_the_depth(strategy):
         _, residuals = jax.eval_shape(method.forward, x, w)
         assert [leaf.shape for leaf in jax.tree.leaves(residuals)] == [(2, 32, 2)]
         assert residuals == method.residual_shapes(x)
-
-
-@pytest.mark.usefixtures("optimised")
-def test_adjoint_takes_six_states_at_most_whatever_the_depth():
-    """By XLA's own account: what goes in, what comes out, and what is needed in between."""
-    needed = {}
-    for n_layers in (2, 7, 40):
-        circuit = Circuit(16, n_layers, "angle_x", "basic_entangler")
-        program = programs.program(circuit, "fused-4", "adjoint")
-        x, w = np.zeros((1, 16), np.float32), np.zeros(circuit.weight_shape, np.float32)
-        values, residuals = jax.eval_shape(program._method.forward, x, w)
-        backward = program._on_cpu.backward((True, True), in_place=True)
-        found = backward.lower(residuals, x, w, values).compile().memory_analysis()
-        whole = found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes
-        needed[n_layers] = whole - found.alias_size_in_bytes
-    assert max(needed.values()) <= 6 * (2 * 4 * 2**16)
-    assert needed[40] < 1.1 * needed[7]

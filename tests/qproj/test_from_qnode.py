@@ -103,7 +103,7 @@ def test_output_shapes(measurements, shape):
             return qml.apply(measurements[0])
         return [qml.apply(m) for m in measurements]
 
-    qlayer = qproj.from_qnode(qnode, {"weights": (3, n_qubits, 3)})
+    qlayer = qproj.from_qnode(qnode, {"weights": (1, n_qubits, 3)})
     assert qlayer(torch.zeros((5, n_qubits))).shape == shape
 
 
@@ -123,8 +123,8 @@ def test_initialising_weights(alternative):
         return qml.expval(qml.Z(0)), qml.expval(qml.Z(1))
 
     weight_shapes = {
-        "weights_0": (3, n_qubits, 3),
-        "weights_1": (3, n_qubits),
+        "weights_0": (1, n_qubits, 3),
+        "weights_1": (1, n_qubits),
         "weights_2": 3,
         "weight_3": 1,
         "weight_4": (1,),
@@ -151,7 +151,7 @@ def moons():
         qml.templates.StronglyEntanglingLayers(weights, wires=range(n_qubits))
         return [qml.expval(qml.Z(0)), qml.expval(qml.Z(1))]
 
-    return qnode, {"weights": (3, n_qubits, 3)}
+    return qnode, {"weights": (1, n_qubits, 3)}
 
 
 def test_model_saving(tmp_path):
@@ -214,26 +214,24 @@ def test_shapes_are_those_of_torchlayer(returned):
 
 EMBED = lambda x, w: qml.AngleEmbedding(x, wires=range(3))  # noqa: E731
 GATES = {
-    "scales and offsets": ((3,), [EMBED, lambda x, w: qml.RX(0.5 * x[..., 0] - 2 * w[0] + 0.3, 1)]),
-    "sums": ((2,), [EMBED, lambda x, w: qml.CRY(x.sum(-1) + w.sum() - x[..., 1] / 3, wires=[2, 0])]),
-    "products of inputs": (
-        (1,), [EMBED, lambda x, w: qml.IsingYY(x[..., 0] * x[..., 1] + x[..., 2] ** 2 + w[0], wires=[0, 2])],
-    ),
-    "reuploading": (
-        (2, 3, 3),
-        [EMBED, lambda x, w: qml.StronglyEntanglingLayers(w[:1], range(3))] * 2
-        + [EMBED, lambda x, w: qml.StronglyEntanglingLayers(w[1:], range(3))],
-    ),
-    "IQPEmbedding": ((1,), [lambda x, w: qml.IQPEmbedding(x, wires=range(3)), lambda x, w: qml.RX(w[0], 0)]),
-    "Rot and U3": ((3,), [EMBED, lambda x, w: qml.U3(*w, wires=0), lambda x, w: qml.CRot(*w, wires=[0, 2])]),
-    "controlled": ((1,), [EMBED, lambda x, w: qml.ctrl(qml.RX(w[0], 2), [0, 1], control_values=[1, 0])]),
-    "excitations": (
-        (2,),
-        [EMBED, lambda x, w: (qml.SingleExcitation(w[0], [0, 1]), qml.PauliRot(2 * w[1], "XYZ", range(3)))],
-    ),
-    "adjoint": ((3, 3), [EMBED, lambda x, w: qml.adjoint(qml.BasicEntanglerLayers)(w, wires=range(3))]),
-    "fixed": ((1,), [EMBED, lambda x, w: (qml.QFT(range(3)), qml.SX(0), qml.RY(w[0], 1))]),
-    "a global phase": ((1,), [EMBED, lambda x, w: (qml.GlobalPhase(w[0]), qml.PhaseShift(w[0], 0))]),
+    "scales, offsets, sums and products": ((3,), [
+        EMBED,
+        lambda x, w: qml.RX(0.5 * x[..., 0] - 2 * w[0] + 0.3, 1),
+        lambda x, w: qml.CRY(x.sum(-1) + w.sum() - x[..., 1] / 3, wires=[2, 0]),
+        lambda x, w: qml.IsingYY(x[..., 0] * x[..., 1] + x[..., 2] ** 2 + w[1], wires=[0, 2]),
+    ]),
+    "gates of other kinds": ((3,), [
+        lambda x, w: (qml.IQPEmbedding(x, wires=range(3)), qml.QFT(range(3)), qml.SX(0)),
+        lambda x, w: (qml.U3(*w, wires=0), qml.CRot(*w, wires=[0, 2])),
+        lambda x, w: qml.ctrl(qml.RX(w[0], 2), [0, 1], control_values=[1, 0]),
+        lambda x, w: (qml.SingleExcitation(w[0], [0, 1]), qml.PauliRot(2 * w[1], "XYZ", range(3))),
+        lambda x, w: (qml.GlobalPhase(w[0]), qml.PhaseShift(w[0], 0)),
+    ]),
+    "reuploading, adjoint": ((2, 3, 3), [
+        EMBED, lambda x, w: qml.StronglyEntanglingLayers(w[:1], range(3)),
+        EMBED, lambda x, w: qml.StronglyEntanglingLayers(w, range(3)),
+        lambda x, w: qml.adjoint(qml.BasicEntanglerLayers)(w[1], wires=range(3)),
+    ]),
 }  # fmt: skip
 
 
@@ -510,7 +508,7 @@ def test_arithmetic_in_single_precision(gates):
 def test_made_within_modes_of_torch(mode):
     """As TorchLayer is, with the same outputs."""
     node, shapes = moons()
-    init = {"weights": torch.randn(3, 2, 3)}
+    init = {"weights": torch.randn(1, 2, 3)}
     x = torch.randn(3, 2)
     with mode():
         layer, peer = qproj.from_qnode(node, shapes, init), qml.qnn.TorchLayer(node, shapes, init)

@@ -83,8 +83,8 @@ def test_measured_kernels():
     assert (square == square.T).all()
     assert (np.diag(square) == 1).all()
     np.testing.assert_array_equal(kernel(X), square)
-    projected = ProjectedKernel(TRAINED, WEIGHTS, shots=20_000, seed=1)(X, Y)
-    np.testing.assert_allclose(projected, ProjectedKernel(TRAINED, WEIGHTS)(X, Y), atol=0.05)
+    projected = ProjectedKernel(TRAINED, WEIGHTS, shots=5000, seed=1)(X, Y)
+    np.testing.assert_allclose(projected, ProjectedKernel(TRAINED, WEIGHTS)(X, Y), atol=0.1)
 
 
 def test_gradients_of_measured_kernels():
@@ -93,13 +93,13 @@ def test_gradients_of_measured_kernels():
     gates = [Gate("RY", (0,), slots[0]), Gate("RX", (1,), WeightSlot(0)), Gate("CRY", (0, 1), slots[1])]
     circuit = Circuit(2, gates=[*gates, Gate("RX", (0,), slots[2]), Gate("S", (1,))])
     found = []
-    for options in ({}, {"shots": 100_000, "seed": 2}):
+    for options in ({}, {"shots": 12_500, "seed": 2}):
         x, weights = torch.tensor(X[:3], requires_grad=True), torch.tensor([0.7], requires_grad=True)
         values = FidelityKernel(circuit, weights, **options)(x)
         by_place = torch.linspace(-1, 1, 9, dtype=torch.float64).reshape(3, 3)
         found.append((values, *torch.autograd.grad((values * by_place).sum(), (x, weights))))
     for wanted, estimate in zip(*found, strict=True):
-        torch.testing.assert_close(estimate, wanted, atol=0.02, rtol=0)
+        torch.testing.assert_close(estimate, wanted, atol=0.06, rtol=0)
 
 
 def test_noisy_kernels():
@@ -108,8 +108,8 @@ def test_noisy_kernels():
     cosine = np.cos(x[:, None] - x) * (1 - 4 * 0.03 / 3) ** 2
     found = FidelityKernel(PRODUCT, noise=noise)(x)
     np.testing.assert_allclose(found, ((1 + cosine) / 2).prod(axis=2), atol=1e-10)
-    measured = FidelityKernel(PRODUCT, noise=noise, shots=50_000, seed=3)(x)
-    np.testing.assert_allclose(measured, found, atol=0.02)
+    measured = FidelityKernel(PRODUCT, noise=noise, shots=12_500, seed=3)(x)
+    np.testing.assert_allclose(measured, found, atol=0.04)
     assert (measured == measured.T).all()
     bloch = np.stack([np.cos(x), np.sin(x)]) * (1 - 4 * 0.03 / 3)
     squares = ((bloch[:, :, None] - bloch[:, None]) ** 2).sum(axis=(0, 3))

@@ -23,12 +23,9 @@ RUNNERS = [
     ("default.qubit", "adjoint"),
     ("default.qubit", "backprop"),
     ("default.qubit", "parameter-shift"),
-    ("default.qubit", "best"),
     ("lightning.qubit", "adjoint"),
     ("lightning.qubit", "parameter-shift"),
-    ("lightning.qubit", "best"),
     ("default.mixed", "parameter-shift"),
-    ("default.mixed", "best"),
 ]
 CHEAP = [("default.qubit", "parameter-shift"), ("lightning.qubit", "adjoint"), ("default.qubit", "backprop")]
 H = Hamiltonian((PauliWord("XY", (0, 1), 0.5), PauliWord("Z", (1,), -2.0), PauliWord("ZZ", (0, 1))))
@@ -101,9 +98,7 @@ AMPLITUDE = Circuit(2, 1, "amplitude", observables=[PauliWord("Z", (0,)), H])
 CIRCUITS = {
     "every gate": EVERY_GATE,
     "other gates": OTHER_GATES,
-    "strongly entangling": Circuit(3, 2),
     "iqp, uploaded again": Circuit(2, 2, "iqp", "basic_entangler_y", "xyz", reupload=True),
-    "two-design": Circuit(3, 1, "angle_x", "simplified_two_design", "zz"),
     "one Hamiltonian": Circuit(2, 1, observables=[H]),
     "one qubit": Circuit(1, 2, "angle_z"),
     "no inputs": Circuit(gates=[Gate("RX", (0,), WeightSlot(0)), Gate("CNOT", (0, 1))]),
@@ -145,9 +140,11 @@ def compare(backend, circuit, options, tolerance=1e-8, dtype=torch.float64, batc
     found = run(backend, circuit, options, x, weights, cotangents)
     x, weights, cotangents = (tensor.detach().double().numpy() for tensor in (x, weights, cotangents))
     wanted = (reference.values(circuit, x, weights), *reference.gradients(circuit, x, weights, cotangents))
-    for actual, expected in zip(found, wanted, strict=True):
+    # Differences are not as near as values in double precision.
+    near = [1e-13 if tolerance == 1e-8 else tolerance, tolerance, tolerance]
+    for actual, expected, atol in zip(found, wanted, near, strict=True):
         assert actual.dtype == dtype
-        np.testing.assert_allclose(actual, expected, atol=tolerance)
+        np.testing.assert_allclose(actual, expected, atol=atol)
 
 
 # --- Exact values.
@@ -159,10 +156,10 @@ def test_values_and_gradients(backend, diff_method, circuit):
     compare(backend, circuit, Execution(diff_method))
 
 
-@pytest.mark.parametrize("circuit", [EVERY_GATE, AMPLITUDE], ids=["every gate", "amplitude"])
-def test_a_device_of_few_gates_and_no_gradients(circuit):
+def test_a_device_of_few_gates_and_no_gradients():
     """`reference.qubit` writes gates, measurements and amplitudes as others, and splits scripts."""
-    compare("reference.qubit", circuit, Execution(), batch=1)
+    for circuit in (SAMPLED, AMPLITUDE):
+        compare("reference.qubit", circuit, Execution(), batch=1)
 
 
 def test_every_gate_is_in_the_circuit_of_every_gate():
@@ -170,19 +167,9 @@ def test_every_gate_is_in_the_circuit_of_every_gate():
 
 
 @pytest.mark.parametrize(("backend", "diff_method"), CHEAP)
-def test_values_are_exact_to_rounding(backend, diff_method):
-    """Nothing on the way is single precision."""
-    x, weights, _ = draw(EVERY_GATE)
-    values = get_backend(backend).run(EVERY_GATE, Execution(diff_method), features(EVERY_GATE, x), weights)
-    expected = reference.values(EVERY_GATE, x.detach().numpy(), weights.detach().numpy())
-    np.testing.assert_allclose(values.detach(), expected, atol=1e-13)
-
-
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize(("backend", "diff_method"), CHEAP)
-def test_methods_agree(backend, diff_method, batch):
+def test_methods_agree(backend, diff_method):
     """Tighter than finite differences can be."""
-    drawn = draw(EVERY_GATE, batch, seed=4)
+    drawn = draw(EVERY_GATE, 3, seed=4)
     expected = run("default.qubit", EVERY_GATE, Execution("adjoint"), *drawn)
     for actual, wanted in zip(
         run(backend, EVERY_GATE, Execution(diff_method), *drawn), expected, strict=True
@@ -314,7 +301,12 @@ def test_shifts_only_what_needs_a_gradient(monkeypatch, needs, counts):
     assert (
         executed(monkeypatch, "lightning.qubit", EVERY_GATE, Execution("parameter-shift"), *tensors) == counts
     )
-    assert [t.grad is not None for t in tensors] == list(needs)
+    expected = run("lightning.qubit", EVERY_GATE, Execution("adjoint"), x, weights, torch.ones(3, 3).double())
+    for tensor, need, wanted in zip(tensors, needs, expected[1:], strict=True):
+        if need:
+            torch.testing.assert_close(tensor.grad, wanted, atol=1e-12, rtol=0)
+        else:
+            assert tensor.grad is None
 
 
 def test_shifts_of_amplitudes_only_where_they_need_a_gradient(monkeypatch):
@@ -357,23 +349,6 @@ def test_chunks(monkeypatch):
     assert sum(sizes) == 3 + 3 * 30
 
 
-@pytest.mark.parametrize("diff_method", ["adjoint", "parameter-shift"])
-@pytest.mark.parametrize("frozen", ["x", "weights"])
-def test_frozen(diff_method, frozen):
-    x, weights, cotangents = draw(EVERY_GATE)
-    both = run("default.qubit", EVERY_GATE, Execution(diff_method), x, weights, cotangents)
-    leaves = [x.detach().requires_grad_(frozen != "x"), weights.detach().requires_grad_(frozen != "weights")]
-    values = get_backend("default.qubit").run(
-        EVERY_GATE, Execution(diff_method), features(EVERY_GATE, leaves[0]), leaves[1]
-    )
-    values.backward(cotangents)
-    for leaf, expected in zip(leaves, both[1:], strict=True):
-        if leaf.requires_grad:
-            torch.testing.assert_close(leaf.grad, expected, atol=1e-12, rtol=0)
-        else:
-            assert leaf.grad is None
-
-
 # --- Second derivatives.
 
 
@@ -399,7 +374,7 @@ def test_second_derivatives_by_backpropagation(diff_method):
 
 # --- Shots.
 
-SHOTS = 20_000
+SHOTS = 4000
 SAMPLED = Circuit(
     gates=[
         Gate("RY", (0,), InputSlot(0)),
@@ -412,12 +387,11 @@ SAMPLED = Circuit(
 
 
 @pytest.mark.parametrize("name", ["default.qubit", "lightning.qubit", "default.mixed", "reference.qubit"])
-@pytest.mark.parametrize("diff_method", ["best", "parameter-shift"])
-def test_shots(name, diff_method):
+def test_shots(name):
     """Values and gradients scatter about the exact ones as much as so many shots must, and do scatter."""
     x, weights, cotangents = draw(SAMPLED, 2, seed=8)
     device = qml.device(name, wires=2, seed=11)
-    found = run(device, SAMPLED, Execution(diff_method, shots=SHOTS), x, weights, cotangents)
+    found = run(device, SAMPLED, Execution(shots=SHOTS), x, weights, cotangents)
     exact = run("default.qubit", SAMPLED, Execution("adjoint"), x, weights, cotangents)
     # The values of a Pauli word scatter by at most 1 / sqrt(shots). A gradient adds, over shifts and outputs,
     # coefficient * cotangent * that; two angles a parameter at most, and 1.25 bounds the derivative by x.
@@ -426,17 +400,6 @@ def test_shots(name, diff_method):
     for actual, wanted, error in zip(found, exact, [value_error] + [gradient_error] * 2, strict=True):
         assert (actual - wanted).abs().max() < 5 * error
         assert (actual - wanted).abs().max() > 1e-6
-
-
-def test_standard_error_of_shots():
-    """As many shots as were asked for: the spread of cos(x) is sin(x) / sqrt(shots)."""
-    circuit = Circuit(gates=[Gate("RX", (0,), InputSlot(0))])
-    backend = get_backend(qml.device("default.qubit", wires=1, seed=5))
-    x = torch.full((2000, 1), 1.2, dtype=torch.float64)
-    for shots in (10, 1000):
-        values = backend.run(circuit, Execution(shots=shots), x, torch.zeros(0, dtype=torch.float64))
-        assert values.std().item() == pytest.approx(np.sin(1.2) / np.sqrt(shots), rel=0.1)
-        assert (values * shots).frac().abs().max() < 1e-6 or shots == 1000
 
 
 def test_shots_of_amplitudes():
@@ -519,11 +482,10 @@ def test_a_device_is_used_as_it_is():
 
 
 @pytest.mark.parametrize("wires", [None, 5, ["a", "b", "c"], [2, 0, 1], [7, 3, "x", 1]], ids=str)
-@pytest.mark.parametrize(
-    ("name", "diff_method"), [r for r in RUNNERS if r[0] in ("default.qubit", "lightning.qubit")]
-)
+@pytest.mark.parametrize(("name", "diff_method"), CHEAP)
 def test_wires_by_any_name(name, diff_method, wires):
-    compare(qml.device(name, wires=wires), EVERY_GATE, Execution(diff_method), batch=1)
+    circuit = Circuit(3, 1, "angle_x", "simplified_two_design", "zz")
+    compare(qml.device(name, wires=wires), circuit, Execution(diff_method), batch=1)
 
 
 def test_devices_are_not_kept():
@@ -599,7 +561,11 @@ def test_check(backend, options, error, message):
 
 @pytest.mark.parametrize(
     ("backend", "options"),
-    [*((backend, Execution(method)) for backend, method in RUNNERS), ("reference.qubit", Execution(shots=1))],
+    [
+        *((backend, Execution(method)) for backend, method in RUNNERS),
+        *((name, Execution()) for name in NAMES),
+        ("reference.qubit", Execution(shots=1)),
+    ],
 )
 def test_check_passes(backend, options):
     assert get_backend(backend).check(EVERY_GATE, options) is None
@@ -619,11 +585,6 @@ def test_too_few_wires():
     backend = get_backend(qml.device("default.qubit", wires=2))
     with pytest.raises(ValueError, match=r"at least 3 wires.* but .*'default.qubit' has 2.*wires=3"):
         backend.check(EVERY_GATE, Execution())
-
-
-def test_unknown_device():
-    with pytest.raises(ValueError, match=r"backend must be one of .*'jax'.*Did you mean 'lightning.qubit'\?"):
-        get_backend("lightning.qbit")
 
 
 @pytest.mark.parametrize("backend", [None, 3, object(), qml, qml.devices.DefaultQubit])

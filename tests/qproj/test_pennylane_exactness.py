@@ -364,7 +364,7 @@ MEASUREMENTS = {
 
 
 @pytest.mark.parametrize("measurement", MEASUREMENTS)
-@pytest.mark.parametrize("method", ["best", "adjoint", "parameter-shift", "finite-diff"])
+@pytest.mark.parametrize("method", ["best", "parameter-shift", "finite-diff"])
 def test_gradients_of_every_measurement(measurement, method):
     """The right value, or an error, by every method."""
 

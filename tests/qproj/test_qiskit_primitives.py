@@ -23,7 +23,7 @@ FEATURES, ANSATZ = zz_feature_map(2, reps=1), real_amplitudes(2, reps=1)
 WHOLE = FEATURES.compose(ANSATZ)
 OBSERVABLES = [SparsePauliOp.from_list([("ZI", 1.0), ("XX", 0.5)]), SparsePauliOp("IY")]
 PARAMS = {"input_params": FEATURES.parameters, "weight_params": ANSATZ.parameters}
-X = RNG.normal(size=(3, 2))
+X = RNG.normal(size=(2, 2))
 W = RNG.normal(size=4)
 
 
@@ -130,7 +130,7 @@ def test_sampler_qnn(options):
     ours = sampler_qnn(QprojSampler(seed=0, default_shots=20000), QprojSamplerGradient(), **options)
     state = [Statevector(WHOLE.assign_parameters([*x, *W])).probabilities() for x in X]
     places = [parity(i) if options else i for i in range(4)]
-    wanted = np.zeros((3, 2 if options else 4))
+    wanted = np.zeros((2, 2 if options else 4))
     np.add.at(wanted, (slice(None), places), np.array(state))
     assert np.abs(ours.forward(X, W) - wanted).max() < 5 * 0.5 / 20000**0.5
     layer = qproj.from_qnn(ours).double()
@@ -169,7 +169,7 @@ def test_the_tutorials_with_two_arguments_changed():
     from qiskit_machine_learning.optimizers import COBYLA, SLSQP
     from qiskit_machine_learning.state_fidelities import ComputeUncompute
 
-    x = RNG.uniform(-1, 1, size=(12, 2))
+    x = RNG.uniform(-1, 1, size=(6, 2))
     y = np.where(x.sum(axis=1) > 0, 1, -1)
     network = EstimatorQNN(
         circuit=WHOLE,

@@ -90,25 +90,25 @@ def test_gradients_of_weights_inputs_and_probabilities(exact):
     """Each run has weights of its own. Of so many measurements, errors are small."""
     del exact
     found = []
-    for options in ({}, {"shots": 400_000, "seed": 1}):
+    for options in ({}, {"shots": 50_000, "seed": 1}):
         layer = layer_of(**options)
         x = torch.tensor([[X], [0.2]], requires_grad=True)
         cotangents = torch.linspace(-1, 1, layer.n_outputs)
         found.append(torch.autograd.grad((layer(x) * cotangents).sum(), (x, layer.weights)))
     for wanted, estimate in zip(*found, strict=True):
-        torch.testing.assert_close(estimate, wanted, atol=0.03, rtol=0)
+        torch.testing.assert_close(estimate, wanted, atol=0.08, rtol=0)
 
 
 def test_amplitudes():
     circuit = Circuit(2, 1, "amplitude", "basic_entangler", "probs")
     found = []
-    for options in ({}, {"shots": 400_000, "seed": 1}):
+    for options in ({}, {"shots": 50_000, "seed": 1}):
         layer = layer_of(circuit, torch.tensor([[0.4, 1.3]]), **options)
         x = torch.tensor([[0.3, -0.2, 0.9, 0.1]], requires_grad=True)
         values = layer(x)
         found.append((values, *torch.autograd.grad(values[0, 1] - values[0, 2], (x, layer.weights))))
     for wanted, estimate in zip(*found, strict=True):
-        torch.testing.assert_close(estimate, wanted, atol=0.02, rtol=0)
+        torch.testing.assert_close(estimate, wanted, atol=0.05, rtol=0)
 
 
 def test_a_fidelity_is_a_count_of_zeros():
@@ -146,13 +146,13 @@ def test_noise_is_measured_with_its_readout_errors():
     )
     exact, measured = (
         layer_of(circuit, torch.tensor([0.4]), noise=noise, **options)
-        for options in ({}, {"shots": 100_000, "seed": 1})
+        for options in ({}, {"shots": 25_000, "seed": 1})
     )
     x = torch.tensor([[X]], requires_grad=True)
-    torch.testing.assert_close(measured(x), exact(x), atol=0.02, rtol=0)
+    torch.testing.assert_close(measured(x), exact(x), atol=0.03, rtol=0)
     slopes = [torch.autograd.grad(layer(x)[:, :2].sum(), x)[0] for layer in (exact, measured)]
-    torch.testing.assert_close(slopes[1], slopes[0], atol=0.03, rtol=0)
-    ones = exact.sample(x, 100_000, seed=2).double().mean()
+    torch.testing.assert_close(slopes[1], slopes[0], atol=0.05, rtol=0)
+    ones = exact.sample(x, 25_000, seed=2).double().mean()
     torch.testing.assert_close(ones, exact(x)[0, 2].double(), atol=0.02, rtol=0)
 
 

@@ -3,8 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from qproj.circuits import Circuit, Constant, Gate, Hamiltonian, InputSlot, PauliWord, WeightSlot
 from qproj.circuits.gates import GATES
@@ -80,19 +78,12 @@ def random_circuit(n_qubits, n_gates, seed):
 
 
 CIRCUITS = [
-    Circuit(3, 2, encoding, ansatz, observables)
-    for encoding, ansatz, observables in (
-        ("angle_x", "strongly_entangling", "xyz"),
-        ("angle_y", "simplified_two_design", "zz"),
-        ("angle_z", "strongly_entangling", "xyz"),
-        ("iqp", "simplified_two_design", "zz"),
-        ("amplitude", "strongly_entangling", "xyz"),
-    )
-] + [
-    Circuit(3, 2, ansatz="basic_entangler_z", observables=WORDS),
-    Circuit(3, 2, "angle_x", reupload=True),
-    Circuit(3, 3, "iqp", "basic_entangler", reupload=True),
-    Circuit(4, 9, "angle_y", "strongly_entangling"),
+    Circuit(3, 2, "angle_z", observables="xyz"),
+    Circuit(3, 1, "angle_y", "simplified_two_design", "zz"),
+    Circuit(3, 2, "iqp", "basic_entangler", reupload=True),
+    Circuit(3, 1, "amplitude", "basic_entangler_z", WORDS),
+    Circuit(4, 9),
+    Circuit(2, 2, "angle_x", reupload=True),
     Circuit(1, 2, observables="xyz"),
     Circuit(2, encoding="amplitude", gates=[Gate("CRY", (0, 1), WeightSlot(0))], observables="xyz"),
 ]
@@ -114,7 +105,7 @@ def test_values_by_larger_blocks(circuit):
         np.testing.assert_allclose(run(circuit, columns, weights, strategy), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_any_gate_list(seed):
     circuit = random_circuit(1 + seed % 4, 14, seed)
     inputs, columns, weights = draw_data(circuit, 2, seed)
@@ -123,10 +114,9 @@ def test_any_gate_list(seed):
         np.testing.assert_allclose(run(circuit, columns, weights, strategy), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("n_qubits", [7, 11])
-def test_blocks_of_every_size_agree(n_qubits):
+def test_blocks_of_every_size_agree():
     """Several blocks, of different sizes; too large for the reference, so against each other."""
-    circuit = Circuit(n_qubits, 2)
+    circuit = Circuit(11, 1)
     _, columns, weights = draw_data(circuit, 2)
     results = [run(circuit, columns, weights, strategy) for strategy in strategies(circuit)]
     for result in results[1:]:
@@ -152,22 +142,7 @@ def test_closed_form_one_qubit_bloch_vector():
     )
 
 
-@given(seed=st.integers(0, 2**16), n_qubits=st.integers(1, 3))
-@settings(max_examples=3)
-def test_properties_of_random_circuits(seed, n_qubits):
-    """Pauli expectations lie in [-1, 1], and a batch is its samples one by one."""
-    circuit = random_circuit(n_qubits, 6, 2 * seed)
-    _, columns, weights = draw_data(circuit, 2, seed)
-    together = run(circuit, columns, weights, "fused-2")
-    assert np.abs(together).max() <= 1 + 1e-12
-    for i in range(2):
-        np.testing.assert_allclose(
-            run(circuit, columns[i : i + 1], weights, "fused-2"), together[i : i + 1], atol=1e-12
-        )
-
-
-@pytest.mark.parametrize("strategy", ["fused-2", "fused-3", "dense"])
-def test_a_circuit_and_its_inverse_give_the_start_back(strategy):
+def test_a_circuit_and_its_inverse_give_the_start_back():
     """Z on every wire is 1 again, which no wrong normalisation or phase survives."""
     rng = np.random.default_rng(5)
     gates = []
@@ -181,7 +156,7 @@ def test_a_circuit_and_its_inverse_give_the_start_back(strategy):
         for g in reversed(gates)
     ]
     circuit = Circuit(4, gates=gates + undo)
-    values = run(circuit, np.zeros((1, 0)), rng.normal(size=12), strategy)
+    values = run(circuit, np.zeros((1, 0)), rng.normal(size=12), "fused-2")
     np.testing.assert_allclose(values, np.ones((1, 4)), atol=1e-12)
 
 
