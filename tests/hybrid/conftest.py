@@ -34,6 +34,12 @@ def no_downloads(tmp_path, monkeypatch):
     monkeypatch.setattr("hybrid.loading.downloads.models_folder", lambda: tmp_path / "downloads")
 
 
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """Losses are drawn in one test only, for each picture takes a second."""
+    monkeypatch.setattr("hybrid.training.captions.plot_losses", lambda *_: True)
+
+
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory):
     """A folder with a whole CLIP and one with a Llama and its tokenizer, as they lie on the hub."""

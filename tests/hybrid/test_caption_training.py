@@ -56,14 +56,6 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(autouse=True)
-def undrawn():
-    """Losses are drawn in one run only, for each picture takes a second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(captions, "plot_losses", lambda *_: True)
-        yield patch
-
-
 @pytest.fixture
 def recipe(parts):
     return CaptionRecipe(
@@ -101,11 +93,12 @@ def done(tmp_path_factory):
 
 
 @pytest.fixture
-def whole(done, start, undrawn):
+def whole(done, start, monkeypatch):
     if not (done / "model").exists():
-        undrawn.setattr(captions, "plot_losses", plot_losses)
         said = []
-        start(done, said)
+        with monkeypatch.context() as patch:
+            patch.setattr(captions, "plot_losses", plot_losses)
+            start(done, said)
         (done / "said").write_text("\n".join(said))
     return done
 

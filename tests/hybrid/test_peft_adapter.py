@@ -132,50 +132,39 @@ def test_a_connector_that_has_not_learnt_is_named_before_it_captions(run, stored
         assert "has not been trained" not in run("draw", "--model", model)[2]
 
 
-def test_the_quantum_preset_keeps_the_lora_and_its_training_is_recorded(run, stored, pictures, tmp_path):
+def test_the_quantum_preset_keeps_the_lora_and_its_training_is_recorded(
+    run, stored, pictures, data_here, tmp_path
+):
     quantum, _ = hybrid.load("tinyllama-vlm-lora-quantum")
     classical, _ = hybrid.load("tinyllama-vlm-lora")
     assert quantum.config.connector == {"type": "quantum", "n_qubits": 4, "n_layers": 3}
     for name, weight in classical.language_model.state_dict().items():
         assert torch.equal(weight, quantum.language_model.state_dict()[name])
-    rows = []
-    for i, picture in enumerate(pictures):
-        picture.save(tmp_path / f"{i}.png")
-        rows.append(json.dumps({"image": f"{i}.png", "caption": f"picture {i}"}))
-    (tmp_path / "all.jsonl").write_text("\n".join(rows))
-    where = ["--data", tmp_path / "all.jsonl", "--cache", tmp_path / "cache", "--device", "cpu"]
-    code, out, err = run(
-        "train", "--preset", "tinyllama-vlm-lora-quantum", *where, "--epochs", 1, "--output", tmp_path / "run"
-    )
+    where = ["--data", "captions.jsonl", "--cache", "cache", "--n-qubits", 3, "--n-layers", 2]
+    options = ["--preset", "tinyllama-vlm-lora-quantum", *where, "--epochs", 1, "--device", "cpu"]
+    code, out, err = run("train", *options, "--output", tmp_path / "run")
     assert code == 0, err
     folder = tmp_path / "run" / "model"
     base = json.loads((folder / "adapter.json").read_text())["base"]
     assert (base["adapter"], base["adapter_revision"]) == (NAME, "a" * 40)
     model, processor = load_adapter(folder)
-    code, out, err = run("caption", "--model", folder, "--max-new-tokens", 4, tmp_path / "0.png")
+    code, out, err = run("caption", "--model", folder, "--max-new-tokens", 4, "0.png")
     assert (code, err) == (0, "")
     assert out.strip() == hybrid.caption(pictures[0], model=(model, processor), max_new_tokens=4)
-    code, out, err = run(
-        "distill", "--teacher", "tinyllama-vlm-lora", *where[:4], "--n-qubits", 2, "--steps", 2,
-        "--output", tmp_path / "distilled",
-    )  # fmt: skip
+    options = ["--teacher", "tinyllama-vlm-lora", *where, "--n-qubits", 2, "--steps", 2]
+    code, out, err = run("distill", *options, "--output", "distilled")
     assert code == 0, err
     base = json.loads((tmp_path / "distilled" / "model" / "adapter.json").read_text())["base"]
     assert (base["model"], base["adapter"], base["adapter_revision"]) == (None, NAME, "a" * 40)
-    assert run("caption", "--model", out.strip(), tmp_path / "0.png")[0] == 0
+    assert run("caption", "--model", out.strip(), "0.png")[0] == 0
 
 
-def test_training_goes_on_from_the_published_connector(run, stored, pictures, tmp_path):
-    rows = []
-    for i, picture in enumerate(pictures):
-        picture.save(tmp_path / f"{i}.png")
-        rows.append(json.dumps({"image": f"{i}.png", "caption": f"picture {i}"}))
-    (tmp_path / "all.jsonl").write_text("\n".join(rows))
-    where = ["--data", tmp_path / "all.jsonl", "--cache", tmp_path / "cache", "--output", tmp_path / "run"]
+def test_training_goes_on_from_the_published_connector(run, stored, data_here):
+    where = ["--data", "captions.jsonl", "--cache", "cache", "--output", "run"]
     options = ["--preset", "tinyllama-vlm-lora", "--epochs", 0, "--connector-rate", 0, "--device", "cpu"]
     code, _, err = run("train", *options, *where)
     assert code == 0, err
-    (before, _), (after, _) = load("tinyllama-vlm-lora"), load(tmp_path / "run" / "model")
+    (before, _), (after, _) = load("tinyllama-vlm-lora"), load("run/model")
     for name, weight in before.state_dict().items():
         assert torch.equal(weight, after.state_dict()[name]), name
 
@@ -308,30 +297,16 @@ def test_options_that_name_code_are_not_followed(run, stored, published, picture
     assert not (tmp_path / "canary").exists()
 
 
-def test_a_plain_lora_needs_a_connector(run, stored, published, parts, pictures, tmp_path):
+def test_a_plain_lora_needs_a_connector(run, stored, published, parts, data_here):
     for name in ("proj_final.pt", "gate_final.pt"):
         (published / name).unlink()
-    rows = []
-    for i, picture in enumerate(pictures):
-        picture.save(tmp_path / f"{i}.png")
-        rows.append(json.dumps({"image": f"{i}.png", "caption": "a picture"}))
-    (tmp_path / "all.jsonl").write_text("\n".join(rows))
-    options = [
-        "--data",
-        tmp_path / "all.jsonl",
-        "--cache",
-        tmp_path / "cache",
-        "--device",
-        "cpu",
-        "--epochs",
-        0,
-    ]
+    options = ["--data", "captions.jsonl", "--cache", "cache", "--device", "cpu", "--epochs", 0]
     options += ["--vision", parts / "clip", "--language", parts / "llama", "--adapter", published]
-    code, _, err = run("train", *options, "--output", tmp_path / "one")
+    code, _, err = run("train", *options, "--output", "one")
     assert code == 1
     one_line(err, "no proj_final.pt", "--connector")
-    code, _, err = run("train", *options, "--connector", "classical", "--output", tmp_path / "two")
+    code, _, err = run("train", *options, "--connector", "classical", "--output", "two")
     assert code == 0, err
-    code, _, err = run("train", *options[:-2], "--adapter", tmp_path / "none", "--output", tmp_path / "three")
+    code, _, err = run("train", *options[:-2], "--adapter", "none", "--output", "three")
     assert code == 1
     one_line(err, "no such folder")
