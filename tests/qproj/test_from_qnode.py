@@ -88,25 +88,6 @@ def test_first_example():
     same(qnode, weight_shapes, (2,))
 
 
-@pytest.mark.parametrize(
-    ("measurements", "shape"),
-    [([qml.expval(qml.Z(0))], (5,)), ([qml.expval(qml.Z(0)), qml.expval(qml.X(1))], (5, 2))],
-)
-def test_output_shapes(measurements, shape):
-    n_qubits = 2
-
-    @qml.qnode(DEVICE)
-    def qnode(inputs, weights):
-        qml.templates.AngleEmbedding(inputs, wires=range(n_qubits))
-        qml.templates.StronglyEntanglingLayers(weights, wires=range(n_qubits))
-        if len(measurements) == 1:
-            return qml.apply(measurements[0])
-        return [qml.apply(m) for m in measurements]
-
-    qlayer = qproj.from_qnode(qnode, {"weights": (1, n_qubits, 3)})
-    assert qlayer(torch.zeros((5, n_qubits))).shape == shape
-
-
 @pytest.mark.parametrize("alternative", [None, torch.nn.init.normal_, "dictionary"])
 def test_initialising_weights(alternative):
     n_qubits = 2

@@ -1,9 +1,7 @@
 """The modules as torch users meet them."""
 
 import copy
-import io
 import math
-import pickle
 
 import pytest
 import torch
@@ -72,29 +70,6 @@ def test_initial_distributions():
     assert weights.mean().item() == pytest.approx(math.pi, abs=0.3)
     assert proj.expand.weight.abs().max().item() == pytest.approx(4 / math.sqrt(4), rel=0.01)
     assert not proj.expand.bias.any()
-
-
-@pytest.mark.parametrize("copy_of", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_copies_run_and_train(copy_of):
-    proj = projection()
-    x = torch.randn(2, 16, generator=generator(1))
-    proj(x)  # compiled before it is copied
-    twin = copy_of(proj)
-    assert torch.equal(twin(x), proj(x))
-    twin(x).sum().backward()
-    assert proj.circuit.weights.grad is None
-    assert twin.circuit.weights.grad is not None
-
-
-@pytest.mark.parametrize("assign", [False, True])
-def test_state_dict_round_trip(assign):
-    proj, other = projection(), projection(generator=generator(9))
-    stream = io.BytesIO()
-    torch.save(proj.state_dict(), stream)
-    stream.seek(0)
-    other.load_state_dict(torch.load(stream, weights_only=True), assign=assign)
-    x = torch.randn(2, 16, generator=generator(1))
-    assert torch.equal(other(x), proj(x))
 
 
 def test_training_lowers_the_loss():

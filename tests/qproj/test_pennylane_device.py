@@ -72,17 +72,16 @@ def test_numpy_integers_as_wires(cached):
 
 @compiled
 def test_amplitudes_of_all_gates_on_the_engine():
-    """In one circuit, forwards and backwards in turn, phases included, with two angles each."""
+    """In one circuit, some also backwards, phases included, with two angles each."""
     rng, chosen = np.random.default_rng(0), []
-    for i, name in enumerate(sorted(NATIVE)):
+    for name in sorted(NATIVE):
         kind = getattr(qml, name)
         wires = rng.permutation(4)[: kind.num_wires or 2].tolist()
-        operation = kind(*rng.normal(size=(kind.num_params, 2)), wires=wires)
-        chosen.append(qml.adjoint(operation) if i % 2 else operation)
+        chosen.append(kind(*rng.normal(size=(kind.num_params, 2)), wires=wires))
 
     def circuit():
         scrambled(4)
-        for operation in chosen:
+        for operation in [*map(qml.adjoint, chosen[::6]), *chosen]:
             qml.apply(operation)
         return qml.state()
 

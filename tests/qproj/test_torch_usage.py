@@ -227,10 +227,13 @@ def test_derivatives_within_a_program_reach_the_layers_own_weights_and_go_forwar
         layer.weights.detach(),
         partial(torch.compile, backend="aot_eager"),
     )
-    slope = compiled(vmap(grad(lambda x: layer(x).sum())))(x)
+
+    def both_ways(x):
+        return vmap(grad(lambda x: layer(x).sum()))(x), jvp(layer, (x,), (2 * x,))[1]
+
+    slope, forward = compiled(both_ways)(x)
     torch.testing.assert_close(slope, -x.sin() * w.cos())
     torch.testing.assert_close(torch.autograd.grad(slope.sum(), layer.weights)[0], (x.sin() * w.sin())[0])
-    forward = compiled(lambda x: jvp(layer, (x,), (2 * x,))[1])(x)
     torch.testing.assert_close(forward, -2 * x * x.sin() * w.cos())
 
     def broken(x):
