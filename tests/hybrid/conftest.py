@@ -35,9 +35,11 @@ def no_downloads(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def undrawn(monkeypatch):
+def undrawn():
     """Losses are drawn in one test only, for each picture takes a second."""
-    monkeypatch.setattr("hybrid.training.captions.plot_losses", lambda *_: True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hybrid.training.captions.plot_losses", lambda *_: True)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,11 @@ from tests.hybrid.conftest import one_line
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """400 scenes of one object, the last 40 to test on."""
+    """384 scenes of one object, the last 24 to test on."""
     folder = tmp_path_factory.mktemp("drawn")
     rng = np.random.default_rng(5)
     rows = []
-    for i in range(400):
+    for i in range(384):
         scene = sample_scene(rng, 1)
         draw_scene(scene, rng).resize((64, 64)).save(folder / f"{i}.png")
         split = "test" if i >= 360 else "train"
@@ -44,16 +44,8 @@ def teacher(run, drawn, made):
     """A classical connector that learnt from the drawings to speak to the miniature's language model."""
     folder = made / "teacher"
     if not folder.exists():
-        options = [
-            "--preset",
-            "scenes-mini",
-            "--connector",
-            "classical",
-            "--connector-epochs",
-            15,
-            "--epochs",
-            0,
-        ]
+        options = ["--preset", "scenes-mini", "--connector", "classical", "--connector-epochs", 15]
+        options += ["--epochs", 0]
         where = ["--data", drawn, "--cache", made, "--output", folder, "--device", "cpu", "--batch-size", 24]
         code, out, err = run("train", *options, *where)
         assert code == 0, err
@@ -73,7 +65,7 @@ def test_what_was_learnt_shows_on_drawings_never_seen(run, teacher, drawn, made,
     out = _evaluate(run, teacher, drawn, made, "--output", file, "--captions")
     report = json.loads(file.read_text())
     scores = report["scores"]
-    assert report["pictures"] == report["references"] == len(report["captions"]) == 40
+    assert report["pictures"] == report["references"] == len(report["captions"]) == 24
     assert scores["picture"]["bleu_1"] > 0.9
     assert scores["picture"]["cider_d"] > 6
     assert scores["picture"]["perplexity"] < 1.5
@@ -89,8 +81,8 @@ def test_what_was_learnt_shows_on_drawings_never_seen(run, teacher, drawn, made,
 
 def test_a_distilled_connector_says_nearly_the_same_and_learns_on(run, teacher, drawn, made, tmp_path):
     code, out, err = run(
-        "distill", "--teacher", teacher, "--data", drawn.parent, "--n-qubits", 8, "--steps", 60,
-        "--cache", made, "--output", tmp_path / "distilled",
+        "distill", "--teacher", teacher, "--data", drawn.parent, "--n-qubits", 6, "--n-layers", 2,
+        "--steps", 60, "--cache", made, "--output", tmp_path / "distilled",
     )  # fmt: skip
     assert code == 0, err
     model, _ = load_adapter(tmp_path / "distilled" / "model")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import zlib
 
-import pytest
 from PIL import Image
 
 from hybrid.data.images import MAX_PIXELS, MAX_SIDE
@@ -119,19 +118,15 @@ def _text(kind, head):
     return _chunk(kind, head + zlib.compress(b"\0" * 100 * 2**20, 1))
 
 
-@pytest.mark.parametrize(
-    ("depth", "colour", "chunks"),
-    [(16, 6, b""), (16, 0, b""), (8, 3, _chunk(b"PLTE", b"\0" * 768) + _chunk(b"tRNS", b"\x80" * 256))],
-)
-def test_the_largest_allowed_fit(tmp_path, depth, colour, chunks):
+def test_the_largest_and_the_longest_allowed_fit(tmp_path):
     assert SIDE**2 < MAX_PIXELS < (SIDE + 1) ** 2
-    (tmp_path / "a.png").write_bytes(_png(SIDE, SIDE, depth, colour, chunks))
-    assert _read(tmp_path / "a.png") == [f"{SIDE} x {SIDE}"]
-
-
-def test_the_longest_allowed_fit(tmp_path):
+    palette = _chunk(b"PLTE", b"\0" * 768) + _chunk(b"tRNS", b"\x80" * 256)
+    for depth, colour, chunks in ((16, 6, b""), (16, 0, b""), (8, 3, palette)):
+        (tmp_path / f"{depth} {colour}.png").write_bytes(_png(SIDE, SIDE, depth, colour, chunks))
     (tmp_path / "a.png").write_bytes(_png(1, MAX_SIDE, 8, 6))
     (tmp_path / "b.png").write_bytes(_png(100_000, 1))
     _jpeg(tmp_path, (SIDE, SIDE), "CMYK", progressive=True)
-    said = _read(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "whole.jpg")
-    assert said == [f"1 x {MAX_SIDE}", "100000 x 1", f"{SIDE} x {SIDE}"]
+    said = _read(
+        *(tmp_path / name for name in ("16 6.png", "16 0.png", "8 3.png", "whole.jpg", "a.png", "b.png"))
+    )
+    assert said == [f"{SIDE} x {SIDE}"] * 4 + [f"1 x {MAX_SIDE}", "100000 x 1"]
