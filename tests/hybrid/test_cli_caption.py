@@ -283,6 +283,7 @@ def test_killed_and_gone_on_with(run, tmp_path, scenes, monkeypatch):
         patch.setattr(captioning, "caption_files", terminated)
         told = "hybrid: interrupted; what was written is kept, and the same command goes on from there\n"
         assert run("caption", where, *options, ended) == (128 + signal.SIGTERM, "", told)
+    assert len(killed.read_text().splitlines()) >= 5
     some = json.loads(ended.read_text())
     assert 5 <= len(some) < 12
     for output in (killed, ended):
