@@ -116,7 +116,7 @@ def test_looks_tell_peers_apart():
     )
 
 
-def test_report_writes_its_folder_and_leaves_documents_alone(tmp_path, capsys):
+def test_report_writes_its_folder_and_leaves_documents_alone(tmp_path, monkeypatch):
     before = [document.read_text() for document in DOCUMENTS]
     source = tmp_path / "a.json"
     source.write_text(json.dumps(sample()))
@@ -129,11 +129,13 @@ def test_report_writes_its_folder_and_leaves_documents_alone(tmp_path, capsys):
     assert "](cpu-roofline.svg)" in page
     assert "{results}" not in page
     # Made from the JSON alone: again, from the copy.
+    monkeypatch.setattr(plots, "PICTURES", {})
     assert report.main([str(tmp_path / "out" / "cpu.json"), "--output", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again" / "cpu.md").read_text() == page
 
 
 def test_another_grid_has_files_and_blocks_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "PICTURES", {})
     other = sample()
     other["suite"]["grid"] = "sizes"
     for data in (sample(), other):

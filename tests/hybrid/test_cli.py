@@ -1,6 +1,5 @@
 """The command as a user meets it. Most calls run in this process; a few run the installed command."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,17 +10,6 @@ from PIL import Image
 
 from hybrid import cli
 from tests.hybrid.conftest import HYBRID, one_line
-
-
-def test_a_bad_file_does_not_stop_the_others(run, tmp_path, scenes):
-    good = [path for path, _ in scenes]
-    code, out, err = run("caption", good[0], tmp_path / "none.png", good[1])
-    assert code == 1
-    assert [line.split(": ")[0] for line in out.splitlines()] == [str(good[0]), str(good[1])]
-    assert err.splitlines() == [
-        f"hybrid: {tmp_path / 'none.png'}: no such file; check the path",
-        "hybrid: 2 of 3 captioned, 1 failed",
-    ]
 
 
 def test_help_is_instant_and_loads_nothing_heavy():
@@ -76,16 +64,6 @@ def test_one_picture_gives_the_bare_caption_and_several_their_names(run, scenes)
     assert code == 0
     assert [line.split(": ")[0] for line in several.splitlines()] == [str(path) for path, _ in scenes]
     assert several.splitlines()[0].endswith(out.strip())
-
-
-def test_jsonl(run, scenes):
-    code, out, _ = run("caption", "--format", "jsonl", *(path for path, _ in scenes))
-    assert code == 0
-    rows = [json.loads(line) for line in out.splitlines()]
-    assert [set(row) for row in rows] == [{"image", "caption"}] * 3
-    assert [row["image"] for row in rows] == [str(path) for path, _ in scenes]
-    _, text, _ = run("caption", *(path for path, _ in scenes))
-    assert [f"{row['image']}: {row['caption']}" for row in rows] == text.splitlines()
 
 
 @pytest.mark.parametrize("backend", ["default.qubit", "lightning.qubit"])

@@ -31,7 +31,7 @@ warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own
 for dtype in (torch.float32, torch.float64):
     x = torch.ones(3, 2, dtype=dtype, requires_grad=True)
     layer.to(dtype)(x).sum().backward()
-    torch.func.hessian(lambda x: layer(x).sum())(x)
+torch.func.hessian(lambda x: layer(x).sum())(x)
 assert dict(jax.config.values) == before
 assert jax.numpy.zeros(1).dtype == "float32"
 assert torch.get_default_dtype() == torch.float32
