@@ -190,7 +190,7 @@ def test_shapes_are_those_of_torchlayer(returned):
             values.append(qml.expval(qml.Z(0)))
         return tuple(values) if "tuple" in returned else values
 
-    same(node, {"w": 1}, (2,), (2, 2), (1, 2), (2, 1, 2))
+    same(node, {"w": 1}, (2,), (1, 2), (2, 1, 2))
 
 
 EMBED = lambda x, w: qml.AngleEmbedding(x, wires=range(3))  # noqa: E731

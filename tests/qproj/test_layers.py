@@ -110,7 +110,7 @@ def test_weights_of_another_dtype():
     assert layer.double()(x.float()).dtype == torch.float32
 
 
-@pytest.mark.parametrize("diff_method", ["backprop", "jacobian", "parameter-shift"])
+@pytest.mark.parametrize("diff_method", ["jacobian", "parameter-shift"])
 def test_single_precision_after_double(diff_method):
     """One circuit in both, one after the other in a process; the words are of several sorts."""
     words = [qproj.PauliWord("X", (0,)), qproj.PauliWord("YZ", (1, 2)), qproj.PauliWord("Z", (2,), 0.3)]

@@ -13,9 +13,8 @@ import qproj
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 
 METHODS = [
-    {"diff_method": "adjoint", "strategy": "fused-2"},
+    {"diff_method": "adjoint", "strategy": "dense"},
     {"diff_method": "parameter-shift"},
-    {"strategy": "dense"},
 ]
 
 
@@ -48,7 +47,7 @@ def test_first_and_second_derivatives(options):
 @pytest.mark.parametrize(
     "options",
     [
-        {"encoding": "iqp", "reupload": True, "observables": "xyz"},
+        {"encoding": "iqp", "observables": "xyz", "strategy": "fused-2"},
         {"encoding": "amplitude"},
         {"n_layers": 7, "ansatz": "basic_entangler"},
     ],
