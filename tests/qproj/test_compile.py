@@ -1,12 +1,7 @@
 """torch.compile, torch.export, and tensors that are not there."""
 
-import subprocess
-import sys
-
-import jax
 import pytest
 import torch
-from jax.experimental.compilation_cache import compilation_cache
 
 import qproj
 from qproj.circuits import text
@@ -121,41 +116,6 @@ def test_fake_tensors_have_shapes():
     with FakeTensorMode():
         layer = qproj.QuantumLayer(3, 2)
         assert layer(torch.zeros(5, 3)).shape == (5, 3)
-
-
-# torch's own, when a program is written and read
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_exported_and_compiled_programs_outlive_the_process(tmp_path):
-    """The latter in JAX's persistent cache, as docs/performance.md tells to switch it on."""
-    plain = model(reupload=True, observables="zz")
-    x = torch.randn(5, 4, generator=generator(1))
-    program = torch.export.export(plain, (x,), dynamic_shapes={"input": {0: torch.export.Dim("batch")}})
-    torch.testing.assert_close(program.module()(x[:3]), plain(x[:3]))
-    torch.export.save(program, tmp_path / "program.pt2")
-    torch.save(x, tmp_path / "x.pt")
-    cached = {"jax_compilation_cache_dir": str(tmp_path), "jax_persistent_cache_min_compile_time_secs": 0}
-    before = {name: getattr(jax.config, name) for name in cached}
-    for settings in (cached, before):
-        compilation_cache.reset_cache()
-        for name, value in settings.items():
-            jax.config.update(name, value)
-        qproj.clear_caches()
-        with torch.no_grad():
-            y = plain(x)
-    code = f"""
-import jax, torch, qproj
-for name, value in {cached}.items():
-    jax.config.update(name, value)
-hits = []
-jax.monitoring.register_event_listener(lambda name, **_: hits.append(name))
-program = torch.export.load({str(tmp_path / "program.pt2")!r})
-with torch.no_grad():
-    torch.save(program.module()(torch.load({str(tmp_path / "x.pt")!r})), {str(tmp_path / "y.pt")!r})
-print(sum(name.endswith("cache_hits") for name in hits))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    torch.testing.assert_close(torch.load(tmp_path / "y.pt"), y)
-    assert int(done.stdout) >= 1
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,4 +1,4 @@
-"""Forks, several processes, several threads, long runs."""
+"""Forks, several processes, several threads, long runs, and what outlives a process."""
 
 import os
 import signal
@@ -7,11 +7,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import jax
 import numpy as np
-import pennylane as qml
 import pytest
 import torch
 import torch.distributed as dist
+from jax.experimental.compilation_cache import compilation_cache
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
@@ -34,6 +35,8 @@ def _a_layer():
 
 
 def _a_qnode():
+    import pennylane as qml  # which the processes below do without
+
     @qml.qnode(qml.device("qproj.statevector", wires=1))
     def node(x):
         qml.RX(x, 0)
@@ -68,6 +71,48 @@ def test_every_door_is_shut_in_a_fork_of_a_process_that_used_jax(door, monkeypat
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
     door()
+
+
+def _start(work, arguments, count):
+    """Run `work(rank, *arguments)` in forks of a process that has imported all, which takes seconds."""
+    torch.multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
+    torch.multiprocessing.start_processes(work, arguments, nprocs=count, start_method="forkserver")
+
+
+def _load(_rank, folder, cached):
+    for name, value in cached.items():
+        jax.config.update(name, value)
+    found = []
+    jax.monitoring.register_event_listener(lambda name, **_: found.append(name))
+    program = torch.export.load(folder / "program.pt2")
+    with torch.no_grad():
+        y = program.module()(torch.load(folder / "x.pt"))
+    torch.save((y, sum(name.endswith("cache_hits") for name in found)), folder / "y.pt")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, when a program is written
+def test_exported_and_compiled_programs_outlive_the_process(tmp_path):
+    """The latter in JAX's persistent cache, as docs/performance.md tells to switch it on."""
+    layer = qproj.QuantumLayer(2, 1, reupload=True, observables="zz")
+    plain = torch.nn.Sequential(torch.nn.Linear(4, 2), layer, torch.nn.Linear(layer.n_outputs, 2))
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+    program = torch.export.export(plain, (x,), dynamic_shapes={"input": {0: torch.export.Dim("batch")}})
+    torch.testing.assert_close(program.module()(x[:3]), plain(x[:3]))
+    torch.export.save(program, tmp_path / "program.pt2")
+    torch.save(x, tmp_path / "x.pt")
+    cached = {"jax_compilation_cache_dir": str(tmp_path), "jax_persistent_cache_min_compile_time_secs": 0}
+    before = {name: getattr(jax.config, name) for name in cached}
+    for settings in (cached, before):
+        compilation_cache.reset_cache()
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        qproj.clear_caches()
+        with torch.no_grad():
+            expected = plain(x)
+    _start(_load, (tmp_path, cached), 1)
+    y, hits = torch.load(tmp_path / "y.pt")
+    torch.testing.assert_close(y, expected)
+    assert hits >= 1
 
 
 def _trained(module, x, steps=3):
@@ -109,11 +154,7 @@ def test_two_processes_equal_one_on_the_joint_batch(tmp_path):
     """With replicas (DDP) and sharded weights (FSDP1 and FSDP2); a layer that has run is sent to both."""
     layer, x = qproj.QuantumLayer(2, 1), torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(9))
     here, alone = _run(layer), _trained(_projection(0), x.flatten(0, 1))
-    # Forked from one process that has imported all of it, which takes seconds.
-    torch.multiprocessing.get_context("forkserver").set_forkserver_preload([__name__, "jax"])
-    torch.multiprocessing.start_processes(
-        _work, (str(tmp_path), layer, x), nprocs=2, start_method="forkserver"
-    )
+    _start(_work, (str(tmp_path), layer, x), 2)
     for rank in (0, 1):
         there, states = torch.load(tmp_path / str(rank))
         assert all(map(torch.equal, there, here))
