@@ -89,7 +89,7 @@ def test_all_methods_agree_on_any_gate_list():
 @given(seed=st.integers(0, 2**16), method=st.sampled_from(METHODS))
 @settings(max_examples=2)
 def test_random_gate_lists(seed, method):
-    check(random_circuit(2, 6, seed), seed, (method,))
+    check(random_circuit(2, 4, seed), seed, (method,))
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def random_circuit(n_qubits, n_gates, seed):
 
 
 CIRCUITS = [
-    Circuit(3, 2, "angle_z", observables="xyz"),
+    Circuit(3, 1, "angle_z", observables="xyz"),
     Circuit(3, 1, "angle_y", "simplified_two_design", "zz"),
     Circuit(3, 2, "iqp", "basic_entangler", reupload=True),
     Circuit(3, 1, "amplitude", "basic_entangler_z", WORDS),
