@@ -57,7 +57,7 @@ def trained(run, local_hub, parts, data_here, tmp_path):
     """A small checkpoint trained by the preset, whose models come from the hub."""
     _put(local_hub, "openai/clip-vit-base-patch32", parts / "clip")
     _put(local_hub, "TinyLlama/TinyLlama-1.1B-Chat-v1.0", parts / "llama")
-    options = ["--preset", "tinyllama", "--n-qubits", 3, "--n-layers", 2, "--epochs", 1, "--device", "cpu"]
+    options = ["--preset", "tinyllama", "--n-qubits", 2, "--n-layers", 1, "--epochs", 1, "--device", "cpu"]
     code, _, err = run("train", *options, "--data", "captions.jsonl", "--cache", "cache", "--output", "run")
     assert code == 0, err
     return tmp_path / "run" / "model"

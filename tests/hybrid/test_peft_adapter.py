@@ -140,7 +140,7 @@ def test_the_quantum_preset_keeps_the_lora_and_its_training_is_recorded(
     assert quantum.config.connector == {"type": "quantum", "n_qubits": 4, "n_layers": 3}
     for name, weight in classical.language_model.state_dict().items():
         assert torch.equal(weight, quantum.language_model.state_dict()[name])
-    where = ["--data", "captions.jsonl", "--cache", "cache", "--n-qubits", 3, "--n-layers", 2]
+    where = ["--data", "captions.jsonl", "--cache", "cache", "--n-qubits", 2, "--n-layers", 1]
     options = ["--preset", "tinyllama-vlm-lora-quantum", *where, "--epochs", 1, "--device", "cpu"]
     code, out, err = run("train", *options, "--output", tmp_path / "run")
     assert code == 0, err
@@ -151,7 +151,7 @@ def test_the_quantum_preset_keeps_the_lora_and_its_training_is_recorded(
     code, out, err = run("caption", "--model", folder, "--max-new-tokens", 4, "0.png")
     assert (code, err) == (0, "")
     assert out.strip() == hybrid.caption(pictures[0], model=(model, processor), max_new_tokens=4)
-    options = ["--teacher", "tinyllama-vlm-lora", *where, "--n-qubits", 2, "--steps", 2]
+    options = ["--teacher", "tinyllama-vlm-lora", *where, "--steps", 2]
     code, out, err = run("distill", *options, "--output", "distilled")
     assert code == 0, err
     base = json.loads((tmp_path / "distilled" / "model" / "adapter.json").read_text())["base"]
