@@ -63,6 +63,7 @@ photographs: $(RUNS) ## Train on photographs and score: make photographs DATA=ca
 connectors: $(RUNS) ## Compare connectors of photographs, by kind, size and shots: make connectors DATA=captions.csv [VISION=DIR LANGUAGE=DIR]
 	@test -n "$(DATA)" || { echo "make connectors: name captions, as in: make connectors DATA=captions.csv" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.connectors --data "$(DATA)" $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)")
+	$(BIN)/python -m benchmarks.connectors --data "$(DATA)" $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)") --sizes --seeds 0
 	$(BIN)/python -m benchmarks.connector_sizes --data "$(DATA)" $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)")
 	$(BIN)/python -m benchmarks.connector_tables
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 import hybrid
-from benchmarks.connectors import parser_of
+from benchmarks.connectors import N_TOKENS, QUBITS, SIZED, TOKENS, WIDTH, parser_of
 from benchmarks.documents import RESULTS
 from benchmarks.writing import table
 from hybrid.data.caption_dataset import PairDataset
@@ -36,8 +36,6 @@ from hybrid.training.progress import to_stderr
 from hybrid.training.words import Naming, Words, name_words
 
 FILE = RESULTS / "connector-sizes.json"
-QUBITS, TOKENS = (4, 6, 8, 10, 12), (1, 5, 10, 17)
-USUAL = (10, 5)  # qubits and tokens, where the other is varied
 SHOTS = (None, 100_000, 10_000, 1_000)
 METRICS = ("bleu_1", "bleu_4", "rouge_l", "cider_d")
 
@@ -62,7 +60,7 @@ def by_size(options: argparse.Namespace) -> list[dict[str, Any]]:
 
     train, held, rows = part("train"), part("val"), []
     embeddings = model.get_input_embeddings().weight
-    sizes = [(n, USUAL[1]) for n in options.qubits] + [(USUAL[0], n) for n in options.tokens]
+    sizes = [(n, N_TOKENS) for n in options.qubits] + [(WIDTH, n) for n in options.tokens]
     for width, tokens in dict.fromkeys(sizes):
         for kind, own in (("quantum", {"n_qubits": width}), ("linear", {"width": width})):
             torch.manual_seed(options.seed)
@@ -91,25 +89,33 @@ def by_shots(pairs: Sequence[Pair], shots: Sequence[int | None], seed: int) -> l
     return rows
 
 
-def written(found: dict[str, Any]) -> dict[str, str]:
-    """The tables of the documents."""
+def written(found: dict[str, Any], runs: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The tables of the documents.
+
+    Args:
+        found: What this command found.
+        runs: What `benchmarks.connectors` found of captions.
+    """
+    captioned = {run["arm"]: run for run in runs if run["seed"] == found["seed"]}
 
     def sizes(varied: str, other: str, usual: int) -> str:
         chosen = [row for row in found["sizes"] if row[other] == usual]
         losses = {(row["kind"], row[varied]): f"{row['loss']:.2f}" for row in chosen}
-        rows = [
-            [n, losses["quantum", n], losses["linear", n]] for n in sorted({row[varied] for row in chosen})
-        ]
-        name = "qubits, or numbers" if varied == "width" else varied
-        return table([name, "loss, quantum", "loss, linear"], rows)
+        rows = []
+        for n in sorted({row[varied] for row in chosen}):
+            run = captioned.get(SIZED.get((varied, n), "quantum"), {})
+            scores = [f"{run[name]:.3f}" if run else "" for name in ("loss, picture", "cider_d, picture")]
+            rows.append([n, losses["quantum", n], losses["linear", n], *scores])
+        head = ["qubits, or numbers" if varied == "width" else varied, "words, quantum", "words, linear"]
+        return table([*head, "captions, quantum", "CIDEr-D"], rows)
 
     shots = [
         ["exact" if row["shots"] is None else f"{row['shots']:,}", *(f"{row[name]:.3f}" for name in METRICS)]
         for row in found["shots"]
     ]
     return {
-        "connectors by qubits": sizes("width", "tokens", USUAL[1]),
-        "connectors by tokens": sizes("tokens", "width", USUAL[0]),
+        "connectors by qubits": sizes("width", "tokens", N_TOKENS),
+        "connectors by tokens": sizes("tokens", "width", WIDTH),
         "photos by shots": f"The first {found['pictures']:,} photographs of val.\n\n"
         + table(["shots", *METRICS], shots),
     }

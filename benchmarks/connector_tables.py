@@ -12,8 +12,9 @@ DOCUMENT = ROOT / "docs" / "photographs.md"
 
 def made_anew() -> str:
     """The document with its tables made of the committed results."""
-    sections = {"connectors": connectors.written(json.loads(connectors.FILE.read_text()))}
-    sections |= connector_sizes.written(json.loads(connector_sizes.FILE.read_text()))
+    compared = json.loads(connectors.FILE.read_text())
+    sections = {"connectors": connectors.written(compared)}
+    sections |= connector_sizes.written(json.loads(connector_sizes.FILE.read_text()), compared["runs"])
     return filled(DOCUMENT.read_text(), sections, "")
 
 

@@ -40,8 +40,8 @@ from hybrid.training.captions import CaptionRun
 from hybrid.training.progress import to_stderr
 
 FILE = RESULTS / "connectors.json"
-N_TOKENS = 5
-WIDTH = 10  # numbers a token, and qubits
+WIDTH, N_TOKENS = 10, 5  # numbers a token, and qubits; but where sizes are varied
+QUBITS, TOKENS = (4, 6, 8, 10, 12), (1, 5, 10, 17)
 _COMMON: dict[str, Any] = {"n_tokens": N_TOKENS, "normed": True, "start": "smooth"}
 
 
@@ -101,8 +101,8 @@ class Wide(ClassicalConnector):
         return apart(self.gate, nn.functional.gelu(self.projector(x)), self.n_tokens)
 
 
-def _quantum(kind: type[QuantumConnector]) -> Callable[..., Connector]:
-    options = _COMMON | {"n_qubits": WIDTH, "n_layers": 3, "ansatz": "simplified_two_design"}
+def _quantum(kind: type[QuantumConnector], **own: int) -> Callable[..., Connector]:
+    options = _COMMON | {"n_qubits": WIDTH, "n_layers": 3, "ansatz": "simplified_two_design"} | own
     return lambda *sizes: kind(*sizes, **options)
 
 
@@ -117,6 +117,13 @@ ARMS: dict[str, Callable[..., Connector]] = {
     "quantum, circuit random and frozen": _quantum(Frozen),
     "network with the circuit's number of weights": _classical(Residual, WIDTH),
     "wide network": _classical(Wide, 10 * WIDTH),
+}
+KINDS = tuple(ARMS)
+SIZED = {("width", n): f"quantum, {n} qubits" for n in QUBITS if n != WIDTH}
+SIZED |= {("tokens", n): f"quantum, {n} tokens" for n in TOKENS if n != N_TOKENS}
+ARMS |= {
+    name: _quantum(QuantumConnector, **{"n_qubits" if varied == "width" else "n_tokens": n})
+    for (varied, n), name in SIZED.items()
 }
 
 
@@ -193,7 +200,7 @@ def compare(options: argparse.Namespace) -> None:
         raise SystemExit(f"{options.output} holds runs of other settings; give another --output")
     done = {(run["arm"], run["seed"]) for run in found["runs"]}
     for seed in options.seeds:
-        for arm in options.arms or ARMS:
+        for arm in options.arms or KINDS:
             if (arm, seed) not in done:
                 found["runs"].append(_one(arm, seed, recipe, training, held))
                 to_stderr(json.dumps(found["runs"][-1]))
@@ -215,7 +222,7 @@ def written(found: dict[str, Any]) -> str:
     """The table: medians over the seeds, least and most in brackets; linear is compared seed by seed."""
     linear = {run["seed"]: run["loss, picture"] for run in found["runs"] if run["arm"] == "linear"}
     rows = []
-    for arm in dict.fromkeys(run["arm"] for run in found["runs"]):
+    for arm in dict.fromkeys(run["arm"] for run in found["runs"] if run["arm"] in KINDS):
         runs = [run for run in found["runs"] if run["arm"] == arm]
         gaps = [run["loss, shuffled"] - run["loss, picture"] for run in runs]
         above = [
@@ -270,7 +277,16 @@ def parser_of(module: str | None) -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
     parser = parser_of(__doc__)
-    parser.add_argument("--arms", nargs="+", choices=list(ARMS), metavar="ARM", help="by default all")
+    parser.add_argument(
+        "--arms", nargs="+", choices=list(ARMS), metavar="ARM", help="by default all kinds, of one size"
+    )
+    parser.add_argument(
+        "--sizes",
+        dest="arms",
+        action="store_const",
+        const=[*SIZED.values()],
+        help="quantum ones of other sizes",
+    )
     parser.add_argument("--words", type=float, default=8.0, help="passes over the words first")
     parser.add_argument("--steps", type=int, default=80, help="of 16 captions")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

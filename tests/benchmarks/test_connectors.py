@@ -11,7 +11,7 @@ import torch
 
 from benchmarks import caption_training, connector_sizes
 from benchmarks.connector_tables import DOCUMENT, made_anew
-from benchmarks.connectors import ARMS, main
+from benchmarks.connectors import ARMS, KINDS, SIZED, main
 from hybrid.data.caption_dataset import CaptionDataset
 from hybrid.data.drawing import draw_scene
 from hybrid.data.scenes import sample_scene
@@ -29,8 +29,8 @@ def built():
     """Each arm's connector, ready to be trained."""
     torch.manual_seed(0)
     found = {}
-    for name, arm in ARMS.items():
-        connector = arm(*SIZES)
+    for name in KINDS:
+        connector = ARMS[name](*SIZES)
         connector.reset_parameters()
         connector.speak_to(torch.randn(5, SIZES[1]))
         connector.standardise_to(torch.randn(80, SIZES[0]))
@@ -68,6 +68,13 @@ def test_every_trained_weight_has_a_rate_and_a_gradient(built):
                 assert any(weight.startswith(f"{part}.") for part in connector.learning_rates(0.1)), weight
                 # The blind one begins with tokens of zeros: its biases learn first.
                 assert bool(p.grad.any()) or name == "no picture", (name, weight)
+
+
+def test_other_sizes_differ_in_what_their_names_say():
+    for (varied, n), name in SIZED.items():
+        connector = ARMS[name](*SIZES)
+        found = {"width": connector.projection.circuit.n_qubits, "tokens": connector.n_tokens}
+        assert found == {"width": 10, "tokens": 5} | {varied: n}
 
 
 @pytest.fixture(scope="module")
