@@ -12,6 +12,7 @@ from qproj.circuits.gates import Constant, Gate, InputSlot
 from qproj.circuits.observables import PauliWord
 
 _PAULI: dict[str, Any] = {
+    "I": np.eye(2),
     "X": np.array([[0, 1], [1, 0]], complex),
     "Y": np.array([[0, -1j], [1j, 0]], complex),
     "Z": np.diag([1.0 + 0j, -1.0]),
