@@ -101,13 +101,16 @@ def written(found: dict[str, Any], runs: Sequence[dict[str, Any]]) -> dict[str, 
     def sizes(varied: str, other: str, usual: int) -> str:
         chosen = [row for row in found["sizes"] if row[other] == usual]
         losses = {(row["kind"], row[varied]): f"{row['loss']:.2f}" for row in chosen}
-        rows = []
-        for n in sorted({row[varied] for row in chosen}):
-            run = captioned.get(SIZED.get((varied, n), "quantum"), {})
-            scores = [f"{run[name]:.3f}" if run else "" for name in ("loss, picture", "cider_d, picture")]
-            rows.append([n, losses["quantum", n], losses["linear", n], *scores])
         head = ["qubits, or numbers" if varied == "width" else varied, "words, quantum", "words, linear"]
-        return table([*head, "captions, quantum", "CIDEr-D"], rows)
+        rows = [
+            [n, losses["quantum", n], losses["linear", n]] for n in sorted({row[varied] for row in chosen})
+        ]
+        if any(SIZED.get((varied, n)) in captioned for n, *_ in rows):
+            head += ["captions, quantum", "CIDEr-D"]
+            for row in rows:
+                run = captioned.get(SIZED.get((varied, row[0]), "quantum"), {})
+                row += [f"{run[name]:.3f}" if run else "" for name in ("loss, picture", "cider_d, picture")]
+        return table(head, rows)
 
     shots = [
         ["exact" if row["shots"] is None else f"{row['shots']:,}", *(f"{row[name]:.3f}" for name in METRICS)]
