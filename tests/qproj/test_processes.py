@@ -197,6 +197,7 @@ def a_layer_imported_after_jax():
         except RuntimeError as error:
             assert "was forked from one in which JAX had run already" in str(error)
             os._exit(0)
+        os._exit(1)
 
 def a_layer():
     layer(torch.ones(3, 3))
