@@ -60,11 +60,12 @@ photographs: $(RUNS) ## Train on photographs and score: make photographs DATA=ca
 	$(BIN)/hybrid eval --model "$(PHOTOGRAPHS)/model" --data "$(DATA)" --split val --captions --output "$(PHOTOGRAPHS)/scores.json"
 	$(BIN)/python -m hybrid.training.photographs "$(PHOTOGRAPHS)/model" "$(PHOTOGRAPHS)/scores.json" "By make photographs." "Nobody has looked yet." "$(PHOTOGRAPHS)/photos"
 
+PHOTOS = --data "$(DATA)" $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)")
 connectors: $(RUNS) ## Compare connectors of photographs, by kind, size and shots: make connectors DATA=captions.csv [VISION=DIR LANGUAGE=DIR]
 	@test -n "$(DATA)" || { echo "make connectors: name captions, as in: make connectors DATA=captions.csv" >&2; exit 2; }
-	$(BIN)/python -m benchmarks.connectors --data "$(DATA)" $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)")
-	$(BIN)/python -m benchmarks.connectors --data "$(DATA)" $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)") --sizes --seeds 0
-	$(BIN)/python -m benchmarks.connector_sizes --data "$(DATA)" $(if $(VISION),--vision "$(VISION)") $(if $(LANGUAGE),--language "$(LANGUAGE)")
+	$(BIN)/python -m benchmarks.connectors $(PHOTOS)
+	$(BIN)/python -m benchmarks.connectors $(PHOTOS) --sizes --seeds 0
+	$(BIN)/python -m benchmarks.connector_sizes $(PHOTOS)
 	$(BIN)/python -m benchmarks.connector_tables
 
 matrix: ## Run the quick tests on Python 3.11, 3.12, 3.13, the oldest and the newest versions, in .matrix
