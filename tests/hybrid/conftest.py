@@ -34,9 +34,9 @@ def no_downloads(tmp_path, monkeypatch):
     monkeypatch.setattr("hybrid.loading.downloads.models_folder", lambda: tmp_path / "downloads")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def undrawn():
-    """Losses are drawn in one test only, for each picture takes a second."""
+    """For files that train: losses are drawn in one test only, for each picture takes a second."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hybrid.training.captions.plot_losses", lambda *_: True)
         yield

@@ -18,6 +18,8 @@ from hybrid.loading.load import load_adapter
 from hybrid.model.connectors.quantum import QuantumConnector
 from tests.hybrid.conftest import one_line
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):

@@ -37,6 +37,8 @@ from hybrid.training.run_folder import RunFolder
 from hybrid.training.stopping import Stopped
 from tests.hybrid.conftest import one_line
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):

@@ -10,6 +10,8 @@ from hybrid.loading.hub import cached_folder
 from tests.hybrid.conftest import one_line
 from tests.hybrid.hub import LocalHub
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def local_hub(tmp_path, monkeypatch):

@@ -17,7 +17,10 @@ from hybrid.loading.names import ModelError
 from tests.hybrid.conftest import one_line
 
 # Of peft, which is called here without the package.
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+    pytest.mark.usefixtures("undrawn"),
+]
 
 FINAL = "finetuned_qvlam_flickr30k_final"
 NAME = "sriram7737/TinyLlama-VLM-LoRA"

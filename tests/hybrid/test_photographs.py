@@ -20,6 +20,8 @@ from hybrid.loading.names import ADAPTER, PHOTOS
 from hybrid.training.photographs import MAX_BYTES, ship
 from tests.hybrid.test_towers import TOWERS, save_tower
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 REAL = os.environ.get("HYBRID_REAL_MODELS")
 
 
