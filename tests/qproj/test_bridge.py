@@ -8,6 +8,7 @@ import torch
 
 import qproj
 from qproj import bridge
+from qproj.bridge.arrays import to_jax
 from qproj.circuits import Circuit
 
 
@@ -200,6 +201,30 @@ def test_nothing_is_freed_while_it_is_read(batch, steps):
     together = rows[:, 0].clone().requires_grad_()
     layer(together).square().sum().backward()
     torch.testing.assert_close(each, together.grad, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        torch.arange(6.0).reshape(3, 2),
+        torch.arange(6.0, dtype=torch.float64).reshape(3, 2).requires_grad_(),
+        torch.arange(6.0).reshape(2, 3).T,
+        torch._neg_view(torch.arange(6.0).reshape(3, 2)),
+        torch.arange(6.0)[1:4],
+        torch.ones(2, 1).expand(2, 3),
+        torch.complex(torch.ones(2), torch.arange(2.0)).conj(),
+        torch.empty(0, 2),
+        torch._efficientzerotensor((2, 2)),
+    ],
+    ids=["plain", "leaf", "transposed", "negated", "part", "expanded", "conjugate", "empty", "zero"],
+)
+def test_jax_is_given_copies(given):
+    expected = given.detach().clone().tolist()
+    array = to_jax(given)
+    assert array.dtype == torch.empty(0, dtype=given.dtype).numpy().dtype
+    assert array.tolist() == expected
+    array[...] = 7
+    assert given.detach().clone().tolist() == expected
 
 
 def test_negated_view(layer):

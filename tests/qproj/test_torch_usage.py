@@ -103,7 +103,7 @@ def test_parameter_shift_without_inputs_or_weights(slot):
 
 @pytest.mark.parametrize(
     ("backend", "rows", "dtype"),
-    [("jax", 5, torch.float32), ("jax", 3, torch.float64), ("lightning.qubit", 2, torch.float32)],
+    [("jax", 5, torch.float32), ("jax", 4, torch.float64), ("lightning.qubit", 2, torch.float32)],
 )
 def test_storages_of_the_caller_stay_resizable(dtype, rows, backend):
     """FSDP frees and restores the storages of the weights around each call."""
