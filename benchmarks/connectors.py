@@ -143,9 +143,10 @@ class Run(CaptionRun):
 
     def begin(self) -> Any:
         """See `CaptionRun.begin`; the connector is the arm's."""
-        model, *others = super().begin()
+        model, processor, *others = super().begin()
         model.connector = ARMS[self.arm](model.config.vision_hidden_size, model.config.hidden_size)
-        return model, *others
+        processor.n_image_tokens = model.n_vision_tokens
+        return model, processor, *others
 
     def finish(self, _: Path, model: Any, processor: Any, *__: Any) -> None:
         """Score, in place of saving."""
@@ -188,6 +189,7 @@ def compare(options: argparse.Namespace) -> None:
         connector_epochs=0.0,
         epochs=options.steps * recipe.batch_size / sum(len(pair.captions) for pair in training),
         evaluate_every=options.steps,
+        precision="no",  # whatever the processor: runs from several machines stand in one table
     )
     settings = {
         "words": options.words,
