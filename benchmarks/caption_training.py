@@ -3,7 +3,8 @@
     python -m benchmarks.caption_training --data captions.csv --vision DIR --language DIR
 
 Bare is a forward and a backward of the frozen language model on the same batch, with logits where there are
-labels: no LoRA, connector, optimiser, data loading or log. Run it on a machine that does nothing else.
+labels, in the same precision: no LoRA, connector, optimiser, data loading or log. Run it on a machine that
+does nothing else.
 """
 
 from __future__ import annotations
@@ -38,17 +39,22 @@ class Bare:
     def __init__(self, recipe: CaptionRecipe) -> None:
         model, _ = build_base(recipe.base, recipe.connector, recipe.prompt)
         self.model: Any = model.language_model.requires_grad_(False).train()
+        self.bf16 = recipe.precision == "bf16"
 
     def __call__(self, batch: dict[str, Tensor]) -> None:
         """One forward and backward; a place of the picture is the first word of all."""
         words = self.model.get_input_embeddings()
         ids, labels = batch["input_ids"], batch["labels"]
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            loss = self._loss(words, ids, labels, batch["attention_mask"])
+        torch.autograd.backward(loss)
+
+    def _loss(self, words: Any, ids: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
         embedded = words(ids.where(ids < words.num_embeddings, 0)).requires_grad_()
         first = int((labels != IGNORED).any(0).nonzero()[0, 0])
-        states = self.model.base_model(inputs_embeds=embedded, attention_mask=batch["attention_mask"])[0]
+        states = self.model.base_model(inputs_embeds=embedded, attention_mask=mask)[0]
         logits = self.model.lm_head(states[:, first - 1 : -1].contiguous())
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, first:].flatten())
-        torch.autograd.backward(loss)
+        return nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, first:].flatten())
 
 
 def measured(recipe: CaptionRecipe, pairs: Sequence[Any], skipped: int) -> list[tuple[float, float]]:
@@ -83,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command."""
     parser = parser_of(__doc__)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--precision", choices=["no", "bf16"], default="no", help="of both")
     options = parser.parse_args(arguments)
     recipe = load_caption_recipe("smollm2", vision=options.vision, language=options.language)
     pairs = choose_split(read_pairs(options.data), "train")
@@ -93,6 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
         connector_epochs=0.0,
         agreeing_captions=0,
         longest_caption=0,
+        precision=options.precision,
         epochs=options.steps * recipe.batch_size / captions,
     )
     found = measured(recipe, pairs, options.steps // 4)

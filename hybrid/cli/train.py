@@ -160,8 +160,13 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
 )
 @click.option(
     "--precision",
-    type=click.Choice(["no", "bf16", "fp16"]),
-    help="Mixed precision: bfloat16, float16, or no for none.",
+    type=click.Choice(["auto", "no", "bf16", "fp16"]),
+    help="Mixed precision: bfloat16, float16, no for none, or auto: bfloat16 if the device multiplies it.",
+)
+@click.option(
+    "--label-smoothing",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of each label that is spread over the whole vocabulary, in training.",
 )
 @click.option(
     "--evaluate-every",

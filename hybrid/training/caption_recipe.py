@@ -55,7 +55,10 @@ class CaptionRecipe:
         lora_alpha: LoRA's update is scaled by ``lora_alpha / lora_rank``.
         lora_dropout: In training.
         lora_targets: Names of linear maps of the language model, with commas, or ``"all-linear"``.
-        precision: ``"no"`` for float32, or matrix products in ``"bf16"`` or ``"fp16"``.
+        label_smoothing: Of stages 1 and 2: this share of every label is spread over the whole vocabulary, see
+            Szegedy et al. (2016), arXiv:1512.00567. Validation losses are without it.
+        precision: ``"no"`` for float32, or matrix products in ``"bf16"`` or ``"fp16"``; ``"auto"`` is
+            ``"bf16"`` where the device multiplies bfloat16, else ``"no"``; see `hybrid.training.precision`.
         evaluate_every: Optimiser steps between evaluations and checkpoints; by default a quarter of a stage.
         shots: Measurements for each expectation value, in training; exact values by default.
         noise: Noise behind every gate, in training: ``"depolarizing=0.001"``, several with spaces.
@@ -97,7 +100,8 @@ class CaptionRecipe:
     lora_alpha: float = 16.0
     lora_dropout: float = 0.1
     lora_targets: str = "all-linear"
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    label_smoothing: float = 0.0
+    precision: Literal["auto", "no", "bf16", "fp16"] = "no"
     evaluate_every: int | None = None
     shots: int | None = None
     noise: str = ""
@@ -121,6 +125,8 @@ class CaptionRecipe:
         for name in ("agreeing_captions", "longest_caption"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, but was {getattr(self, name)}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be from 0 to below 1, but was {self.label_smoothing}")
         if self.words_epochs < 0:
             raise ValueError(f"words_epochs must not be negative, but was {self.words_epochs}")
         if self.connector_epochs < 0 or self.epochs < 0 or self.connector_epochs + self.epochs == 0:

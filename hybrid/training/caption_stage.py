@@ -15,6 +15,7 @@ from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.caption_trainer import CaptionTrainer
 from hybrid.training.fitting import Patience, make_trainer, train, trainer_arguments
 from hybrid.training.parameters import parameter_groups, parameter_table
+from hybrid.training.precision import multiplies_bfloat16
 from hybrid.training.run_folder import done, mark_done
 from hybrid.training.stopping import StopCallback, Stopped, StopSignals
 
@@ -108,6 +109,7 @@ class Stage:
                 callbacks=callbacks,
                 log=log,
             )
+            trainer.label_smoothing = r.label_smoothing
             if (facts := done(folder)) is not None:
                 trainer.state.best_global_step = facts["best_step"]
                 trainer.load_best()
@@ -141,6 +143,9 @@ class Stage:
         """
         r, epochs = self.recipe, self.epochs
         use_cpu = self.setting.use_cpu or not torch.cuda.is_available()
+        precision = r.precision
+        if precision == "auto":
+            precision = "bf16" if multiplies_bfloat16(use_cpu=use_cpu) else "no"
         several = int(os.environ.get("WORLD_SIZE", "1"))
         total = max(1, round(epochs * n / (r.batch_size * r.accumulate * several)))
         every = r.evaluate_every or -(-total // 4)
@@ -153,8 +158,8 @@ class Stage:
             gradient_accumulation_steps=r.accumulate,
             learning_rate=r.lora_rate,
             warmup_steps=0.05,
-            bf16=r.precision == "bf16",
-            fp16=r.precision == "fp16",
+            bf16=precision == "bf16",
+            fp16=precision == "fp16",
             use_cpu=use_cpu,
             ddp_backend="gloo" if use_cpu and several > 1 else None,
             ddp_find_unused_parameters=False,

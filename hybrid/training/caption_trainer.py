@@ -59,7 +59,13 @@ class ByLength(torch.utils.data.Sampler[int]):
 
 
 class CaptionTrainer(WholeTrainer):
-    """Saves connector and LoRA only, reads captions of like length together, and scores no prompt."""
+    """Saves connector and LoRA only, reads captions of like length together, and scores no prompt.
+
+    Attributes:
+        label_smoothing: Share of each label that is spread over the vocabulary, in training.
+    """
+
+    label_smoothing = 0.0
 
     def train_sampler(self, data: Any) -> ByLength:
         """See `HookedTrainer.train_sampler`."""
@@ -74,6 +80,9 @@ class CaptionTrainer(WholeTrainer):
         The head is a fifth of a small language model's weights, and pictures and prompts are half of the
         places.
         """
+        # Trainer's own smoothing does not shift labels for a class it does not know.
+        smooth = bool(self.label_smoothing) and model.training
+        self.compute_loss_func = self._smoothed if smooth else None
         language = self.model.language_model
         language = language.get_base_model() if hasattr(language, "get_base_model") else language
         if "logits_to_keep" not in signature(language.forward).parameters:
@@ -85,6 +94,19 @@ class CaptionTrainer(WholeTrainer):
         kept = inputs | {"labels": labels[:, -keep:], "logits_to_keep": keep}
         loss: Tensor | tuple[Tensor, Any] = super().compute_loss(model, kept, *args, **kwargs)
         return loss
+
+    def _smoothed(
+        self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        logits, labels = outputs["logits"][:, :-1], labels[:, 1:]
+        total = nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(),
+            labels.flatten(),
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=self.label_smoothing,
+        )
+        return total / ((labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
 
     def write_weights(self, file: Path) -> None:
         """See `WholeTrainer.write_weights`."""

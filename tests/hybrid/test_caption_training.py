@@ -22,14 +22,17 @@ from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.drawing import draw_scene
 from hybrid.data.pairs import DataError, Pair, read_pairs
 from hybrid.data.scenes import sample_scene
+from hybrid.loading.adapter import WEIGHTS, read_adapter, write_adapter
 from hybrid.loading.checkpoints import CheckpointError, checkpoints_in
 from hybrid.loading.compose import compose
 from hybrid.loading.load import load_adapter
 from hybrid.loading.names import ModelError
 from hybrid.model.connectors import fresh_connector
 from hybrid.model.lora import Lora, fingerprint, merge_lora
-from hybrid.training import caption_stage, caption_trainer, captions
+from hybrid.training import caption_stage, caption_trainer, captions, fitting
+from hybrid.training.average import average
 from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
+from hybrid.training.caption_trainer import CaptionTrainer
 from hybrid.training.captions import CaptionRun, Setting, hold_out
 from hybrid.training.parameters import parameter_groups, parameter_table
 from hybrid.training.plot import plot_losses
@@ -350,6 +353,60 @@ def test_bfloat16_trains_and_the_connector_stays_in_float32(start, tmp_path, tin
     assert token.dtype == torch.float32
     with torch.no_grad():
         assert torch.equal(token, model.connector(features))
+
+
+def test_auto_precision_is_bfloat16_where_the_processor_multiplies_it(recipe, tmp_path, monkeypatch):
+    auto = CaptionRecipe(**(vars(recipe) | {"precision": "auto"}))
+    stage = caption_stage.Stage("lora", 2, 1.0, tmp_path, auto, Setting(use_cpu=True))
+    for capabilities, expected in (
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True, "avx512_bf16": False}, True),
+        ({"avx512_f": True}, False),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found, raising=False)
+        arguments = stage.arguments()
+        assert (arguments.bf16, arguments.fp16) == (expected, False)
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not stage.arguments().bf16
+
+
+def test_labels_are_smoothed_in_training_alone(tiny, tmp_path):
+    model, _ = tiny
+    arguments = fitting.trainer_arguments(tmp_path, 0, use_cpu=True)
+    trainer = CaptionTrainer(model=model, args=arguments)
+    trainer.label_smoothing = 0.3
+    image = model.config.image_token_id
+    ids = torch.tensor([[image, 5, 6, 7, 8], [image, 9, 10, 11, 0]])
+    labels = torch.tensor([[IGNORED, IGNORED, 6, 7, 8], [IGNORED, IGNORED, 10, 11, IGNORED]])
+    batch = {"input_ids": ids, "labels": labels, "vision_features": torch.randn(2, 24)}
+    with torch.no_grad():
+        each = model(input_ids=ids, vision_features=batch["vision_features"]).logits.double().log_softmax(-1)
+    plain = smooth = 0.0
+    for row, place in ((0, 2), (0, 3), (0, 4), (1, 2), (1, 3)):
+        said = each[row, place - 1]
+        plain -= float(said[labels[row, place]]) / 5
+        smooth -= float(0.7 * said[labels[row, place]] + 0.3 * said.mean()) / 5
+    with torch.no_grad():
+        assert float(trainer.compute_loss(model.train(), batch)) == pytest.approx(smooth, rel=1e-5)
+        half = trainer.compute_loss(model, batch, num_items_in_batch=torch.tensor(10))
+        assert float(half) == pytest.approx(smooth / 2, rel=1e-5)
+        assert float(trainer.compute_loss(model.eval(), batch)) == pytest.approx(plain, rel=1e-5)
+    with pytest.raises(ValueError, match=r"label_smoothing must be from 0 to below 1, but was 1\.0"):
+        CaptionRecipe(model="x", label_smoothing=1.0)
+
+
+def test_the_mean_of_two_captioners_is_one(whole, tmp_path):
+    found, tensors = read_adapter(whole / "model"), load_file(whole / "model" / WEIGHTS)
+    write_adapter(tmp_path / "moved", found, {name: tensor + 2 for name, tensor in tensors.items()})
+    mean = average([whole / "model", tmp_path / "moved"], tmp_path / "mean")
+    for name, tensor in load_file(mean / WEIGHTS).items():
+        torch.testing.assert_close(tensor, tensors[name] + 1)
+    load_adapter(mean)
+    write_adapter(tmp_path / "other", found | {"prompt": "else"}, tensors)
+    with pytest.raises(ValueError, match=r"other has another prompt than .*model$"):
+        average([whole / "model", tmp_path / "other"], tmp_path / "mean")
+    with pytest.raises(ValueError, match="at least two"):
+        average([whole / "model"], tmp_path / "mean")
 
 
 def test_groups_have_their_rates_and_the_table_counts(tiny):
