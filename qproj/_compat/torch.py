@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -109,6 +110,19 @@ def tree_leaves(tree: Any) -> list[Any]:
     return (
         [leaf for part in tree for leaf in tree_leaves(part)] if isinstance(tree, (list, tuple)) else [tree]
     )
+
+
+def accumulating(*tensors: torch.Tensor) -> list[torch.Tensor]:
+    """Views of the leaves among tensors; while these live, the gradient accumulators of the leaves exist.
+
+    A leaf makes its accumulator when a graph first needs it, under a lock, and torch 2.13 takes the GIL for
+    it there. An autograd function asks for the accumulator with the GIL held. So threads that share a leaf
+    may wait for each other for ever, unless it exists; to make a view releases the GIL. Where there is one
+    thread, which notices the 8 us that two views take, there are none.
+    """
+    if threading.active_count() == 1:
+        return []
+    return [t.view_as(t) for t in tensors if t.requires_grad and t.is_leaf]
 
 
 def as_a_caller(run: Callable[[], Result]) -> Result:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from qproj._compat.torch import transforms_active
+from qproj._compat.torch import accumulating, transforms_active
 from qproj.backends.sampler import Array
 from qproj.backends.shifts import Method
 
@@ -31,7 +31,9 @@ def run_method(method: Method, inputs: torch.Tensor, weights: torch.Tensor) -> t
             "backend='default.qubit' with diff_method='backprop', but this backend runs circuits of plain "
             "numbers. Use layer.to_backend('jax', shots=None)."
         )
+    alive = accumulating(inputs, weights)
     values: torch.Tensor = _Run.apply(inputs, weights, method)  # type: ignore[no-untyped-call]
+    del alive
     return values
 
 

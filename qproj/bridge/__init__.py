@@ -49,7 +49,9 @@ def run(
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
     if not keep and not compat.forward_ad_active():
         return _values(inputs, weights, program)  # a torch function would cost a third more
+    alive = compat.accumulating(inputs, weights)
     values: torch.Tensor = _Run.apply(inputs, weights, program, function, keep)  # type: ignore[no-untyped-call]
+    del alive
     return values
 
 

@@ -17,6 +17,8 @@ from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import qproj
+from qproj import bridge
+from qproj.backends import autograd
 from qproj.functional import expectation
 from qproj.interop import warmth
 
@@ -166,7 +168,7 @@ def test_two_processes_equal_one_on_the_joint_batch(tmp_path):
 def test_layers_in_threads():
     """Also the same layer, in single and double precision at once: JAX's settings are of a thread."""
     layers = [qproj.QuantumLayer(2, n, generator=torch.Generator().manual_seed(n)) for n in (1, 2)]
-    jobs = [(layer, dtype) for layer in layers for dtype in (torch.float32, torch.float64)] * 8
+    jobs = [(layer, dtype) for layer in layers for dtype in (torch.float32, torch.float64)] * 64
     x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
 
     def work(job):
@@ -181,6 +183,28 @@ def test_layers_in_threads():
         for one, other in zip(pool.map(work, jobs), expected, strict=True):
             for a, b in zip(one, other, strict=True):
                 torch.testing.assert_close(a, b, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(("backend", "function"), [("jax", bridge._Run), ("lightning.qubit", autograd._Run)])
+def test_leaves_have_their_accumulators_before_they_are_asked_for(backend, function, monkeypatch):
+    """Else threads that share a layer may wait for each other for ever, as they did once in 10 s or so."""
+    layer, apply, seen = qproj.QuantumLayer(2, 1, backend=backend), function.apply, []
+    x = torch.ones(3, 2, requires_grad=True)
+
+    def accumulator(leaf):
+        return leaf.view_as(leaf).grad_fn.next_functions[0][0]
+
+    def applied(*given):
+        for leaf in given[:2]:
+            accumulator(leaf).metadata["asked before"] = True
+            seen.append("asked before" in accumulator(leaf).metadata)
+        return apply(*given)
+
+    monkeypatch.setattr(function, "apply", applied)
+    with ThreadPoolExecutor(1) as another:
+        another.submit(int).result()
+        layer(x).sum().backward()
+    assert seen == [True, True]
 
 
 LONG = """
@@ -211,6 +235,8 @@ def forked(door):
 
 forked(a_layer_imported_after_jax)
 import qproj
+from qproj import bridge
+from qproj.backends import autograd
 layer = qproj.QuantumLayer(3, 1)
 forked(a_layer)
 
