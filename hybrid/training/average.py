@@ -6,12 +6,14 @@ better one than each: Wortsman et al., "Model soups" (2022), arXiv:2203.05482.
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
-from hybrid.loading.adapter import WEIGHTS, read_adapter, write_adapter
+from hybrid.loading.adapter import WEIGHTS, located, read_adapter, write_adapter
+from hybrid.loading.base import Base
 
 # What the weights mean; base models may lie in different places.
 _SAME = ("connector", "lora", "prompt", "joined", "chat", "vision_hidden_size", "hidden_size")
@@ -40,11 +42,12 @@ def average(models: Sequence[Path], folder: Path) -> Path:
         if other := [name for name in _SAME if one.get(name) != found[0].get(name)]:
             raise ValueError(f"{model} has another {' and another '.join(other)} than {models[0]}")
     tensors = [load_file(model / WEIGHTS) for model in models]
+    # Of the first, LoRA may be in half precision: a captioner that ships.
     mean = {
-        name: torch.stack([each[name].double() for each in tensors]).mean(0).to(first.dtype)
-        for name, first in tensors[0].items()
+        name: torch.stack([each[name].double() for each in tensors]).mean(0).float() for name in tensors[0]
     }
-    write_adapter(folder, found[0], mean)
+    base = asdict(located(Base(**found[0]["base"]), models[0].resolve()))
+    write_adapter(folder, found[0] | {"base": base}, mean)
     return folder
 
 
