@@ -109,6 +109,8 @@ class CaptionRun:
             return self._run(folder)
 
     def _run(self, folder: RunFolder) -> Path:
+        from hybrid.model.fused_lora import fuse  # loads PEFT
+
         result = self.folder / "model"
         first = self._stage("features", 0, 1).arguments()  # joins the processes, if there are several
         log = self.setting.log if first.process_index == 0 else lambda _: None
@@ -135,6 +137,7 @@ class CaptionRun:
                 lora.add_to(model)
             for name, p in model.language_model.named_parameters():
                 p.requires_grad_("lora_" in name)
+            fuse(model.language_model)
         self._stage("lora", 2, self.recipe.epochs).run(model, data, validation, log)
         model.config.connector_trained = True
         if first.process_index == 0:
