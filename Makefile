@@ -30,10 +30,10 @@ caption: $(RUNS) ## Caption a picture: make caption IMAGE=img.jpg
 
 # A process a core, up to four: each holds torch, JAX and the programs it compiled, about 2 GiB.
 test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 1
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 quick: $(READY) ## Run the tests marked quick: no subprocesses, no training; 90 seconds on two cores
-	$(BIN)/python -m pytest -m quick -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 1
+	$(BIN)/python -m pytest -m quick -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test-demo: $(READY) ## Run the tests of the web page in a browser (needs chromium)
 	$(PIP) -e '.[test-demo]'
