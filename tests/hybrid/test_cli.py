@@ -50,7 +50,11 @@ assert gc.isenabled() and not gc.get_freeze_count()
 from hybrid import caption, compose, HybridConfig, load
 assert not {{"pennylane", "peft", "matplotlib"}} & set(sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=True)
+    # Without the language model that `hybrid download photos` may have brought, which would answer.
+    env = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=True, env=env
+    )
     assert not done.stderr
     assert output.read_text().endswith(": a large red square\n")
 
