@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from hybrid.loading.adapter import WEIGHTS, located, read_adapter, write_adapter
 from hybrid.loading.base import Base
+from hybrid.loading.names import ModelError
 
 # What the weights mean; base models may lie in different places.
 _SAME = ("connector", "lora", "prompt", "joined", "chat", "vision_hidden_size", "hidden_size")
@@ -52,5 +53,11 @@ def average(models: Sequence[Path], folder: Path) -> Path:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.stderr.write("average: name two models or more, and a folder for their mean\n")
+        sys.exit(2)
     *models, folder = map(Path, sys.argv[1:])
-    sys.stdout.write(f"{average(models, folder)}\n")
+    try:
+        sys.stdout.write(f"{average(models, folder)}\n")
+    except (ValueError, ModelError) as error:
+        sys.exit(f"average: {error}")
