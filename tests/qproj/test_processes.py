@@ -235,8 +235,6 @@ def forked(door):
 
 forked(a_layer_imported_after_jax)
 import qproj
-from qproj import bridge
-from qproj.backends import autograd
 layer = qproj.QuantumLayer(3, 1)
 forked(a_layer)
 
