@@ -34,7 +34,9 @@ class FusedLinear(lora.Linear):  # type: ignore[misc]
     def _is_plain(self, name: str) -> bool:
         dropped = self.training and not isinstance(self.lora_dropout[name], nn.Identity)
         special = dropped or name in self.lora_variant or self.lora_bias[name]
-        trained = self.base_layer.weight.requires_grad
+        trained = any(
+            p.requires_grad for p in (self.base_layer.weight, self.base_layer.bias) if p is not None
+        )
         return not (special or trained or self.disable_adapters or self.merged)
 
 

@@ -109,8 +109,6 @@ class CaptionRun:
             return self._run(folder)
 
     def _run(self, folder: RunFolder) -> Path:
-        from hybrid.model.fused_lora import fuse  # loads PEFT
-
         result = self.folder / "model"
         first = self._stage("features", 0, 1).arguments()  # joins the processes, if there are several
         log = self.setting.log if first.process_index == 0 else lambda _: None
@@ -133,6 +131,8 @@ class CaptionRun:
         self._stage("connector", 1, self.recipe.connector_epochs).run(model, data, validation, log)
         set_seed(self.recipe.seed + 1)
         if lora is not None:
+            from hybrid.model.fused_lora import fuse  # loads PEFT
+
             if self.recipe.start_from is None:
                 lora.add_to(model)
             for name, p in model.language_model.named_parameters():

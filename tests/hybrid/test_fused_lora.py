@@ -84,6 +84,12 @@ def _unfreeze(model):
             module.base_layer.weight.requires_grad_()
 
 
+def _train_biases(model):
+    for module in model.modules():
+        if isinstance(module, lora.Linear):
+            module.base_layer.bias.requires_grad_()
+
+
 @pytest.mark.parametrize(
     ("options", "change"),
     [
@@ -93,8 +99,9 @@ def _unfreeze(model):
         ({}, _disable),
         ({}, lambda model: model.merge_adapter()),
         ({}, _unfreeze),
+        ({}, _train_biases),
     ],
-    ids=["dropout", "dora", "bias", "disabled", "merged", "base trained"],
+    ids=["dropout", "dora", "bias", "disabled", "merged", "base trained", "biases trained"],
 )
 def test_whatever_else_is_asked_is_done_as_peft_does_it(x, used, options, change):
     plain, fused = adapted(**options)
