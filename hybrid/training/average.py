@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -42,6 +43,9 @@ def average(models: Sequence[Path], folder: Path) -> Path:
     for model, one in zip(models, found, strict=True):
         if other := [name for name in _SAME if one.get(name) != found[0].get(name)]:
             raise ValueError(f"{model} has another {' and another '.join(other)} than {models[0]}")
+        for part in ("vision", "language"):
+            if _prints(one, part).isdisjoint(_prints(found[0], part)):
+                raise ValueError(f"{model} was trained on another {part} model than {models[0]}")
     tensors = [load_file(model / WEIGHTS) for model in models]
     # Of the first, LoRA may be in half precision: a captioner that ships.
     mean = {
@@ -50,6 +54,12 @@ def average(models: Sequence[Path], folder: Path) -> Path:
     base = asdict(located(Base(**found[0]["base"]), models[0].resolve()))
     write_adapter(folder, found[0] | {"base": base}, mean)
     return folder
+
+
+def _prints(found: dict[str, Any], part: str) -> set[str]:
+    """Fingerprints of a base model, of which a captioner that ships accepts several."""
+    known = found["fingerprints"][part]
+    return set(known.values()) if isinstance(known, dict) else {known}
 
 
 if __name__ == "__main__":

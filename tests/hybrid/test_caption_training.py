@@ -405,6 +405,10 @@ def test_the_mean_of_two_captioners_is_one(whole, tmp_path):
     write_adapter(tmp_path / "other", found | {"prompt": "else"}, tensors)
     with pytest.raises(ValueError, match=r"other has another prompt than .*model$"):
         average([whole / "model", tmp_path / "other"], tmp_path / "mean")
+    elsewhere = found["fingerprints"] | {"language": {"a copy": "0" * 32}}
+    write_adapter(tmp_path / "another", found | {"fingerprints": elsewhere}, tensors)
+    with pytest.raises(ValueError, match=r"another was trained on another language model than .*model$"):
+        average([whole / "model", tmp_path / "another"], tmp_path / "mean")
     with pytest.raises(ValueError, match="at least two"):
         average([whole / "model"], tmp_path / "mean")
 
