@@ -102,6 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
         longest_caption=0,
         precision=options.precision,
         epochs=options.steps * recipe.batch_size / captions,
+        reward_epochs=0.0,
     )
     found = measured(recipe, pairs, options.steps // 4)
     training, bare = (round(1 / statistics.median(seconds), 2) for seconds in zip(*found, strict=True))

@@ -188,6 +188,7 @@ def compare(options: argparse.Namespace) -> None:
         words_epochs=options.words,
         connector_epochs=0.0,
         epochs=options.steps * recipe.batch_size / sum(len(pair.captions) for pair in training),
+        reward_epochs=0.0,
         evaluate_every=options.steps,
         precision="no",  # whatever the processor: runs from several machines stand in one table
     )

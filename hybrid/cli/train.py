@@ -126,6 +126,16 @@ _RECIPE_OPTIONS = ("preset", "output", "seed", "workers")
     type=click.FloatRange(0),
     help="Passes over the data in stage 2, which trains connector and LoRA.",
 )
+@click.option(
+    "--reward-epochs",
+    type=click.FloatRange(0),
+    help="Passes over the pictures in stage 3, which learns from the CIDEr-D of sampled captions.",
+)
+@click.option(
+    "--reward-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Learning rates of stage 3, as a share of the others. [default: 0.1]",
+)
 @click.option("--batch-size", type=click.IntRange(1), help="Captions in each forward pass of each process.")
 @click.option(
     "--accumulate",

@@ -43,7 +43,10 @@ class CaptionRecipe:
         words_share: As ``share``, for it.
         connector_epochs: Passes over the data of stage 1, the connector alone.
         epochs: Passes of stage 2, connector and LoRA.
-        batch_size: Captions a process and forward pass.
+        reward_epochs: Passes over the pictures of stage 3: connector and LoRA learn from the score of what
+            they say; see `hybrid.training.self_critical`.
+        reward_rate: Learning rates of stage 3, as a share of the others.
+        batch_size: Captions a process and forward pass; in stage 3, pictures.
         accumulate: Forward passes an optimiser step.
         share: Of its own size, by which a step can change what each part of the connector gives; decides
             their learning rates, see `Connector.learning_rates`. If left out, the next two do.
@@ -89,6 +92,8 @@ class CaptionRecipe:
     words_share: float = 0.2
     connector_epochs: float = 1.0
     epochs: float = 3.0
+    reward_epochs: float = 0.0
+    reward_rate: float = 0.1
     batch_size: int = 32
     accumulate: int = 1
     share: float | None = None
@@ -129,8 +134,11 @@ class CaptionRecipe:
             raise ValueError(f"label_smoothing must be from 0 to below 1, but was {self.label_smoothing}")
         if self.words_epochs < 0:
             raise ValueError(f"words_epochs must not be negative, but was {self.words_epochs}")
-        if self.connector_epochs < 0 or self.epochs < 0 or self.connector_epochs + self.epochs == 0:
-            raise ValueError("connector_epochs and epochs must not be negative, and not both 0")
+        passes = (self.connector_epochs, self.epochs, self.reward_epochs)
+        if min(passes) < 0 or sum(passes) == 0:
+            raise ValueError("connector_epochs, epochs and reward_epochs must not be negative, nor all 0")
+        if self.reward_rate <= 0:
+            raise ValueError(f"reward_rate must be positive, but was {self.reward_rate}")
 
     def _check_start(self) -> None:
         for name in ("model", "connector", "prompt", "adapter", "vision_feature"):
@@ -144,8 +152,8 @@ class CaptionRecipe:
 
     @property
     def lora(self) -> Lora | None:
-        """The adapter of stage 2."""
-        if self.lora_rank == 0 or self.epochs == 0:
+        """The adapter of stages 2 and 3."""
+        if self.lora_rank == 0 or self.epochs + self.reward_epochs == 0:
             return None
         names = tuple(name.strip() for name in self.lora_targets.split(","))
         targets = names[0] if names == ("all-linear",) else names

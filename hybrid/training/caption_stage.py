@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from hybrid.data.caption_dataset import PairDataset
+from hybrid.data.caption_dataset import CaptionDataset
 from hybrid.loading.checkpoints import checkpoints_in
 from hybrid.model.modeling import HybridForConditionalGeneration
 from hybrid.training.caption_recipe import CaptionRecipe
@@ -52,6 +52,8 @@ class Stage:
         folder: For checkpoints and the log.
         recipe: How to train.
         setting: Where and how it runs.
+        trainer: What is learnt, and how.
+        rate: Learning rates, as a share of the recipe's.
     """
 
     name: str
@@ -60,12 +62,14 @@ class Stage:
     folder: Path
     recipe: CaptionRecipe
     setting: Setting
+    trainer: type[CaptionTrainer] = CaptionTrainer
+    rate: float = 1.0
 
     def run(
         self,
         model: HybridForConditionalGeneration,
-        data: PairDataset,
-        validation: PairDataset | None,
+        data: CaptionDataset,
+        validation: CaptionDataset | None,
         log: Callable[[str], None],
     ) -> None:
         """Train what requires a gradient, or take it from the stage's folder if that is complete.
@@ -87,7 +91,8 @@ class Stage:
         last = next(reversed(checkpoints_in(folder)), None)
         r = self.recipe
         rates = {"quantum": r.quantum_rate, "connector": r.connector_rate, "lora": r.lora_rate}
-        groups = parameter_groups(model, rates, r.share)
+        rates = {kind: self.rate * rate for kind, rate in rates.items()}
+        groups = parameter_groups(model, rates, r.share and self.rate * r.share)
         parameters = [
             {
                 "params": group.parameters,
@@ -100,7 +105,7 @@ class Stage:
         with StopSignals() as signals:
             callbacks = [StopCallback(signals), patience]
             trainer = make_trainer(
-                CaptionTrainer,
+                self.trainer,
                 model,
                 data,
                 arguments,
@@ -129,8 +134,8 @@ class Stage:
         if arguments.process_index == 0:
             mark_done(folder, best_step=trainer.state.best_global_step or trainer.state.global_step)
         if trainer.state.best_metric is not None:
-            best = trainer.state.best_metric
-            log(f"{name}: validation loss {best:.4f} at step {trainer.state.best_global_step}")
+            best = trainer.verdict(trainer.state.best_metric)
+            log(f"{name}: {best} at step {trainer.state.best_global_step}")
         if signals.received is not None:
             raise Stopped(signals.received, f"{folder} is complete; the same command goes on from there")
 

@@ -1,6 +1,6 @@
 """Trainer for captions: small checkpoints, batches of similar length, and no logits of the prompt."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hybrid.loading.adapter import load_trained, trained_tensors
 from hybrid.loading.checkpoints import checkpoints_in, step_of
 from hybrid.training.whole_trainer import WholeTrainer
 
+LossFunction = Callable[..., Tensor]
 _CHUNK = 32  # batches: within so many, captions are sorted by length
 
 
@@ -80,9 +81,7 @@ class CaptionTrainer(WholeTrainer):
         The head is a fifth of a small language model's weights, and pictures and prompts are half of the
         places.
         """
-        # Trainer's own smoothing does not shift labels for a class it does not know.
-        smooth = bool(self.label_smoothing) and model.training
-        self.compute_loss_func = self._smoothed if smooth else None
+        self.compute_loss_func = self.loss_function(model)
         language = self.model.language_model
         language = language.get_base_model() if hasattr(language, "get_base_model") else language
         if "logits_to_keep" not in signature(language.forward).parameters:
@@ -94,6 +93,18 @@ class CaptionTrainer(WholeTrainer):
         kept = inputs | {"labels": labels[:, -keep:], "logits_to_keep": keep}
         loss: Tensor | tuple[Tensor, Any] = super().compute_loss(model, kept, *args, **kwargs)
         return loss
+
+    def loss_function(self, model: nn.Module) -> LossFunction | None:
+        """What makes a loss of outputs, labels and the number of items in a step; the model's own if none.
+
+        Trainer's own smoothing does not shift labels for a class it does not know.
+        """
+        return self._smoothed if self.label_smoothing and model.training else None
+
+    @staticmethod
+    def verdict(best: float) -> str:
+        """What the lowest loss in evaluation is, in words."""
+        return f"validation loss {best:.4f}"
 
     def _smoothed(
         self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None

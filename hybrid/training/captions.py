@@ -1,10 +1,10 @@
-"""Training on one's own captions, in two stages: the connector alone, then connector and LoRA."""
+"""Training on one's own captions, in stages: the connector alone, connector and LoRA, and by their score."""
 
 import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from hybrid.training.fitting import LOG
 from hybrid.training.noisy import train_with_noise
 from hybrid.training.plot import plot_losses
 from hybrid.training.run_folder import RunFolder
+from hybrid.training.self_critical import PictureDataset, SelfCriticalTrainer
 from hybrid.training.words import name_words
 
 _SAMPLE = 8192  # pictures that a connector's standardising is fitted to
@@ -87,8 +88,10 @@ class CaptionRun:
             plain=recipe.plain_captions,
         )
         self.validation = choose_captions(validation, plain=recipe.plain_captions)
+        self._said = choose_captions(training, plain=recipe.plain_captions)  # all of them
         self.setting = setting or Setting()
-        said = [[p.image, *p.captions, *(p.prompts or ())] for p in (*self.training, *self.validation)]
+        known = (*self.training, *self.validation, *(self._said if recipe.reward_epochs else ()))
+        said = [[p.image, *p.captions, *(p.prompts or ())] for p in known]
         digest = hashlib.sha256(json.dumps([len(self.training), said]).encode()).hexdigest()
         self._run_folder = RunFolder(folder, {"recipe": asdict(recipe), "data": digest})
 
@@ -139,6 +142,10 @@ class CaptionRun:
                 p.requires_grad_("lora_" in name)
             fuse(model.language_model)
         self._stage("lora", 2, self.recipe.epochs).run(model, data, validation, log)
+        if self.recipe.reward_epochs:
+            pictures = PictureDataset(data, self._said, processor)
+            held = None if validation is None else PictureDataset(validation, self.validation, processor)
+            self._stage("rewards", 3, self.recipe.reward_epochs).run(model, pictures, held, log)
         model.config.connector_trained = True
         if first.process_index == 0:
             self.finish(result, model.to("cpu"), processor, base, lora, log)
@@ -156,7 +163,10 @@ class CaptionRun:
         return model, processor, located(Base(**found["base"]), folder), lora_of(found)
 
     def _stage(self, name: str, number: int, epochs: float) -> Stage:
-        return Stage(name, number, epochs, self.folder / name, self.recipe, self.setting)
+        stage = Stage(name, number, epochs, self.folder / name, self.recipe, self.setting)
+        if name != "rewards":
+            return stage
+        return replace(stage, trainer=SelfCriticalTrainer, rate=self.recipe.reward_rate)
 
     def _features(
         self, model: HybridForConditionalGeneration, processor: HybridProcessor, log: Callable[[str], None]

@@ -21,8 +21,11 @@ from transformers import (
 
 from hybrid import cli
 from hybrid.data.drawing import draw_scene
+from hybrid.data.pairs import read_pairs
 from hybrid.data.scenes import sample_scene
 from hybrid.loading.compose import compose
+from hybrid.training.caption_recipe import CaptionRecipe
+from hybrid.training.captions import CaptionRun, Setting, hold_out
 from hybrid.training.language import captions, train_tokenizer
 
 HYBRID = Path(sys.executable).parent / "hybrid"
@@ -183,3 +186,53 @@ def data_here(pictures, tmp_path, monkeypatch):
         rows += [json.dumps({"image": f"{i}.png", "captions": [f"picture {i}"]})]
     Path("captions.jsonl").write_text("\n".join(rows))
     pictures[0].save("picture.jpg")
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """A folder of 24 drawn scenes with sidecar captions; every third has two."""
+    folder = tmp_path_factory.mktemp("drawn")
+    rng = np.random.default_rng(3)
+    for i in range(24):
+        scene = sample_scene(rng, 1)
+        draw_scene(scene, rng).resize((40, 40)).save(folder / f"{i}.png")
+        more = "" if i % 3 else f"\nthere is {scene.caption}"
+        (folder / f"{i}.txt").write_text(scene.caption + more)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """A folder for features of pictures."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def recipe(parts):
+    """How the tiny captioner is trained: eight steps with LoRA."""
+    return CaptionRecipe(
+        vision=str(parts / "clip"),
+        language=str(parts / "llama"),
+        connector={"type": "quantum", "n_qubits": 3, "n_layers": 2},
+        connector_epochs=1,
+        epochs=2,
+        batch_size=4,
+        accumulate=2,
+        lora_rank=2,
+        evaluate_every=2,
+        views=2,
+    )
+
+
+@pytest.fixture
+def start(recipe, drawn, cache):
+    """Begin or go on with a run: ``start(folder, field=value)``."""
+
+    def begin(folder, said=None, merge=False, tensorboard=False, **changes):
+        training, held = hold_out(read_pairs(drawn), 0.2, 0)
+        log = (lambda _: None) if said is None else said.append
+        changed = CaptionRecipe(**(vars(recipe) | changes))
+        setting = Setting(cache=cache, use_cpu=True, log=log, merge=merge, tensorboard=tensorboard)
+        return CaptionRun(changed, training, held, folder, setting).run()
+
+    return begin

@@ -19,9 +19,7 @@ import hybrid
 from hybrid import cli
 from hybrid.data.batches import IGNORED
 from hybrid.data.caption_dataset import PairDataset
-from hybrid.data.drawing import draw_scene
-from hybrid.data.pairs import DataError, Pair, read_pairs
-from hybrid.data.scenes import sample_scene
+from hybrid.data.pairs import DataError, Pair
 from hybrid.loading.adapter import WEIGHTS, read_adapter, write_adapter
 from hybrid.loading.checkpoints import CheckpointError, checkpoints_in
 from hybrid.loading.compose import compose
@@ -33,7 +31,7 @@ from hybrid.training import caption_stage, caption_trainer, captions, fitting
 from hybrid.training.average import average
 from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
 from hybrid.training.caption_trainer import CaptionTrainer
-from hybrid.training.captions import CaptionRun, Setting, hold_out
+from hybrid.training.captions import CaptionRun, Setting
 from hybrid.training.parameters import parameter_groups, parameter_table
 from hybrid.training.plot import plot_losses
 from hybrid.training.run_folder import RunFolder
@@ -41,54 +39,6 @@ from hybrid.training.stopping import Stopped
 from tests.hybrid.conftest import one_line
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """A folder of 24 drawn scenes with sidecar captions; every third has two."""
-    folder = tmp_path_factory.mktemp("drawn")
-    rng = np.random.default_rng(3)
-    for i in range(24):
-        scene = sample_scene(rng, 1)
-        draw_scene(scene, rng).resize((40, 40)).save(folder / f"{i}.png")
-        more = "" if i % 3 else f"\nthere is {scene.caption}"
-        (folder / f"{i}.txt").write_text(scene.caption + more)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def recipe(parts):
-    return CaptionRecipe(
-        vision=str(parts / "clip"),
-        language=str(parts / "llama"),
-        connector={"type": "quantum", "n_qubits": 3, "n_layers": 2},
-        connector_epochs=1,
-        epochs=2,
-        batch_size=4,
-        accumulate=2,
-        lora_rank=2,
-        evaluate_every=2,
-        views=2,
-    )
-
-
-@pytest.fixture
-def start(recipe, drawn, cache):
-    """Begin or go on with a run: ``start(folder, field=value)``."""
-
-    def begin(folder, said=None, merge=False, tensorboard=False, **changes):
-        training, held = hold_out(read_pairs(drawn), 0.2, 0)
-        log = (lambda _: None) if said is None else said.append
-        changed = CaptionRecipe(**(vars(recipe) | changes))
-        setting = Setting(cache=cache, use_cpu=True, log=log, merge=merge, tensorboard=tensorboard)
-        return CaptionRun(changed, training, held, folder, setting).run()
-
-    return begin
 
 
 @pytest.fixture(scope="module")

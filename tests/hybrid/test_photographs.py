@@ -49,6 +49,7 @@ def test_pictures_are_learnt_scored_shipped_and_captioned(eyes_and_voice, run, t
     common = ("--cache", tmp_path, "--data", data)
     parts = ("--vision", vision, "--language", language, "--vision-feature", "pooled", "--lora-rank", 2)
     size = ("--n-qubits", 3, "--n-layers", 1, "--words-epochs", 1, "--epochs", 10, "--agreeing-captions", 1)
+    size += ("--reward-epochs", 0.5)
     code, out, err = run("train", "--preset", "smollm2", *parts, *size, *common, "--output", tmp_path / "run")
     assert code == 0, err
     model, scores = out.strip(), tmp_path / "scores.json"

@@ -31,12 +31,29 @@ def cider_d(captions: Sequence[Words], references: Sequence[Sequence[Words]]) ->
     Returns:
         ``cider_d``, the mean over captions, from 0 to 10.
     """
+    score = scorer(references)
+    if len(captions) != len(references):
+        raise ValueError(f"captions must be one a picture, {len(references)}, but were {len(captions)}")
+    return {"cider_d": sum(map(score, range(len(captions)), captions)) / len(captions)}
+
+
+def scorer(references: Sequence[Sequence[Words]]) -> Callable[[int, Words], float]:
+    """What scores one caption at a time, for pictures that are captioned again and again.
+
+    Args:
+        references: One or more a picture.
+
+    Returns:
+        A function of a picture's number and a caption of it; `cider_d` is its mean.
+    """
     vector = _vectors(references)
-    total = 0.0
-    for caption, texts in zip(captions, references, strict=True):
-        said = vector(caption)
-        total += 10 * sum(_likeness(said, vector(text)) for text in texts) / len(texts)
-    return {"cider_d": total / len(captions)}
+    known = [[vector(text) for text in texts] for texts in references]
+
+    def score(picture: int, caption: Words) -> float:
+        said, texts = vector(caption), known[picture]
+        return 10 * sum(_likeness(said, text) for text in texts) / len(texts)
+
+    return score
 
 
 def agreement(references: Sequence[Sequence[Words]]) -> list[list[float]]:
