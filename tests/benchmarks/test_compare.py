@@ -45,9 +45,20 @@ def test_one_cell_that_fell_is_named():
         if e["extra_info"]["kind"] == "layer" and e["extra_info"].get("ratio", {}).get("median") == 16.0
     )  # fmt: skip
     entry["extra_info"]["ratio"]["median"] = 8.0
-    _, (line,) = compare(read(sample()), read(data))
+    _, (line,) = compare(read(sample()), [read(data)])
     assert str(LARGE) in line
     assert "16.00 -> 8.00 (-50%)" in line
+
+
+def test_of_several_runs_the_median_counts(tmp_path, capsys):
+    files = []
+    for i, ratio in enumerate((1.0, 0.5, 0.9, 0.6, 1.1)):
+        files.append(tmp_path / f"{i}.json")
+        files[-1].write_text(json.dumps(scaled(sample(), ratio=ratio)))
+    old, slow, fine, slower, fast = map(str, files)
+    assert main([old, slow, fine, fast]) == 0
+    assert "all 3: -10% in the geometric mean" in capsys.readouterr().out
+    assert main([old, slow, fine, slower]) == 1
 
 
 def test_another_peer_that_got_faster_is_not_the_layers_fault():
@@ -55,13 +66,13 @@ def test_another_peer_that_got_faster_is_not_the_layers_fault():
     for entry in data["benchmarks"]:
         if entry["extra_info"].get("peer") == "default.qubit":
             entry["extra_info"]["ratio"]["median"] = 1.0
-    assert compare(read(sample()), read(data))[1] == []
+    assert compare(read(sample()), [read(data)])[1] == []
 
 
 def test_a_peer_that_is_wrong_now_fails():
     data = sample()
     data["suite"]["not_timed"][0]["peer"] = "tensorcircuit-ng"
-    _, (line,) = compare(read(sample()), read(data))
+    _, (line,) = compare(read(sample()), [read(data)])
     assert "results disagree now" in line
 
 
@@ -69,7 +80,7 @@ def test_nothing_in_common():
     data = sample()
     data["benchmarks"] = [e for e in data["benchmarks"] if e["extra_info"]["kind"] != "layer"]
     with pytest.raises(ResultError, match="nothing to compare"):
-        compare(read(sample()), read(data))
+        compare(read(sample()), [read(data)])
 
 
 def test_another_suites_file_is_one_line(tmp_path, capsys):
