@@ -25,9 +25,8 @@ from benchmarks.connectors import parser_of
 from hybrid.data.batches import IGNORED
 from hybrid.data.pairs import choose_split, read_pairs
 from hybrid.loading.load import build_base
-from hybrid.training import caption_stage
 from hybrid.training.caption_recipe import CaptionRecipe, load_caption_recipe
-from hybrid.training.caption_stage import Setting
+from hybrid.training.caption_stage import Setting, Stage
 from hybrid.training.caption_trainer import CaptionTrainer
 from hybrid.training.captions import CaptionRun
 from hybrid.training.progress import to_stderr
@@ -79,9 +78,12 @@ def measured(recipe: CaptionRecipe, pairs: Sequence[Any], skipped: int) -> list[
             loss: Tensor = super().training_step(model, inputs, *rest)
             return loss
 
-    caption_stage.CaptionTrainer = Timed  # type: ignore[attr-defined]
+    class TimedRun(CaptionRun):
+        def stage(self, name: str, number: int, epochs: float) -> Stage:
+            return replace(super().stage(name, number, epochs), trainer=Timed)
+
     with tempfile.TemporaryDirectory() as folder:
-        CaptionRun(recipe, pairs, [], Path(folder) / "run", Setting(log=to_stderr)).run()
+        TimedRun(recipe, pairs, [], Path(folder) / "run", Setting(log=to_stderr)).run()
     return found
 
 

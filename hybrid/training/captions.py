@@ -113,7 +113,7 @@ class CaptionRun:
 
     def _run(self, folder: RunFolder) -> Path:
         result = self.folder / "model"
-        first = self._stage("features", 0, 1).arguments()  # joins the processes, if there are several
+        first = self.stage("features", 0, 1).arguments()  # joins the processes, if there are several
         log = self.setting.log if first.process_index == 0 else lambda _: None
         set_seed(self.recipe.seed)
         model, processor, base, lora = self.begin()
@@ -131,7 +131,7 @@ class CaptionRun:
         if model.config.connector_trained is False and self.recipe.words_epochs:
             log(f"words: stage 0, {self.recipe.words_epochs:g} epochs, without the language model")
             name_words(model, data, self.folder / "words", self.recipe)
-        self._stage("connector", 1, self.recipe.connector_epochs).run(model, data, validation, log)
+        self.stage("connector", 1, self.recipe.connector_epochs).run(model, data, validation, log)
         set_seed(self.recipe.seed + 1)
         if lora is not None:
             from hybrid.model.fused_lora import fuse  # loads PEFT
@@ -141,11 +141,11 @@ class CaptionRun:
             for name, p in model.language_model.named_parameters():
                 p.requires_grad_("lora_" in name)
             fuse(model.language_model)
-        self._stage("lora", 2, self.recipe.epochs).run(model, data, validation, log)
+        self.stage("lora", 2, self.recipe.epochs).run(model, data, validation, log)
         if self.recipe.reward_epochs:
             pictures = PictureDataset(data, self._said, processor)
             held = None if validation is None else PictureDataset(validation, self.validation, processor)
-            self._stage("rewards", 3, self.recipe.reward_epochs).run(model, pictures, held, log)
+            self.stage("rewards", 3, self.recipe.reward_epochs).run(model, pictures, held, log)
         model.config.connector_trained = True
         if first.process_index == 0:
             self.finish(result, model.to("cpu"), processor, base, lora, log)
@@ -162,7 +162,8 @@ class CaptionRun:
         found = read_adapter(folder)
         return model, processor, located(Base(**found["base"]), folder), lora_of(found)
 
-    def _stage(self, name: str, number: int, epochs: float) -> Stage:
+    def stage(self, name: str, number: int, epochs: float) -> Stage:
+        """One stage of this run, in a folder of its name; that of rewards has a Trainer and rates of its own."""
         stage = Stage(name, number, epochs, self.folder / name, self.recipe, self.setting)
         if name != "rewards":
             return stage

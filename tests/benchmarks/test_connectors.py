@@ -17,7 +17,6 @@ from hybrid.data.drawing import draw_scene
 from hybrid.data.scenes import sample_scene
 from hybrid.model.connectors import fresh_connector
 from hybrid.training.caption_recipe import load_caption_recipe
-from hybrid.training.caption_trainer import CaptionTrainer
 from hybrid.training.words import Naming
 from tests.hybrid.conftest import parts  # noqa: F401
 
@@ -125,7 +124,6 @@ def test_training_is_timed_beside_the_bare_model(common, capsys, monkeypatch):
         )
 
     monkeypatch.setattr(caption_training, "load_caption_recipe", recipe)  # which compiles nothing
-    monkeypatch.setattr("hybrid.training.caption_stage.CaptionTrainer", CaptionTrainer)  # which it replaces
     assert caption_training.main([*common, "--steps", "4"]) == 0
     assert re.fullmatch(r"(\d+\.\d+\D+){5}\n", capsys.readouterr().out)
 
