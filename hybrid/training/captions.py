@@ -163,7 +163,7 @@ class CaptionRun:
         return model, processor, located(Base(**found["base"]), folder), lora_of(found)
 
     def stage(self, name: str, number: int, epochs: float) -> Stage:
-        """One stage of this run, in a folder of its name; that of rewards has a Trainer and rates of its own."""
+        """One stage of this run, in a folder of its name; that of rewards has its own Trainer and rates."""
         stage = Stage(name, number, epochs, self.folder / name, self.recipe, self.setting)
         if name != "rewards":
             return stage
