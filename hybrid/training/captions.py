@@ -211,7 +211,10 @@ class CaptionRun:
         else:
             save_adapter(result, model, processor, base, lora)
         logs = [self.folder / name / LOG for name in ("connector", "lora")]
-        drawn = plot_losses([log for log in logs if log.exists()], self.folder / "losses.png")
+        logs = [log for log in logs if log.exists()]
+        if not logs:
+            return  # rewards are no losses
+        drawn = plot_losses(logs, self.folder / "losses.png")
         log(
             f"losses: {self.folder / 'losses.png'}"
             if drawn

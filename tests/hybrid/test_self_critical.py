@@ -13,6 +13,7 @@ from hybrid.data.caption_dataset import PairDataset
 from hybrid.data.pairs import DataError, Pair, read_pairs
 from hybrid.evaluation.metrics import score_captions, words_of
 from hybrid.evaluation.metrics.cider import scorer
+from hybrid.loading.adapter import read_adapter
 from hybrid.loading.checkpoints import checkpoints_in
 from hybrid.training import caption_stage, fitting, self_critical
 from hybrid.training.caption_recipe import CaptionRecipe
@@ -154,6 +155,13 @@ def test_a_run_with_rewards_goes_on_to_the_bit(start, tmp_path, monkeypatch):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     groups = torch.load(last[0] / "optimizer.pt", weights_only=True)["param_groups"]
     assert max(group["initial_lr"] for group in groups) == pytest.approx(2e-4)  # a tenth
+
+
+def test_a_run_of_rewards_alone_has_lora_and_draws_no_losses(start, tmp_path):
+    said = []
+    start(tmp_path / "run", said, connector_epochs=0, epochs=0, reward_epochs=0.5)
+    assert not any("losses" in line for line in said)
+    assert read_adapter(tmp_path / "run" / "model")["lora"]["rank"] == 2
 
 
 def test_bad_input(tiny, pictures):
