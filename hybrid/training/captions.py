@@ -143,9 +143,11 @@ class CaptionRun:
             fuse(model.language_model)
         self.stage("lora", 2, self.recipe.epochs).run(model, data, validation, log)
         if self.recipe.reward_epochs:
+            stage = self.stage("rewards", 3, self.recipe.reward_epochs)
+            stage = replace(stage, trainer=SelfCriticalTrainer, rate=self.recipe.reward_rate)
             pictures = PictureDataset(data, self._said, processor)
             held = None if validation is None else PictureDataset(validation, self.validation, processor)
-            self.stage("rewards", 3, self.recipe.reward_epochs).run(model, pictures, held, log)
+            stage.run(model, pictures, held, log)
         model.config.connector_trained = True
         if first.process_index == 0:
             self.finish(result, model.to("cpu"), processor, base, lora, log)
@@ -163,11 +165,8 @@ class CaptionRun:
         return model, processor, located(Base(**found["base"]), folder), lora_of(found)
 
     def stage(self, name: str, number: int, epochs: float) -> Stage:
-        """One stage of this run, in a folder of its name; that of rewards has its own Trainer and rates."""
-        stage = Stage(name, number, epochs, self.folder / name, self.recipe, self.setting)
-        if name != "rewards":
-            return stage
-        return replace(stage, trainer=SelfCriticalTrainer, rate=self.recipe.reward_rate)
+        """One stage of this run, in a folder of its name."""
+        return Stage(name, number, epochs, self.folder / name, self.recipe, self.setting)
 
     def _features(
         self, model: HybridForConditionalGeneration, processor: HybridProcessor, log: Callable[[str], None]

@@ -2,7 +2,9 @@
 
 import copy
 import json
+import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from hybrid.data.drawing import draw_scene
 from hybrid.data.pairs import read_pairs
 from hybrid.data.scenes import sample_scene
 from hybrid.loading.compose import compose
+from hybrid.training import caption_stage
 from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.captions import CaptionRun, Setting, hold_out
 from hybrid.training.language import captions, train_tokenizer
@@ -236,3 +239,15 @@ def start(recipe, drawn, cache):
         return CaptionRun(changed, training, held, folder, setting).run()
 
     return begin
+
+
+def stop_at(monkeypatch, step, number=signal.SIGTERM, stage="lora"):
+    """Let a signal come in this step of a run."""
+    ended = caption_stage.StopCallback.on_step_end
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == step and args.output_dir.endswith(stage):
+            os.kill(os.getpid(), number)
+        ended(self, args, state, control, **kwargs)
+
+    monkeypatch.setattr(caption_stage.StopCallback, "on_step_end", on_step_end)

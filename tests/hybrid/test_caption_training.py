@@ -36,7 +36,7 @@ from hybrid.training.parameters import parameter_groups, parameter_table
 from hybrid.training.plot import plot_losses
 from hybrid.training.run_folder import RunFolder
 from hybrid.training.stopping import Stopped
-from tests.hybrid.conftest import one_line
+from tests.hybrid.conftest import one_line, stop_at
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -56,18 +56,6 @@ def whole(done, start, monkeypatch):
             start(done, said)
         (done / "said").write_text("\n".join(said))
     return done
-
-
-def _stop_at(monkeypatch, step, number=signal.SIGTERM):
-    """Let a signal come in this step."""
-    ended = caption_stage.StopCallback.on_step_end
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == step and args.output_dir.endswith("lora"):
-            os.kill(os.getpid(), number)
-        ended(self, args, state, control, **kwargs)
-
-    monkeypatch.setattr(caption_stage.StopCallback, "on_step_end", on_step_end)
 
 
 def _same(one, other):
@@ -118,7 +106,7 @@ def test_what_is_said_logged_and_drawn(whole):
 
 def test_a_stopped_run_goes_on_to_the_bit(start, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        _stop_at(patch, 3)
+        stop_at(patch, 3)
         with pytest.raises(Stopped, match="lora/checkpoint-3; the same command") as stop:
             start(tmp_path / "run")
     assert stop.value.number == signal.SIGTERM
@@ -250,7 +238,7 @@ def test_early_stopping_counts_on_where_a_run_was_stopped(start, tmp_path, monke
     options = {"connector_epochs": 0, "epochs": 20, "patience": 3, "evaluate_every": 1} | rates
     start(tmp_path / "whole", **options)
     last = checkpoints_in(tmp_path / "whole" / "lora")[-1]
-    _stop_at(monkeypatch, int(last.name[11:]) - 1)
+    stop_at(monkeypatch, int(last.name[11:]) - 1)
     with pytest.raises(Stopped):
         start(tmp_path / "run", **options)
     monkeypatch.undo()
@@ -660,7 +648,7 @@ def test_killed_and_interrupted_it_goes_on_to_the_bit(run, recipe, drawn, cache,
     assert (code, out) == (0, f"{folders[0]}/model\n"), err
     assert [path.name for path in checkpoints_in(folders[1] / "connector")] == ["checkpoint-2"]
     with monkeypatch.context() as patch:
-        _stop_at(patch, 2, signal.SIGINT)
+        stop_at(patch, 2, signal.SIGINT)
         code, _, err = run(*again)
     assert code == 130, err
     assert "interrupted; saved in" in err.splitlines()[-1]

@@ -1,8 +1,6 @@
 """Learning from what sampled captions score: the gradient, what a sample is, and a run that is stopped."""
 
 import json
-import os
-import signal
 
 import numpy as np
 import pytest
@@ -15,10 +13,11 @@ from hybrid.evaluation.metrics import score_captions, words_of
 from hybrid.evaluation.metrics.cider import scorer
 from hybrid.loading.adapter import read_adapter
 from hybrid.loading.checkpoints import checkpoints_in
-from hybrid.training import caption_stage, fitting, self_critical
+from hybrid.training import fitting, self_critical
 from hybrid.training.caption_recipe import CaptionRecipe
 from hybrid.training.self_critical import PictureDataset, SelfCriticalTrainer
 from hybrid.training.stopping import Stopped
+from tests.hybrid.conftest import stop_at
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -135,15 +134,8 @@ def test_a_run_with_rewards_goes_on_to_the_bit(start, tmp_path, monkeypatch):
     assert [row["step"] for row in rows if "eval_loss" in row] == [1, 2, 3]
     assert all(row["eval_loss"] <= 0 for row in rows if "eval_loss" in row)
 
-    ended = caption_stage.StopCallback.on_step_end
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == 1 and args.output_dir.endswith("rewards"):
-            os.kill(os.getpid(), signal.SIGTERM)
-        ended(self, args, state, control, **kwargs)
-
     with monkeypatch.context() as patch:
-        patch.setattr(caption_stage.StopCallback, "on_step_end", on_step_end)
+        stop_at(patch, 1, stage="rewards")
         with pytest.raises(Stopped, match="rewards/checkpoint-1; the same command"):
             start(tmp_path / "run", **changes)
     start(tmp_path / "run", **changes)
