@@ -31,7 +31,7 @@ from hybrid.training.fitting import LOG
 from hybrid.training.noisy import train_with_noise
 from hybrid.training.plot import plot_losses
 from hybrid.training.run_folder import RunFolder
-from hybrid.training.self_critical import PictureDataset, SelfCriticalTrainer
+from hybrid.training.self_critical import PictureDataset, SelfCriticalTrainer, refuse_questions
 from hybrid.training.words import name_words
 
 _SAMPLE = 8192  # pictures that a connector's standardising is fitted to
@@ -64,7 +64,8 @@ class CaptionRun:
         setting: Where and how it runs.
 
     Raises:
-        DataError: If there are fewer than two pictures to learn from.
+        DataError: If there are fewer than two pictures to learn from, or stage 3 is to score captions that
+            answer questions.
         ValueError: If the folder holds a run of another recipe or other data.
     """
 
@@ -80,6 +81,8 @@ class CaptionRun:
             raise DataError(
                 f"data: must have at least 2 pictures to learn from, but had {len(training)}; add some"
             )
+        if recipe.reward_epochs:
+            refuse_questions([*training, *validation])  # now, and not after the stages before
         self.recipe, self.folder = recipe, folder
         self.training = choose_captions(
             training,

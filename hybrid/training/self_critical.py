@@ -29,6 +29,15 @@ _TEMPERATURE = 0.5
 _END = "</s>"  # counts as a word: a caption that breaks off after "in the" would lose nothing by it otherwise
 
 
+def refuse_questions(pairs: Sequence[Pair]) -> None:
+    """Raise a DataError if captions answer questions of their own: those of a picture are not alike."""
+    if any(pair.prompts for pair in pairs):
+        raise DataError(
+            "data: its captions answer questions of their own, which are not scored; leave "
+            "--reward-epochs out"
+        )
+
+
 class PictureDataset(CaptionDataset):
     """Pictures behind the prompt, and how well a caption of each agrees with what people wrote.
 
@@ -44,11 +53,7 @@ class PictureDataset(CaptionDataset):
     features: np.ndarray
 
     def __init__(self, data: PairDataset, pairs: Sequence[Pair], processor: HybridProcessor) -> None:
-        if any(pair.prompts for pair in pairs):
-            raise DataError(
-                "data: its captions answer questions of their own, which are not scored; leave "
-                "--reward-epochs out"
-            )
+        refuse_questions(pairs)
         n = len(pairs)
         super().__init__([processor.prompt_ids()] * n, [()] * n, data.pad, data.features)
         self.views, self.processor = data.views, processor

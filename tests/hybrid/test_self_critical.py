@@ -1,6 +1,7 @@
 """Learning from what sampled captions score: the gradient, what a sample is, and a run that is stopped."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hybrid.loading.adapter import read_adapter
 from hybrid.loading.checkpoints import checkpoints_in
 from hybrid.training import fitting, self_critical
 from hybrid.training.caption_recipe import CaptionRecipe
+from hybrid.training.captions import CaptionRun
 from hybrid.training.self_critical import PictureDataset, SelfCriticalTrainer
 from hybrid.training.stopping import Stopped
 from tests.hybrid.conftest import stop_at
@@ -156,12 +158,15 @@ def test_a_run_of_rewards_alone_has_lora_and_draws_no_losses(start, tmp_path):
     assert read_adapter(tmp_path / "run" / "model")["lora"]["rank"] == 2
 
 
-def test_bad_input(tiny, pictures):
+def test_bad_input(tiny, pictures, recipe, tmp_path):
     _, processor = tiny
     asked = [Pair("a.png", ("yes",), "line 1", prompts=("is it?",))]
     data = PairDataset(asked, np.zeros((1, 24), np.float32), processor, 128)
     with pytest.raises(DataError, match="answer questions of their own, which are not scored; leave"):
         PictureDataset(data, asked, processor)
+    recipe = replace(recipe, reward_epochs=1.0)
+    with pytest.raises(DataError, match="answer questions of their own"):
+        CaptionRun(recipe, asked * 2, [], tmp_path / "run")  # before anything is trained
     with pytest.raises(ValueError, match="epochs and reward_epochs must not be negative, nor all 0"):
         CaptionRecipe(model="x", connector_epochs=0, epochs=0)
     with pytest.raises(ValueError, match="reward_rate must be positive, but was 0"):
